@@ -1,0 +1,105 @@
+"""See what recurrent cells that attend over their own past look at, and whether it matters.
+
+Importing the package is quick and needs no torch; names are fetched when first used. Recording
+and models need the `torch` extra; opening, analysing and plotting a saved trace does not.
+"""
+
+import importlib
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from attnviz.foreign import from_arrays
+    from attnviz.models import ModelSettings, SequenceModel, build_model
+    from attnviz.plots import (
+        plot_contribution,
+        plot_feature_attention,
+        plot_gate_attention,
+        plot_heatmap,
+        plot_lag_kernel,
+        plot_text,
+        save_figure,
+        style,
+    )
+    from attnviz.pretrained import load_model, shipped_models
+    from attnviz.recording import Recording, Texts, available_signals, record, record_texts
+    from attnviz.store import open_trace, pack_trace, save_trace
+    from attnviz.trace import Trace, TraceFormatError, layer_groups, signal, tokens
+
+# Where each public name lives.
+_HOMES = {
+    "attnviz.foreign": ["from_arrays"],
+    "attnviz.models": ["ModelSettings", "SequenceModel", "build_model"],
+    "attnviz.plots": [
+        "plot_contribution",
+        "plot_feature_attention",
+        "plot_gate_attention",
+        "plot_heatmap",
+        "plot_lag_kernel",
+        "plot_text",
+        "save_figure",
+        "style",
+    ],
+    "attnviz.pretrained": ["load_model", "shipped_models"],
+    "attnviz.recording": ["Recording", "Texts", "available_signals", "record", "record_texts"],
+    "attnviz.store": ["open_trace", "pack_trace", "save_trace"],
+    "attnviz.trace": ["Trace", "TraceFormatError", "layer_groups", "signal", "tokens"],
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_NEEDS_TORCH = ("attnviz.models", "attnviz.pretrained", "attnviz.recording")
+
+__version__ = version("attnviz")
+
+__all__ = [
+    "ModelSettings",
+    "Recording",
+    "SequenceModel",
+    "Texts",
+    "Trace",
+    "TraceFormatError",
+    "available_signals",
+    "build_model",
+    "from_arrays",
+    "layer_groups",
+    "load_model",
+    "open_trace",
+    "pack_trace",
+    "plot_contribution",
+    "plot_feature_attention",
+    "plot_gate_attention",
+    "plot_heatmap",
+    "plot_lag_kernel",
+    "plot_text",
+    "record",
+    "record_texts",
+    "save_figure",
+    "save_trace",
+    "shipped_models",
+    "signal",
+    "style",
+    "tokens",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Fetches a public name from its home when it is first used."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"attnviz has no {name!r}; it has {', '.join(__all__)}.")
+    home = _HOME_OF[name]
+    try:
+        value = getattr(importlib.import_module(home), name)
+    except ModuleNotFoundError as error:
+        if home in _NEEDS_TORCH and error.name in ("torch", "safetensors"):
+            raise ModuleNotFoundError(
+                f"attnviz.{name} needs {error.name}, which is not installed. Install the models' "
+                "extra: pip install 'attnviz[torch]'.",
+                name=error.name,
+            ) from error
+        raise
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names, also those not fetched yet."""
+    return [*globals(), *__all__]

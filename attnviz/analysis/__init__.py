@@ -1,0 +1,69 @@
+"""Pure functions from a trace to a statistic. Nothing here opens a file, draws or needs torch."""
+
+from attnviz.analysis.attention import (
+    attention_map,
+    entropy,
+    mass_beyond,
+    mass_on_initial,
+    mass_on_missing,
+    mean_lag,
+)
+from attnviz.analysis.contribution import contribution_norm, contribution_share
+from attnviz.analysis.features import (
+    feature_attention,
+    feature_mass,
+    feature_summary,
+    top_features,
+)
+from attnviz.analysis.gates import (
+    gate_attention,
+    gate_attention_beyond,
+    gate_attention_initial,
+    gate_attention_parts,
+    gate_attention_residual,
+)
+from attnviz.analysis.kernel import age_kernel, lag_kernel
+from attnviz.analysis.prediction import Outcome, outcome
+from attnviz.analysis.reduce import bin_means, choose_head, head_mean
+from attnviz.analysis.selection import one_sequence, sequence_blocks
+from attnviz.analysis.statistic import Statistic
+from attnviz.analysis.token_scores import (
+    TOKEN_SCORES,
+    prediction_change,
+    recorded_scores,
+    token_score,
+)
+
+__all__ = [
+    "TOKEN_SCORES",
+    "Outcome",
+    "Statistic",
+    "age_kernel",
+    "attention_map",
+    "bin_means",
+    "choose_head",
+    "contribution_norm",
+    "contribution_share",
+    "entropy",
+    "feature_attention",
+    "feature_mass",
+    "feature_summary",
+    "gate_attention",
+    "gate_attention_beyond",
+    "gate_attention_initial",
+    "gate_attention_parts",
+    "gate_attention_residual",
+    "head_mean",
+    "lag_kernel",
+    "mass_beyond",
+    "mass_on_initial",
+    "mass_on_missing",
+    "mean_lag",
+    "one_sequence",
+    "outcome",
+    "prediction_change",
+    "recorded_scores",
+    "sequence_blocks",
+    "token_score",
+    "top_features",
+]

@@ -1,0 +1,61 @@
+"""What the model said of a sequence, and what was true."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from attnviz.trace import Trace, sequence_length
+
+__all__ = ["Outcome", "outcome"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The true and the predicted class of a sequence, as far as the trace knows them.
+
+    Arguments:
+        true: Name (or number) of the true class, or the true value.
+        predicted: Name (or number) of the class with the highest score.
+        probability: The softmax of its score.
+    """
+
+    true: str | None = None
+    predicted: str | None = None
+    probability: float | None = None
+
+
+def outcome(trace: Trace, sequence: int) -> Outcome:
+    """What the model said of a sequence, and what was true.
+
+    Arguments:
+        trace: Any trace.
+        sequence: Index of the sequence.
+
+    Returns:
+        The outcome; without prediction for heads with a single output.
+
+    Raises:
+        IndexError: If the trace has no such sequence, or its row was never written.
+    """
+    sequence_length(trace, sequence)
+    root = trace.tree.dataset
+    names = [str(name) for name in root["class"].values] if "class" in root.coords else []
+    true = None
+    if "label" in root:
+        true = _true(names, root["label"].values[sequence])
+    if "prediction" not in root or root.sizes["class"] < 2:
+        return Outcome(true=true)
+    scores = root["prediction"].values[sequence].astype(np.float64)
+    odds = np.exp(scores - scores.max())
+    best = int(scores.argmax())
+    return Outcome(true, _name(names, best), float(odds[best] / odds.sum()))
+
+
+def _true(names: list[str], label: np.generic) -> str | None:
+    if np.issubdtype(label.dtype, np.integer):
+        return _name(names, int(label)) if label != -1 else None
+    return None if np.isnan(label) else f"{label:g}"
+
+
+def _name(names: list[str], index: int) -> str:
+    return names[index] if 0 <= index < len(names) else str(index)

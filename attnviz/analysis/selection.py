@@ -1,0 +1,140 @@
+"""Parts of a trace, and what the trace declares about its signals."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from attnviz.trace import (
+    SOURCE_INITIAL,
+    SOURCE_MISSING,
+    SOURCE_REAL,
+    Trace,
+    sequence_count,
+    sequence_length,
+)
+
+__all__ = ["Declared", "declared", "inside", "lag_holds", "one_sequence", "sequence_blocks", "step"]
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What a trace says about one of its signals.
+
+    Arguments:
+        symbol: The sign it has in the cell's equations.
+        bounds: The range it cannot leave, or none.
+    """
+
+    symbol: str = ""
+    bounds: tuple[float, float] | None = None
+
+
+def declared(trace: Trace, group: str, name: str) -> Declared:
+    """Reads a signal's symbol and bounds from the attribute `signals` of its group.
+
+    Arguments:
+        trace: Any trace.
+        group: The layer and direction.
+        name: The signal.
+
+    Returns:
+        The declaration; empty where the trace has none.
+    """
+    entry = json.loads(trace.tree[group].attrs.get("signals", "{}")).get(name, {})
+    bounds = entry.get("bounds")
+    return Declared(
+        symbol=str(entry.get("symbol") or ""),
+        bounds=None if bounds is None or None in bounds else (float(bounds[0]), float(bounds[1])),
+    )
+
+
+def one_sequence(trace: Trace, sequence: int) -> Trace:
+    """The trace of a single sequence, cut to its length.
+
+    The axis `sequence` stays, with size 1, so that every analysis works on the result. Nothing is
+    read from disk before it is used.
+
+    Arguments:
+        trace: Any trace.
+        sequence: Index of the sequence.
+
+    Returns:
+        A trace with one sequence and no timestep beyond its length.
+
+    Raises:
+        IndexError: If the trace has no such sequence, or its row was never written.
+    """
+    length = sequence_length(trace, sequence)
+    part = trace.tree.isel(sequence=[sequence], time=slice(0, length), missing_dims="ignore")
+    return Trace(part, path=trace.path)
+
+
+def sequence_blocks(trace: Trace, size: int = 256) -> Iterator[Trace]:
+    """The trace in blocks of sequences, so that a large one need not fit in memory.
+
+    Arguments:
+        trace: Any trace.
+        size: Sequences in a block.
+
+    Yields:
+        Traces of at most `size` sequences, in order.
+    """
+    for start in range(0, sequence_count(trace), size):
+        yield Trace(trace.tree.isel(sequence=slice(start, start + size)), path=trace.path)
+
+
+def inside(trace: Trace, group: str) -> xr.DataArray:
+    """Which timesteps a sequence has.
+
+    Arguments:
+        trace: Any trace.
+        group: The layer and direction.
+
+    Returns:
+        Axes `(sequence, time)`, false beyond the length and for rows that were never written.
+    """
+    time = xr.DataArray(np.arange(trace.tree[group].sizes["time"]), dims="time")
+    return (time < trace.tree["length"]).transpose("sequence", "time")
+
+
+def step(trace: Trace, group: str) -> xr.DataArray:
+    """How many timesteps the layer had taken before each timestep, in its own direction.
+
+    Arguments:
+        trace: Any trace.
+        group: The layer and direction.
+
+    Returns:
+        Axes `(sequence, time)`; carried history is not counted.
+    """
+    time = xr.DataArray(np.arange(trace.tree[group].sizes["time"]), dims="time")
+    lengths = trace.tree["length"].astype(np.int64)
+    forward = trace.tree[group].attrs["direction"] > 0
+    taken = time + 0 * lengths if forward else lengths - 1 - time
+    return taken.transpose("sequence", "time")
+
+
+def lag_holds(trace: Trace, group: str, kind: int) -> xr.DataArray:
+    """Where a lag holds a real state, the initial state, or nothing; for all sequences at once.
+
+    Says the same as `attnviz.trace.source_kind`, which does it for one sequence.
+
+    Arguments:
+        trace: Any trace with a `lag` coordinate in the group.
+        group: The layer and direction.
+        kind: `SOURCE_REAL` (such a lag is *reachable*), `SOURCE_INITIAL` or `SOURCE_MISSING`.
+
+    Returns:
+        Axes `(sequence, time, lag)`, false beyond a sequence's length.
+    """
+    history = trace.tree["history"] if "history" in trace.tree else 0
+    source = step(trace, group) + history - trace.tree[group]["lag"]
+    holds: xr.DataArray = {
+        SOURCE_REAL: source >= 0,
+        SOURCE_INITIAL: source == -1,
+        SOURCE_MISSING: source < -1,
+    }[kind]
+    return (holds & inside(trace, group)).transpose("sequence", "time", "lag")

@@ -1,0 +1,5 @@
+"""The `attnviz` command."""
+
+from attnviz.cli.app import main
+
+__all__ = ["main"]

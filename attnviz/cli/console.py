@@ -1,0 +1,59 @@
+"""What every command shares: how it speaks, shows progress and fails."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+__all__ = ["USER_MISTAKES", "checked_output", "explain", "out", "progress"]
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+# What a wrong argument or file raises; anything else is a fault of ours and shows its traceback.
+USER_MISTAKES = (ValueError, KeyError, IndexError, TypeError, OSError, ModuleNotFoundError)
+
+
+def explain(error: BaseException) -> None:
+    """Prints an error as one message for the person who typed the command."""
+    if isinstance(error, KeyError) and error.args:
+        message = str(error.args[0])  # str(KeyError) would quote it
+    else:
+        message = str(error) or type(error).__name__
+    err.print(f"[bold red]attnviz:[/] {escape(message)}")
+    if os.environ.get("ATTNVIZ_DEBUG"):
+        err.print_exception()
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on the terminal's error stream; yields a function of steps done and in all."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, transient=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(what, total=None)
+
+        def advance(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield advance
+
+
+def checked_output(path: Path) -> Path:
+    """The path, if a file can be written there.
+
+    Raises:
+        FileNotFoundError: If its folder does not exist.
+    """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"Cannot write {path}: the folder {path.parent} does not exist.")
+    return path

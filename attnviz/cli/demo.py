@@ -1,0 +1,83 @@
+"""`attnviz demo`: the whole line on what ships, with no data set."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from attnviz.cli.console import out, progress
+from attnviz.trace import Trace
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One figure of the demo: a model, a kind, and what a reader should see in it."""
+
+    model: str
+    kind: str
+    look: str
+
+
+PICTURES = (
+    Picture("rra-imdb", "heatmap", "RRA's weights are one learned kernel: every row is constant."),
+    Picture("rra-imdb", "contribution", "how much each past state adds is not constant at all."),
+    Picture("larnn-imdb", "heatmap", "each head of LARNN chooses anew, at every word, how far back."),
+    Picture("larnn-imdb", "contribution", "what LARNN's heads then add to its gates."),
+    Picture("rau-imdb", "gate-attention", "how long ago RAU wrote what its state holds."),
+    Picture("gru-imdb", "gate-attention", "the same for the GRU, exact, from its gates."),
+    Picture("lstm-imdb", "gate-attention", "the same for the LSTM's memory, which may hold more."),
+    Picture("rau-imdb", "feature-attention", "which features of word and state RAU weighs up."),
+    Picture("rra-imdb", "text", "the review, coloured word by word."),
+    Picture("rra-imdb", "lag-kernel", "RRA's learned weights by lag."),
+    Picture("larnn-imdb", "lag-kernel", "LARNN's attention by lag, on average over the sentences."),
+)
+
+
+def demo(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The folder for traces and figures.")
+    ] = Path("demo-output"),
+    sequence: Annotated[int, typer.Option(help="Which sentence to draw.")] = 0,
+) -> None:
+    """Records the models that ship on sentences that ship, and draws what they looked at.
+
+    Example: attnviz demo
+    """
+    from attnviz.pretrained import load_model
+    from attnviz.recording import Texts, record_texts
+    from attnviz.tasks import load_demo_sentences
+
+    sentences = load_demo_sentences()
+    texts = Texts(
+        sentences.texts,
+        labels=[int(label) for label in sentences.labels],
+        ids=sentences.ids,
+        about={"task": "demo sentences"},
+    )
+    traces = {}
+    for name in dict.fromkeys(picture.model for picture in PICTURES):
+        with progress(f"recording {name}") as advance:
+            traces[name] = record_texts(
+                load_model(name),
+                texts,
+                path=output / "traces" / f"{name}.zarr",
+                progress=advance,
+            )
+    for picture in PICTURES:
+        figure = _draw(picture, traces[picture.model], output, sequence)
+        out.print(f"[bold]{escape(str(figure))}[/]: {picture.look}")
+    out.print(f"\nEach as PDF and PNG in {output}; the traces are in {output / 'traces'}.")
+    out.print(f"Next: attnviz info {output / 'traces' / 'rra-imdb.zarr'}")
+
+
+def _draw(picture: Picture, trace: Trace, folder: Path, sequence: int) -> Path:
+    from attnviz.plots import KINDS, PlotOptions, provenance_of, save_figure
+
+    drawn = KINDS[picture.kind].draw(trace, PlotOptions(sequence=sequence))
+    provenance = {**provenance_of(trace), "command": "attnviz demo"}
+    for suffix in ("png", "pdf"):
+        path = folder / f"{picture.model.removesuffix('-imdb')}-{picture.kind}.{suffix}"
+        save_figure(drawn, path, provenance=provenance)
+    return path

@@ -1,0 +1,106 @@
+"""`attnviz info`: what is in a trace, or in a figure made from one."""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from attnviz.cli.console import out
+from attnviz.trace import Trace
+
+FIGURES = (".pdf", ".svg", ".png")
+
+
+def info(
+    path: Annotated[Path, typer.Argument(help="A trace (directory or .zip), or a figure.")],
+) -> None:
+    """Says what a trace holds and where it comes from.
+
+    A figure tells which trace, model and command made it.
+
+    Example: attnviz info trace.zarr
+    """
+    if path.suffix.lower() in FIGURES:
+        from attnviz.plots import read_provenance
+
+        for name, value in read_provenance(path).items():
+            out.print(f"[bold]{escape(name)}[/]  {escape(str(value))}")
+        return
+    from attnviz.store import open_trace, trace_digest
+
+    trace = open_trace(path)
+    _about(trace, trace_digest(path))
+    _signals(trace)
+    _some_sequences(trace)
+
+
+def _about(trace: Trace, digest: str) -> None:
+    lengths = trace.tree["length"].values
+    recorded = lengths[lengths >= 0]
+    rows = {
+        "trace": f"{trace.path}",
+        "sequences": f"{len(recorded)} of {len(lengths)} planned are recorded"
+        if len(recorded) < len(lengths)
+        else f"{len(lengths)}",
+    }
+    if len(recorded):
+        rows["timesteps"] = (
+            f"{recorded.min()} to {recorded.max()}, {recorded.sum():,} in all"
+        )
+    rows |= {str(name): str(value) for name, value in trace.tree.attrs.items()}
+    rows["digest"] = digest
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, value in rows.items():
+        table.add_row(f"[bold]{escape(name)}[/]", escape(value))
+    out.print(table)
+
+
+def _signals(trace: Trace) -> None:
+    table = Table("layer", "signal", "axes", "type", "bytes", box=None, pad_edge=False)
+    for name, node in trace.tree.children.items():
+        for signal, values in node.data_vars.items():
+            axes = ", ".join(f"{axis} {size}" for axis, size in values.sizes.items())
+            table.add_row(name, str(signal), axes, str(values.dtype), f"{values.nbytes:,}")
+    out.print()
+    out.print(table)
+
+
+def _some_sequences(trace: Trace, count: int = 5) -> None:
+    """The first sequences, with what the model made of them."""
+    root = trace.tree
+    table = Table("sequence", "id", "length", "label", "predicted", "text", box=None)
+    lengths = root["length"].values
+    for row in range(min(count, len(lengths))):
+        text = str(root["text"].values[row]) if "text" in root else ""
+        table.add_row(
+            str(row),
+            escape(str(root["id"].values[row])),
+            "not recorded" if lengths[row] < 0 else str(lengths[row]),
+            _class(trace, int(root["label"].values[row])) if "label" in root else "",
+            _predicted(trace, row),
+            escape(" ".join(text[:60].split()) + ("…" if len(text) > 60 else "")),
+        )
+    out.print()
+    out.print(table)
+
+
+def _class(trace: Trace, label: int) -> str:
+    if label < 0:
+        return "–"
+    names = trace.tree.coords.get("class")
+    return str(label) if names is None else str(names.values[label])
+
+
+def _predicted(trace: Trace, row: int) -> str:
+    if "prediction" not in trace.tree or trace.tree["length"].values[row] < 0:
+        return ""
+    logits = trace.tree["prediction"].values[row].astype(np.float64)
+    if len(logits) < 2:
+        return f"{logits[0]:.3g}"
+    weights = np.exp(logits - logits.max())
+    best = int(logits.argmax())
+    return f"{_class(trace, best)} {weights[best] / weights.sum():.0%}"
+

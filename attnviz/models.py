@@ -1,0 +1,320 @@
+"""Models that read sequences: an embedding, recurrent layers, a head."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+import cells
+from attnviz.files import replacing
+from attnviz.text import Vocabulary
+
+__all__ = [
+    "CELLS",
+    "ModelSettings",
+    "Reading",
+    "SequenceModel",
+    "build_model",
+    "load_folder",
+    "make_layer",
+    "save_folder",
+]
+
+Head = Literal["classification", "regression", "per_step", "language_model"]
+Json = str | int | float | bool | None | list[Any] | dict[str, Any]
+
+WEIGHTS, SETTINGS, VOCABULARY = "model.safetensors", "model.json", "vocabulary.txt"
+
+
+class Reading(NamedTuple):
+    """How much of a text a model reads: at most `limit` tokens, from its start or its end."""
+
+    limit: int | None = None
+    keep: Literal["start", "end"] = "end"
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """Everything needed to build a model again.
+
+    Arguments:
+        cell: One of `CELLS`.
+        hidden_size: Units of each layer.
+        outputs: Classes, or numbers to predict.
+        head: What is predicted, and where: `classification` and `regression` after the last
+            timestep; `per_step` and `language_model` after every one.
+        vocabulary_size: Words, for a model that reads tokens.
+        embedding_size: Features of a word.
+        input_size: Features of a timestep, for a model that reads numbers.
+        num_layers: Recurrent layers.
+        bidirectional: Whether each is read in both directions.
+        dropout: After the embedding, between layers and before the head.
+        options: The cell's own options; `preset` names LARNN's, `{"chrono": T}` a forget bias.
+    """
+
+    cell: str
+    hidden_size: int
+    outputs: int
+    head: Head = "classification"
+    vocabulary_size: int | None = None
+    embedding_size: int | None = None
+    input_size: int | None = None
+    num_layers: int = 1
+    bidirectional: bool = False
+    dropout: float = 0.0
+    options: Mapping[str, Json] = field(default_factory=dict)
+
+
+class SequenceModel(nn.Module):
+    """An embedding (for tokens), recurrent layers, and a linear head.
+
+    Arguments:
+        layer: Any `cells.Recurrent`, a user's own cell included.
+        outputs: Classes, or numbers to predict.
+        head: What is predicted, and where.
+        vocabulary_size: Words; None for a model that reads numbers.
+        dropout: After the embedding and before the head.
+
+    Attributes:
+        name: For titles and traces.
+        vocabulary: Words to ids, if the model reads text.
+        reading: How much of a text it reads.
+        classes: Names of the outputs.
+        card: What is known about the model: data, settings, scores.
+    """
+
+    def __init__(
+        self,
+        layer: cells.Recurrent,
+        *,
+        outputs: int,
+        head: Head = "classification",
+        vocabulary_size: int | None = None,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.embedding = (
+            None if vocabulary_size is None else nn.Embedding(vocabulary_size, layer.input_size)
+        )
+        self.layer, self.kind = layer, head
+        self.head = nn.Linear(layer.output_size, outputs)
+        self.dropout = nn.Dropout(dropout)
+        if self.embedding is not None:
+            nn.init.normal_(self.embedding.weight, std=layer.input_size**-0.5)
+        self.name = type(layer).__name__.lower()
+        self.vocabulary: Vocabulary | None = None
+        self.reading = Reading()
+        self.classes: tuple[str, ...] = tuple(str(output) for output in range(outputs))
+        self.card: dict[str, Any] = {}
+
+    @property
+    def per_step(self) -> bool:
+        """Whether it predicts after every timestep."""
+        return self.kind in ("per_step", "language_model")
+
+    def forward(self, inputs: Tensor, lengths: Int[Tensor, "batch"] | None = None) -> Tensor:
+        """Predicts from a padded batch.
+
+        Arguments:
+            inputs: Token ids `(batch, time)`, or numbers `(batch, time, feature)`.
+            lengths: Timesteps of each sequence; all of them if not given.
+
+        Returns:
+            `(batch, output)` after each sequence's last timestep, or `(batch, time, output)` for
+            heads that predict at every step. Logits where outputs are classes.
+        """
+        features = inputs if self.embedding is None else self.embedding(inputs)
+        output = self.read(self.dropout(features), lengths)
+        if not self.per_step:
+            output = self.last(output, lengths)
+        predicted: Tensor = self.head(self.dropout(output))
+        return predicted
+
+    def read(
+        self, features: Float[Tensor, "batch time feature"], lengths: Tensor | None
+    ) -> Float[Tensor, "batch time unit"]:
+        """The output of the recurrent layers at every timestep."""
+        if not self.layer.batch_first:
+            features = features.transpose(0, 1)
+        output: Tensor = self.layer(features, lengths=lengths)[0]
+        return output if self.layer.batch_first else output.transpose(0, 1)
+
+    def last(
+        self, output: Float[Tensor, "batch time unit"], lengths: Tensor | None
+    ) -> Float[Tensor, "batch unit"]:
+        """What each direction returns after its own last timestep."""
+        rows = torch.arange(len(output), device=output.device)
+        if lengths is None:
+            ends = torch.full_like(rows, output.shape[1] - 1)
+        else:
+            ends = lengths.to(output.device) - 1
+        forward = output[rows, ends]
+        if not self.layer.bidirectional:
+            return forward
+        units = self.layer.hidden_size
+        return torch.cat([forward[:, :units], output[:, 0, units:]], dim=-1)
+
+
+LayerMaker = Callable[..., cells.Recurrent]
+
+CELLS: Mapping[str, LayerMaker] = {
+    "rra": cells.RRA,
+    "larnn": cells.LARNN,
+    "rau": cells.RAU,
+    "lstm": cells.LSTM,
+    "gru": cells.GRU,
+}
+
+
+def make_layer(settings: ModelSettings) -> cells.Recurrent:
+    """The recurrent layers that settings describe.
+
+    Arguments:
+        settings: With one of the five cells and its options.
+
+    Returns:
+        The layers, batch first.
+
+    Raises:
+        ValueError: If the cell or one of its options is unknown.
+    """
+    if settings.cell not in CELLS:
+        raise ValueError(f"There is no cell {settings.cell!r}; there are {sorted(CELLS)}.")
+    features = settings.input_size if settings.vocabulary_size is None else settings.embedding_size
+    if features is None:
+        raise ValueError(
+            "A model needs either vocabulary_size and embedding_size, to read tokens, or "
+            f"input_size, to read numbers; got {settings}."
+        )
+    options: dict[str, Any] = dict(settings.options)
+    if "preset" in options:
+        options["options"] = cells.LARNNOptions.preset(options.pop("preset"))
+    if isinstance(chrono := options.get("forget_bias"), dict):
+        options["forget_bias"] = cells.Chrono(chrono["chrono"])
+    try:
+        return CELLS[settings.cell](
+            features,
+            settings.hidden_size,
+            num_layers=settings.num_layers,
+            batch_first=True,
+            dropout=settings.dropout if settings.num_layers > 1 else 0.0,
+            bidirectional=settings.bidirectional,
+            **options,
+        )
+    except TypeError as error:
+        raise ValueError(
+            f"The {settings.cell} cell does not take the options {dict(settings.options)}: {error}."
+        ) from error
+
+
+def build_model(settings: ModelSettings) -> SequenceModel:
+    """A new model, with parameters drawn from torch's random state.
+
+    Arguments:
+        settings: Cell, sizes and head.
+
+    Returns:
+        The model, in training mode, on the CPU.
+    """
+    return SequenceModel(
+        make_layer(settings),
+        outputs=settings.outputs,
+        head=settings.head,
+        vocabulary_size=settings.vocabulary_size,
+        dropout=settings.dropout,
+    )
+
+
+def save_folder(
+    model: SequenceModel, settings: ModelSettings, folder: Path, *, half: bool = False
+) -> None:
+    """Writes a model as a folder: weights, settings with the card, word list.
+
+    Arguments:
+        model: Its name, reading, classes and card are written too.
+        settings: What it was built from.
+        folder: Made if it is not there; files in it are replaced whole.
+        half: Store weights in float16.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    state = model.state_dict()
+    if half:
+        state = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
+    described = {
+        "format": "attnviz-model/1",
+        "name": model.name,
+        "settings": asdict(settings),
+        "reading": model.reading._asdict(),
+        "classes": list(model.classes),
+        "card": model.card,
+    }
+    with replacing(folder / WEIGHTS) as path:
+        path.write_bytes(save({name: values.contiguous() for name, values in state.items()}))
+    if model.vocabulary is not None:
+        model.vocabulary.save(folder / VOCABULARY)
+    with replacing(folder / SETTINGS) as path:
+        path.write_text(json.dumps(described, indent=2, ensure_ascii=False), encoding="utf-8")
+
+
+def load_folder(folder: Path) -> SequenceModel:
+    """Reads a model that `save_folder` wrote.
+
+    Arguments:
+        folder: With `model.json`, `model.safetensors` and, for text, `vocabulary.txt`.
+
+    Returns:
+        The model in float32, in eval mode, on the CPU.
+
+    Raises:
+        FileNotFoundError: If the folder holds no model.
+        ValueError: If its files are damaged or do not fit together.
+    """
+    described = _read_settings(folder)
+    try:
+        settings = ModelSettings(**described["settings"])
+        model = build_model(settings)
+        model.load_state_dict(_read_weights(folder / WEIGHTS))
+        model.name, model.card = described["name"], described["card"]
+        model.reading, model.classes = Reading(**described["reading"]), tuple(described["classes"])
+    except (TypeError, KeyError, RuntimeError) as error:
+        raise ValueError(
+            f"The files of the model in {folder} do not fit together: {error}. "
+            "Save or fetch the model again."
+        ) from error
+    if settings.vocabulary_size is not None:
+        model.vocabulary = Vocabulary.load(folder / VOCABULARY)
+        if len(model.vocabulary) != settings.vocabulary_size:
+            raise ValueError(
+                f"{folder / VOCABULARY} lists {len(model.vocabulary)} words, but the model was "
+                f"built for {settings.vocabulary_size}. The files do not belong together."
+            )
+    return model.eval()
+
+
+def _read_settings(folder: Path) -> dict[str, Any]:
+    path = folder / SETTINGS
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} holds no model: it has no {SETTINGS}.")
+    try:
+        described = json.loads(path.read_text(encoding="utf-8"))
+        found = described["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged: {error!r}. Save or fetch the model again.") from error
+    if found != "attnviz-model/1":
+        raise ValueError(f"{path} is in format {found!r}; this version reads 'attnviz-model/1'.")
+    return dict(described)
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    try:
+        weights = load(path.read_bytes())
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged: {error}. Save or fetch the model again.") from error
+    return {k: v.float() if v.is_floating_point() else v for k, v in weights.items()}

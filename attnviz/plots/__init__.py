@@ -1,0 +1,32 @@
+"""One plot a file: a trace in, a figure out. Plots draw statistics and compute nothing."""
+
+from attnviz.plots.contribution import plot_contribution
+from attnviz.plots.feature_attention import plot_feature_attention
+from attnviz.plots.gate_attention import plot_gate_attention
+from attnviz.plots.heatmap import plot_heatmap
+from attnviz.plots.kinds import KINDS, PlotKind
+from attnviz.plots.lag_kernel import plot_lag_kernel
+from attnviz.plots.numbers import provenance_of, save_numbers
+from attnviz.plots.options import PlotOptions
+from attnviz.plots.saving import read_provenance, save_figure
+from attnviz.plots.styling import COLUMN, PAGE, style
+from attnviz.plots.text_view import plot_text
+
+__all__ = [
+    "COLUMN",
+    "KINDS",
+    "PAGE",
+    "PlotKind",
+    "PlotOptions",
+    "plot_contribution",
+    "plot_feature_attention",
+    "plot_gate_attention",
+    "plot_heatmap",
+    "plot_lag_kernel",
+    "plot_text",
+    "provenance_of",
+    "read_provenance",
+    "save_figure",
+    "save_numbers",
+    "style",
+]

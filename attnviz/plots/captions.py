@@ -1,0 +1,63 @@
+"""Titles and notes, from what a trace knows about itself."""
+
+import json
+
+from attnviz.analysis.prediction import outcome
+from attnviz.plots.lettering import shorten
+from attnviz.trace import Trace, sequence_length
+
+__all__ = ["cell_name", "subtitle", "truncation_note"]
+
+
+def cell_name(trace: Trace, group: str) -> str:
+    """The cell's name, as in `RRA`, of a layer group."""
+    return str(trace.tree[group].attrs.get("cell") or trace.tree.attrs.get("cell", "the cell"))
+
+
+def subtitle(trace: Trace, sequence: int, group: str, *, tokens: tuple[int, int] | None) -> str:
+    """Model, layer, sequence, range, and what was predicted.
+
+    Arguments:
+        trace: Any trace.
+        sequence: Index of the sequence.
+        group: The layer and direction; empty for what belongs to no layer.
+        tokens: The range shown, if not all.
+
+    Returns:
+        One line, parts separated by dots.
+    """
+    root = trace.tree.dataset
+    name = str(root["id"].values[sequence]) if "id" in root else ""
+    length = sequence_length(trace, sequence)
+    shown = f"{length} timesteps" if tokens is None else f"timesteps {tokens[0]}–{tokens[1] - 1}"
+    parts = [
+        str(trace.tree.attrs.get("model", "")),
+        f"layer {group}" if group else "",
+        f"sequence {sequence}"
+        + (f" ({shorten(name, 48)})" if name not in ("", str(sequence)) else ""),
+        shown if tokens is None else f"{shown} of {length}",
+    ]
+    said = outcome(trace, sequence)
+    if said.true is not None:
+        parts.append(f"true: {said.true}")
+    if said.predicted is not None:
+        parts.append(f"predicted: {said.predicted} ({said.probability:.2f})")
+    return " · ".join(part for part in parts if part)
+
+
+def truncation_note(trace: Trace, sequence: int) -> list[str]:
+    """A note where the recording kept only a part of the text.
+
+    Arguments:
+        trace: Any trace.
+        sequence: Index of the sequence.
+
+    Returns:
+        A note, or none.
+    """
+    known = json.loads(trace.tree.attrs.get("truncation", "{}"))
+    length = sequence_length(trace, sequence)
+    if known.get("side") not in ("start", "end") or length < int(known.get("length") or length + 1):
+        return []
+    part = "first" if known["side"] == "start" else "last"
+    return [f"The recording kept at most the {part} {length} tokens of a text."]

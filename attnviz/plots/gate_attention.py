@@ -1,0 +1,128 @@
+"""The gate attention of one sequence: time×age, and what lies beyond."""
+
+import numpy as np
+from jaxtyping import UInt8
+from matplotlib.figure import Figure
+
+from attnviz.analysis import (
+    Statistic,
+    gate_attention_parts,
+    gate_attention_residual,
+    one_sequence,
+)
+from attnviz.analysis.selection import step
+from attnviz.plots.captions import cell_name, subtitle, truncation_note
+from attnviz.plots.headings import Heading
+from attnviz.plots.options import PlotOptions, need
+from attnviz.plots.scales import colour_scale
+from attnviz.plots.strips import MapStrip, source_keys
+from attnviz.plots.styling import style
+from attnviz.plots.timesteps import at_timesteps, overview_note, time_axis
+from attnviz.plots.wrapped import draw_wrapped
+from attnviz.trace import SOURCE_MISSING, SOURCE_REAL, Trace
+
+__all__ = ["gate_attention_numbers", "plot_gate_attention"]
+
+_ROW_HEIGHT = 0.08
+
+
+def plot_gate_attention(
+    trace: Trace,
+    *,
+    sequence: int = 0,
+    group: str | None = None,
+    tokens: tuple[int, int] | None = None,
+    wrap: int = 60,
+    limits: tuple[float, float] | None = None,
+) -> Figure:
+    """Draws how much of each earlier candidate the gates keep, by age, with the tokens below.
+
+    The attention of a gated recurrence to its own past, exact with the gates held fixed. Two rows
+    of their own show what lies beyond the last age and on the initial state; the note below says
+    how far all parts are from adding up to the state.
+
+    Arguments:
+        trace: Must hold `gate_attention`.
+        sequence: Which sequence to draw.
+        group: The layer and direction; the first that holds it if not given.
+        tokens: First timestep and the one after the last; all of them if not given.
+        wrap: Timesteps in a row at most.
+        limits: Ends of the colour scale, to compare figures.
+
+    Returns:
+        A figure of page width at most; in each row of tokens one Axes for the initial state, one
+        for what lies beyond, one for the ages.
+
+    Raises:
+        KeyError: If the trace holds no `gate_attention`.
+        IndexError: If there is no such sequence.
+        ValueError: If the range does not fit the sequence.
+    """
+    options = PlotOptions(sequence, group, None, tokens, wrap, limits)
+    group = need(trace, "gate_attention", group)
+    statistic = gate_attention_numbers(trace, options)
+    scale = colour_scale(statistic, limits=limits)
+    parts = [str(part) for part in statistic.values["part"].values]
+    ages = [part for part in parts if part.isdigit()]
+    holds = _before_start(trace, group, sequence, statistic)
+    heading = Heading(
+        f"Gate attention of {cell_name(trace, group)}: what is kept of each earlier candidate",
+        subtitle(trace, sequence, group, tokens=tokens),
+        scale,
+        source_keys(holds),
+        [
+            *_completeness(trace, group, sequence, statistic),
+            *overview_note(trace, options),
+            *truncation_note(trace, sequence),
+        ],
+    )
+    time = time_axis(statistic, trace, options)
+    rest: list[list[str]] = [[part] for part in ("initial", "beyond") if part in parts]
+    strips = [
+        MapStrip(
+            np.ascontiguousarray(statistic.values.sel(part=rows).values.T), scale, rows,
+            _ROW_HEIGHT * len(rows), holds=holds if rows == ages else None,
+        )
+        for rows in [*rest, ages]
+    ]  # fmt: skip
+    with style("paper"):
+        label = "age (timesteps since written, 0 = now)"
+        return draw_wrapped(strips, time=time, heading=heading, row_label=label)
+
+
+def gate_attention_numbers(trace: Trace, options: PlotOptions) -> Statistic:
+    """The numbers of `plot_gate_attention`.
+
+    Arguments:
+        trace: Must hold `gate_attention`.
+        options: What to show.
+
+    Returns:
+        Axes `(time, part)` with the coordinates `timestep`, `token` and `part`.
+    """
+    group = need(trace, "gate_attention", options.group)
+    part = one_sequence(trace, options.sequence)
+    return at_timesteps(gate_attention_parts(part, group=group), trace, options)
+
+
+def _before_start(
+    trace: Trace, group: str, sequence: int, statistic: Statistic
+) -> UInt8[np.ndarray, "age time"]:
+    taken = step(one_sequence(trace, sequence), group).values[0]
+    age = trace.tree[group].dataset["age"].values[:, None]
+    before = age > taken[statistic.values["timestep"].values]
+    return np.where(before, SOURCE_MISSING, SOURCE_REAL).astype(np.uint8)
+
+
+def _completeness(trace: Trace, group: str, sequence: int, statistic: Statistic) -> list[str]:
+    highest = statistic.bounds[1] if statistic.bounds else np.inf
+    total = "sum to one" if highest == 1 else "need not sum to one for this cell"
+    notes = [f"“beyond” is older than the last age shown; ages, beyond and initial {total}."]
+    if "gate_attention_residual" not in trace.tree[group].data_vars:
+        return notes
+    residual = gate_attention_residual(one_sequence(trace, sequence), group=group)
+    return [
+        *notes,
+        "Weighted by them the candidates add up to the state, unit by unit, to within "
+        f"{float(residual.values[0]):.1e} (largest residual of the sequence).",
+    ]

@@ -1,0 +1,133 @@
+"""What a figure says about itself: title, colours, marks and notes, placed in inches."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from attnviz.plots.lettering import drawable, fold, text_width
+from attnviz.plots.scales import ColourScale
+from attnviz.plots.styling import GREY, LABEL_SIZE, NOTE_SIZE, TITLE_SIZE
+
+__all__ = ["MARGIN", "Heading", "axes_at", "draw_heading", "footer_height", "heading_height"]
+
+#: Inches left free at the edges of a figure.
+MARGIN = 0.08
+_SPACING = 1.3 / 72  # inches of line spacing for a point of type
+_BAR_WIDTH, _BAR_HEIGHT, _KEYS = 1.2, 0.07, 0.27
+
+
+@dataclass(frozen=True)
+class Heading:
+    """What a figure says about itself.
+
+    Arguments:
+        title: What is shown.
+        subtitle: Of which model and sequence.
+        scale: The colours, if there is a map.
+        keys: Further patches or lines and their meaning.
+        notes: What else a reader must know, below the figure.
+    """
+
+    title: str
+    subtitle: str
+    scale: ColourScale | None = None
+    keys: Sequence[tuple[Artist, str]] = ()
+    notes: Sequence[str] = ()
+
+
+def axes_at(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+    """New Axes at a place given in inches from the upper left corner."""
+    across, down = figure.get_size_inches()
+    return figure.add_axes(
+        (left / across, 1 - (top + height) / down, width / across, height / down)
+    )
+
+
+def heading_height(heading: Heading, width: float) -> float:
+    """Inches that the heading takes above the figure's own Axes."""
+    lines = _folded(heading, width)
+    height = MARGIN + sum(_SPACING * size for _, size, _ in lines)
+    return height + (_KEYS if heading.scale or heading.keys else 0.0) + 0.04
+
+
+def footer_height(heading: Heading, width: float) -> float:
+    """Inches that the notes take below the figure's own Axes."""
+    return _SPACING * NOTE_SIZE * len(_notes(heading, width)) + MARGIN
+
+
+def draw_heading(figure: Figure, heading: Heading) -> None:
+    """Writes title, colour bar, keys and notes.
+
+    Arguments:
+        figure: As high as `heading_height`, the Axes and `footer_height` need.
+        heading: What to write.
+    """
+    width = figure.get_figwidth()
+    top = MARGIN
+    for line, size, colour in _folded(heading, width):
+        write(figure, MARGIN, top, line, size=size, colour=colour)
+        top += _SPACING * size
+    left = MARGIN
+    if heading.scale is not None:
+        bar = axes_at(figure, left, top + 0.05, _BAR_WIDTH, _BAR_HEIGHT)
+        bar.set_label("colour bar")
+        heading.scale.draw_bar(bar)
+        bar.tick_params(labelsize=NOTE_SIZE, length=1.5, pad=1)
+        left += _BAR_WIDTH + 0.1
+        left = write(figure, left, top + 0.03, heading.scale.label, size=LABEL_SIZE) + 0.2
+    _draw_keys(figure, heading, left, top + 0.03)
+    top = figure.get_figheight() - footer_height(heading, width) + 0.02
+    for line in _notes(heading, width):
+        write(figure, MARGIN, top, line, size=NOTE_SIZE, colour=GREY)
+        top += _SPACING * NOTE_SIZE
+
+
+def write(
+    figure: Figure, left: float, top: float, text: str, *, size: float, colour: str = "black"
+) -> float:
+    """Writes a line of text at a place in inches from the upper left corner.
+
+    Arguments:
+        figure: Where to write.
+        left: Left end.
+        top: Upper edge.
+        text: One line; never read as mathematics.
+        size: Type size in points.
+        colour: Any colour.
+
+    Returns:
+        Where the text ends, in inches from the left.
+    """
+    across, down = figure.get_size_inches()
+    words, families = drawable([text])
+    figure.text(
+        left / across, 1 - top / down, words[0], fontsize=size, color=colour, family=families,
+        ha="left", va="top", parse_math=False,
+    )  # fmt: skip
+    return left + text_width(words[0], size, families) / 72
+
+
+def _draw_keys(figure: Figure, heading: Heading, left: float, top: float) -> None:
+    for key, meaning in heading.keys:
+        box = axes_at(figure, left, top + 0.005, 0.2, 0.09)
+        box.set_label("key")
+        box.set_axis_off()
+        box.set_xlim(0, 1)
+        box.set_ylim(0, 1)
+        box.add_artist(key)
+        left = write(figure, left + 0.25, top, meaning, size=LABEL_SIZE) + 0.2
+
+
+def _folded(heading: Heading, width: float) -> list[tuple[str, float, str]]:
+    across = width - 2 * MARGIN
+    title = [(line, TITLE_SIZE, "black") for line in fold(heading.title, across, TITLE_SIZE)]
+    below = [(line, LABEL_SIZE, GREY) for line in fold(heading.subtitle, across, LABEL_SIZE)]
+    return title + (below if heading.subtitle else [])
+
+
+def _notes(heading: Heading, width: float) -> list[str]:
+    across = width - 2 * MARGIN
+    return [line for note in heading.notes for line in fold(note, across, NOTE_SIZE)]

@@ -1,0 +1,159 @@
+"""The attention by lag of a whole trace: RRA's static kernel, or a mean with its spread."""
+
+from dataclasses import replace
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from attnviz.analysis import Statistic, age_kernel, choose_head, head_mean, lag_kernel
+from attnviz.plots.captions import cell_name
+from attnviz.plots.lettering import drawable
+from attnviz.plots.options import PlotOptions, need
+from attnviz.trace import Trace, layer_groups
+
+__all__ = ["lag_kernel_numbers", "plot_lag_kernel"]
+
+_MOST_HEADS = 6
+_NAMES = {
+    "lag": "lag (timesteps back)",
+    "age": "age (timesteps since written, 0 = now)",
+}
+
+
+def plot_lag_kernel(
+    trace: Trace,
+    *,
+    group: str | None = None,
+    head: int | None = None,
+    logarithmic: bool = False,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draws the attention by lag: one line for each head.
+
+    RRA's kernel is static and drawn as it is. For
+    other cells it is the mean over timesteps at which every lag is reachable, and then over
+    sequences; the band is one standard deviation over sequences. Cells without attention of their
+    own are drawn by the age of their gate attention. Call it again with the same `ax` to compare
+    traces.
+
+    Arguments:
+        trace: Must hold `attention` or `gate_attention`.
+        group: The layer and direction; the first that holds it if not given.
+        head: One head; all of them if not given (more than six as their mean).
+        logarithmic: Draw the weights on a logarithmic axis.
+        ax: Where to draw; a new figure if not given.
+
+    Returns:
+        The Axes, each line labelled with the model and its head.
+
+    Raises:
+        KeyError: If the trace holds neither signal.
+        ValueError: If `logarithmic` is asked for weights that are not all positive, or no
+            sequence is long enough for a mean.
+    """
+    options = PlotOptions(group=group, head=head)
+    statistic = lag_kernel_numbers(trace, options)
+    lowest = float(statistic.values.min())
+    if logarithmic and lowest <= 0:
+        raise ValueError(
+            f"A logarithmic axis needs weights above 0, but the lowest here is {lowest:.4g}. "
+            "Draw them with logarithmic=False."
+        )
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        _, ax = plt.subplots()
+    used = sum(1 for line in ax.lines if line.get_gid() == "kernel")
+    for index in range(statistic.values.sizes["head"]):
+        _draw(ax, statistic, index, f"C{(used + index) % 7}", _label(trace, statistic, index))
+    if logarithmic:
+        ax.set_yscale("log")
+    _name_axes(ax, statistic, cell_name(trace, _source(trace, group)[1]), first=used == 0)
+    return ax
+
+
+def lag_kernel_numbers(trace: Trace, options: PlotOptions) -> Statistic:
+    """The numbers of `plot_lag_kernel`.
+
+    Arguments:
+        trace: Must hold `attention` or `gate_attention`.
+        options: With the group and the head.
+
+    Returns:
+        Axes `(head, lag)` or `(head, age)`, with the spread over sequences as the uncertainty.
+    """
+    signal, group = _source(trace, options.group)
+    if signal == "gate_attention":
+        by_age = age_kernel(trace, group=group)
+        spread = by_age.uncertainty
+        return replace(
+            by_age, values=by_age.values.expand_dims("head"),
+            uncertainty=None if spread is None else spread.expand_dims("head"),
+        )  # fmt: skip
+    by_lag = lag_kernel(trace, group=group)
+    heads = {"head": np.arange(by_lag.values.sizes["head"])}
+    spread = by_lag.uncertainty
+    by_lag = replace(
+        by_lag, values=by_lag.values.assign_coords(heads),
+        uncertainty=None if spread is None else spread.assign_coords(heads),
+    )  # fmt: skip
+    if options.head is not None:
+        return choose_head(by_lag, options.head)
+    return head_mean(by_lag) if by_lag.values.sizes["head"] > _MOST_HEADS else by_lag
+
+
+def _source(trace: Trace, group: str | None) -> tuple[str, str]:
+    groups = [group] if group in layer_groups(trace) else layer_groups(trace)
+    lagged = any("attention" in trace.tree[name].data_vars for name in groups)
+    gated = any("gate_attention" in trace.tree[name].data_vars for name in groups)
+    name = "gate_attention" if gated and not lagged else "attention"
+    return name, need(trace, name, group)
+
+
+def _draw(ax: Axes, statistic: Statistic, index: int, colour: str, label: str) -> None:
+    weights = statistic.values.isel(head=index)
+    lags = weights[weights.dims[0]].values
+    (line,) = ax.plot(lags, weights.values, "o-", color=colour, markersize=3, linewidth=1)
+    line.set_gid("kernel")
+    line.set_label(label)
+    if statistic.uncertainty is None:
+        ax.vlines(lags, 0, weights.values, color=colour, linewidth=1.6, alpha=0.35)
+        return
+    spread = statistic.uncertainty.isel(head=index).values
+    if np.isfinite(spread).any():
+        low, high = weights.values - spread, weights.values + spread
+        ax.fill_between(lags, low, high, color=colour, alpha=0.18, linewidth=0)
+
+
+def _label(trace: Trace, statistic: Statistic, index: int) -> str:
+    label = str(trace.tree.attrs.get("model", "model"))
+    if statistic.values.sizes["head"] > 1:
+        label += f", head {statistic.values['head'].values[index]}"
+    elif "mean over" in statistic.name:
+        label += f", {statistic.name.split(', ')[-1]}"
+    return label if statistic.uncertainty is None else f"{label} (n = {_count(statistic)})"
+
+
+def _count(statistic: Statistic) -> str:
+    return statistic.uncertainty_of.split(" over ")[-1].split(" ")[0]
+
+
+def _name_axes(ax: Axes, statistic: Statistic, cell: str, *, first: bool) -> None:
+    axis = _NAMES[str(statistic.values.dims[-1])]
+    ax.set_xlabel(axis if first or ax.get_xlabel() == axis else "lag or age (timesteps back)")
+    kind = "weight" if statistic.uncertainty is None else "weight, mean ± sd"
+    label = f"attention {statistic.symbol} ({kind})"
+    ax.set_ylabel(label if first or ax.get_ylabel() == label else "weight (means: ± sd)")
+    title = f"{'Gate attention' if 'gate' in statistic.name else 'Attention'} of {cell}"
+    same = first or title == ax.get_title(loc="left").removesuffix(" by lag")
+    ax.set_title(
+        f"{title} by {statistic.values.dims[-1]}" if same else "Attention by lag", loc="left"
+    )
+    if ax.get_yscale() == "linear":
+        ax.axhline(0, color="0.6", linewidth=0.5, zorder=0)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    legend = ax.legend()
+    words, families = drawable([text.get_text() for text in legend.get_texts()])
+    for text, word in zip(legend.get_texts(), words, strict=True):
+        text.set(text=word, parse_math=False, family=families)

@@ -1,0 +1,124 @@
+"""Time×lag maps of one sequence, drawn alike for attention and contributions."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import UInt8
+
+from attnviz.analysis import (
+    Statistic,
+    attention_map,
+    choose_head,
+    contribution_norm,
+    head_mean,
+    one_sequence,
+)
+from attnviz.plots.captions import cell_name, subtitle, truncation_note
+from attnviz.plots.figures import PaperFigure
+from attnviz.plots.headings import Heading
+from attnviz.plots.options import PlotOptions, need
+from attnviz.plots.scales import colour_scale
+from attnviz.plots.strips import MapStrip, source_keys
+from attnviz.plots.styling import style
+from attnviz.plots.timesteps import at_timesteps, bin_size, overview_note, time_axis
+from attnviz.plots.wrapped import draw_wrapped
+from attnviz.trace import Trace, source_kind
+
+__all__ = ["draw_lag_map", "lag_numbers"]
+
+_MOST_HEADS = 6
+_PAGE_HEIGHT, _LABELS = 8.4, 0.7  # inches for all rows; of each row for the tokens
+_OF: dict[str, Callable[[Trace, str], Statistic]] = {
+    "attention": lambda trace, group: attention_map(trace, group=group),
+    "contribution": lambda trace, group: contribution_norm(trace, group=group),
+}
+
+
+def lag_numbers(trace: Trace, name: str, options: PlotOptions) -> Statistic:
+    """The numbers of a time×lag map.
+
+    Arguments:
+        trace: Must hold the signal.
+        name: `attention` or `contribution`.
+        options: What to show.
+
+    Returns:
+        Axes `(time, head, lag)` with the coordinates `timestep`, `token` and `holds(time, lag)`
+        (what stands there: `real`, `initial` or `missing`; of a bin, at its first timestep).
+    """
+    group = need(trace, name, options.group)
+    part = one_sequence(trace, options.sequence)
+    statistic = _OF[name](part, group)
+    heads = statistic.values.sizes["head"]
+    if "head" not in statistic.values.coords:
+        statistic = replace(statistic, values=statistic.values.assign_coords(head=np.arange(heads)))
+    if options.head is not None:
+        statistic = choose_head(statistic, options.head)
+    elif heads > _MOST_HEADS:
+        statistic = head_mean(statistic)
+    statistic = at_timesteps(statistic, trace, options)
+    names = np.array(["real", "initial", "missing"])[_holds(trace, group, statistic, options)]
+    return replace(statistic, values=statistic.values.assign_coords(holds=(("time", "lag"), names)))
+
+
+def draw_lag_map(
+    trace: Trace, name: str, options: PlotOptions, *, title: str, notes: list[str]
+) -> PaperFigure:
+    """Draws a time×lag map, a strip for each head, wrapped into rows.
+
+    Arguments:
+        trace: Must hold the signal.
+        name: `attention` or `contribution`.
+        options: What to show.
+        title: What is shown; the cell's name stands for `{cell}`.
+        notes: What else a reader must know.
+
+    Returns:
+        The figure.
+    """
+    statistic = lag_numbers(trace, name, options)
+    group = need(trace, name, options.group)
+    values = statistic.values
+    holds = np.ascontiguousarray(_holds(trace, group, statistic, options).T)
+    time = time_axis(statistic, trace, options)
+    scale = colour_scale(statistic, limits=options.limits)
+    lags = [str(lag) for lag in values["lag"].values]
+    height = _strip_height(len(lags), values.sizes["head"], len(time.rows))
+    strips = [
+        MapStrip(
+            np.ascontiguousarray(values.isel(head=index).values.T), scale, lags, height,
+            label=_head_label(trace, group, statistic, index), holds=holds,
+        )
+        for index in range(values.sizes["head"])
+    ]  # fmt: skip
+    back = trace.tree[group].attrs["direction"] > 0
+    kind = ", overview" if bin_size(trace, options) > 1 else ""
+    heading = Heading(
+        title.format(cell=cell_name(trace, group)) + kind,
+        subtitle(trace, options.sequence, group, tokens=options.tokens),
+        scale,
+        source_keys(holds),
+        [*notes, *overview_note(trace, options), *truncation_note(trace, options.sequence)],
+    )
+    with style("paper"):
+        row_label = f"lag (timesteps {'back' if back else 'ahead: this layer reads backwards'})"
+        return draw_wrapped(strips, time=time, heading=heading, row_label=row_label)
+
+
+def _holds(
+    trace: Trace, group: str, statistic: Statistic, options: PlotOptions
+) -> UInt8[np.ndarray, "time lag"]:
+    kinds = source_kind(trace, group, options.sequence).values
+    return np.asarray(kinds[statistic.values["timestep"].values])
+
+
+def _strip_height(lags: int, heads: int, rows: int) -> float:
+    fitting = (_PAGE_HEIGHT / rows - _LABELS) / (heads * lags)
+    return lags * float(np.clip(fitting, 0.035 if lags <= 12 else 0.02, 0.09))
+
+
+def _head_label(trace: Trace, group: str, statistic: Statistic, index: int) -> str:
+    if "head" not in statistic.values.coords or trace.tree[group].sizes["head"] == 1:
+        return ""
+    return f"head {statistic.values['head'].values[index]}"

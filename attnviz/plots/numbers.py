@@ -1,0 +1,79 @@
+"""The numbers behind a figure as a table."""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
+import xarray as xr
+
+from attnviz.analysis import Statistic
+from attnviz.files import replacing
+from attnviz.trace import Trace
+
+__all__ = ["provenance_of", "save_numbers"]
+
+_FROM_TRACE = ("model", "cell", "task", "split", "seed", "mode", "weights_digest", "format")
+
+
+def save_numbers(
+    statistic: Statistic | xr.DataArray, path: Path | str, *, provenance: Mapping[str, str]
+) -> Path:
+    """Writes a statistic as CSV: a row for each value, a column for each axis.
+
+    The provenance stands above the table in lines that start with `#`, and so do the statistic's
+    name and unit. A missing number is an empty field. Read it with
+    `pandas.read_csv(path, comment="#")`, or, where tokens hold a `#`, by skipping those lines. The
+    file is written beside its place and renamed; its folder is made if it is not there.
+
+    Arguments:
+        statistic: What to write.
+        path: Where to write, ending in `.csv`.
+        provenance: What the numbers come from.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: If the path does not end in `.csv`.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".csv":
+        raise ValueError(f"save_numbers writes .csv, but {path.name} ends in {path.suffix!r}.")
+    said = dict(provenance)
+    values, spread = (
+        (statistic.values, statistic.uncertainty)
+        if isinstance(statistic, Statistic)
+        else (statistic, None)
+    )
+    if isinstance(statistic, Statistic):
+        said |= {"statistic": statistic.name, "unit": statistic.unit}
+        said |= {"uncertainty": statistic.uncertainty_of} if spread is not None else {}
+    columns = xr.Dataset(
+        {"value": values} if spread is None else {"value": values, "uncertainty": spread}
+    )
+    table = columns.to_dataframe(dim_order=list(values.dims)).reset_index()
+    if "timestep" in table:
+        table = table.drop(columns="time")
+    first = [name for name in ("sequence", "timestep", "time", "token") if name in table]
+    last = [name for name in ("value", "uncertainty") if name in table]
+    table = table[first + [name for name in table if name not in first + last] + last]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
+        for key in sorted(said):
+            file.write(f"# {key}: {' '.join(str(said[key]).split())}\n")
+        table.to_csv(file, index=False, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
+    return path
+
+
+def provenance_of(trace: Trace) -> dict[str, str]:
+    """What a figure of a trace should say about where it comes from.
+
+    Arguments:
+        trace: Any trace.
+
+    Returns:
+        Model, cell, task and weights as far as the trace knows them, and its file's name.
+    """
+    attrs = trace.tree.attrs
+    said = {name: str(attrs[name]) for name in _FROM_TRACE if name in attrs}
+    return said | ({"trace": trace.path.name} if trace.path is not None else {})

@@ -1,0 +1,117 @@
+"""Figures as files that say where they come from, the same bytes every time."""
+
+import html
+import json
+import re
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from attnviz.files import replacing
+from attnviz.plots.styling import style
+
+__all__ = ["read_provenance", "save_figure"]
+
+_FORMATS = (".pdf", ".svg", ".png")
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
+
+
+def save_figure(figure: Figure, path: Path | str, *, provenance: Mapping[str, str]) -> Path:
+    """Writes a figure as PDF, SVG or PNG, with its provenance in the file's metadata.
+
+    The provenance is JSON in the PDF's Keywords, the SVG's Description or the PNG's tEXt
+    `Description`. The same figure and provenance give the same bytes: no date is written. The
+    file is written beside its place and renamed; its folder is made if it is not there.
+
+    Arguments:
+        figure: Any figure.
+        path: Where to write; the suffix says the format.
+        provenance: What the figure was made from, such as model, trace, sequence and command.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: If the suffix is none of `.pdf`, `.svg` and `.png`.
+    """
+    path = Path(path)
+    kind = path.suffix.lower()
+    if kind not in _FORMATS:
+        raise ValueError(_unknown(path, "save_figure writes"))
+    said = json.dumps(dict(provenance), sort_keys=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    salted = matplotlib.rc_context({"svg.hashsalt": "attnviz"})
+    with style("paper"), salted, replacing(path) as beside:
+        figure.savefig(beside, format=kind[1:], metadata=_metadata(kind, said))
+    return path
+
+
+def read_provenance(path: Path | str) -> dict[str, str]:
+    """Reads back what `save_figure` wrote about a figure.
+
+    Arguments:
+        path: A PDF, SVG or PNG file.
+
+    Returns:
+        The provenance.
+
+    Raises:
+        ValueError: If the file is of another kind or says nothing that `save_figure` wrote.
+    """
+    path = Path(path)
+    kind = path.suffix.lower()
+    if kind not in _FORMATS:
+        raise ValueError(_unknown(path, "read_provenance reads"))
+    found = {".pdf": _from_pdf, ".svg": _from_svg, ".png": _from_png}[kind](path.read_bytes())
+    try:
+        read = json.loads(found or "")
+    except ValueError:
+        read = None
+    if not isinstance(read, dict):
+        raise ValueError(
+            f"{path} says nothing about where it comes from: it was not written by save_figure, "
+            "or another program has rewritten it since."
+        )
+    return {str(key): str(value) for key, value in read.items()}
+
+
+def _unknown(path: Path, who: str) -> str:
+    given = f"{path.name} ends in {path.suffix!r}" if path.suffix else f"{path.name} has no suffix"
+    return f"{who} {', '.join(_FORMATS)}, but {given}. Name the file with one of these suffixes."
+
+
+def _metadata(kind: str, said: str) -> dict[str, Any]:
+    if kind == ".pdf":
+        return {"Keywords": said, "CreationDate": None}
+    return {"Description": said, "Date": None} if kind == ".svg" else {"Description": said}
+
+
+def _from_pdf(data: bytes) -> str | None:
+    info = re.search(rb"/Info (\d+) 0 R", data[data.rfind(b"trailer") :])
+    start = data.find(b"\n%s 0 obj" % info[1]) if info else -1
+    words = re.search(rb"/Keywords \(((?:[^\\()]|\\.|\((?:[^\\()]|\\.)*\))*)\)", data[start:], re.S)
+    if start < 0 or words is None:
+        return None
+    plain = re.sub(rb"\\(.)", lambda m: _ESCAPED.get(m[1], m[1]), words[1], flags=re.S)
+    return plain.decode("latin-1")
+
+
+def _from_svg(data: bytes) -> str | None:
+    words = re.search(rb"<dc:description>(.*?)</dc:description>", data, re.S)
+    return html.unescape(words[1].decode("utf-8", "replace")) if words else None
+
+
+def _from_png(data: bytes) -> str | None:
+    at = len(_PNG_START)
+    while data.startswith(_PNG_START) and at + 12 <= len(data):
+        length, kind = struct.unpack(">I4s", data[at : at + 8])
+        key, _, text = data[at + 8 : at + 8 + length].partition(b"\0")
+        if kind == b"tEXt" and key == b"Description":
+            return text.decode("latin-1")
+        at += 12 + length
+    return None

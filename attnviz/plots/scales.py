@@ -1,0 +1,123 @@
+"""From numbers to colours: one scale for all panels that are compared."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, LogNorm, Normalize
+from matplotlib.ticker import MaxNLocator
+
+from attnviz.analysis import Statistic
+
+__all__ = ["ColourScale", "colour_scale", "ratio_scale"]
+
+# Blue is more in both, and both can be told apart by the colour-blind.
+SEQUENTIAL, DIVERGING = "Blues", "RdBu"
+BAD = "0.88"
+
+
+@dataclass(frozen=True)
+class ColourScale:
+    """Which colour a value gets, and what the values are.
+
+    Arguments:
+        lowest: Value at the lower end.
+        highest: Value at the upper end.
+        colours: Name of the colour map.
+        label: What is shown, with its unit.
+    """
+
+    lowest: float
+    highest: float
+    colours: str
+    label: str
+    logarithmic: bool = False
+
+    @property
+    def norm(self) -> Normalize:
+        """Values to the unit interval."""
+        kind = LogNorm if self.logarithmic else Normalize
+        return kind(self.lowest, self.highest, clip=True)
+
+    @property
+    def colour_map(self) -> Colormap:
+        """The colours, with grey for values that are not there."""
+        return matplotlib.colormaps[self.colours].with_extremes(bad=BAD)
+
+    def draw_bar(self, ax: Axes) -> None:
+        """Draws the scale itself, as a bar from left to right."""
+        steps = np.geomspace if self.logarithmic else np.linspace
+        ramp = steps(self.lowest, self.highest, 256)[None, :]
+        ax.imshow(
+            ramp, cmap=self.colour_map, norm=self.norm, aspect="auto", extent=(0.0, 1.0, 0.0, 1.0)
+        )
+        values = self._ticks()
+        labels = [_fraction(v) if self.logarithmic else f"{v:g}".replace("-", "−") for v in values]
+        ax.set_xticks([float(self.norm(value)) for value in values], labels)
+        ax.set_yticks([])
+        ax.set_xlim(0, 1)
+
+    def _ticks(self) -> list[float]:
+        if self.logarithmic:
+            top = int(np.floor(np.log2(self.highest)))
+            step = max(1, -(-top // 2))
+            powers = sorted({sign * p for sign in (-1, 1) for p in range(0, top + 1, step)})
+            return [2.0**power for power in powers]
+        ticks = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]).tick_values(self.lowest, self.highest)
+        slack = 1e-9 * (self.highest - self.lowest)
+        inside = [v for v in ticks if self.lowest - slack <= v <= self.highest + slack]
+        return [0.0 if abs(v) < slack else float(f"{v:.6g}") for v in inside]
+
+
+def colour_scale(
+    statistic: Statistic,
+    *,
+    limits: tuple[float, float] | None = None,
+    also: Iterable[Statistic] = (),
+) -> ColourScale:
+    """The scale for a statistic: diverging around 0 where values are of either sign.
+
+    Arguments:
+        statistic: What is drawn; its label goes to the colour bar.
+        limits: Ends of the scale, to compare with another figure; from the values if not given.
+        also: Further statistics drawn on the same scale.
+
+    Returns:
+        The scale.
+    """
+    low, high = _range([statistic, *also])
+    if limits is not None:
+        low, high = limits
+    if low < 0:
+        reach = max(abs(high), abs(low))
+        low, high = (-reach, reach) if limits is None else limits
+        return ColourScale(low, high, DIVERGING, statistic.label)
+    low = 0.0 if limits is None else low
+    return ColourScale(low, high if high > low else low + 1.0, SEQUENTIAL, statistic.label)
+
+
+def ratio_scale(statistic: Statistic, *, limits: tuple[float, float] | None = None) -> ColourScale:
+    """The scale for multiples of what would be uniform: logarithmic, 1 in the middle.
+
+    Arguments:
+        statistic: Values that are never negative.
+        limits: Ends of the scale; from the highest value `m` if not given, as `1/m` to `m`.
+
+    Returns:
+        The scale.
+    """
+    high = max(_range([statistic])[1], 2.0)
+    low, high = (1 / high, high) if limits is None else limits
+    return ColourScale(low, high, DIVERGING, statistic.label, logarithmic=True)
+
+
+def _fraction(value: float) -> str:
+    return f"{value:g}" if value >= 1 else f"1/{1 / value:g}"
+
+
+def _range(statistics: list[Statistic]) -> tuple[float, float]:
+    values = np.concatenate([np.ravel(part.values.values) for part in statistics])
+    finite = values[np.isfinite(values)]
+    return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)

@@ -1,0 +1,138 @@
+"""What is stacked in a row of a wrapped figure: a map, or a line, over the same timesteps."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from attnviz.plots.scales import ColourScale
+from attnviz.plots.styling import NOTE_SIZE
+from attnviz.trace import SOURCE_INITIAL, SOURCE_MISSING
+
+__all__ = ["LineStrip", "MapStrip", "Strip", "source_keys"]
+
+_HATCHES = {SOURCE_INITIAL: "xxxxxx", SOURCE_MISSING: "//////"}
+_NAMES = {SOURCE_INITIAL: "initial state", SOURCE_MISSING: "missing: before the start"}
+_HATCH_COLOUR = "0.45"
+
+
+class Strip(Protocol):
+    """Draws some timesteps into an Axes of a given height."""
+
+    @property
+    def height(self) -> float:
+        """In inches."""
+
+    @property
+    def label(self) -> str:
+        """What the strip is."""
+
+    def draw(self, ax: Axes, first: int, last: int) -> None:
+        """Draws the timesteps from `first` up to, not including, `last`."""
+
+
+@dataclass(frozen=True)
+class MapStrip:
+    """A heatmap, one row of cells for each row of values, the first at the bottom.
+
+    Arguments:
+        values: What to draw.
+        scale: The colours.
+        rows: A label for each row.
+        height: In inches.
+        label: What this strip is, such as `head 0`.
+        holds: What stands at each cell (`SOURCE_REAL`, ...); cells that hold no real state are
+            hatched.
+    """
+
+    values: Float[np.ndarray, "row time"]
+    scale: ColourScale
+    rows: list[str]
+    height: float
+    label: str = ""
+    holds: UInt8[np.ndarray, "row time"] | None = None
+
+    def draw(self, ax: Axes, first: int, last: int) -> None:
+        """Draws the timesteps from `first` up to, not including, `last`."""
+        count = last - first
+        ax.imshow(
+            self.values[:, first:last], cmap=self.scale.colour_map, norm=self.scale.norm,
+            aspect="auto", origin="lower", extent=(-0.5, count - 0.5, -0.5, len(self.rows) - 0.5),
+        )  # fmt: skip
+        if self.holds is not None:
+            _hatch(ax, self.holds[:, first:last])
+        self._label_rows(ax)
+
+    def _label_rows(self, ax: Axes) -> None:
+        # A label needs a little more than its own height; where rows are lower, label every n-th.
+        every = max(1, int(np.ceil((NOTE_SIZE + 0.8) * len(self.rows) / (72 * self.height))))
+        shown = range(0, len(self.rows), every)
+        labels = [self.rows[row] for row in shown]
+        ax.set_yticks(list(shown), labels, fontsize=NOTE_SIZE, parse_math=False)
+        ax.tick_params(axis="y", length=1.5, pad=1.5)
+
+
+@dataclass(frozen=True)
+class LineStrip:
+    """Lines over the timesteps.
+
+    Arguments:
+        values: One line for each row.
+        limits: Ends of the vertical axis.
+        height: In inches.
+        label: What the lines show.
+        reference: Height of a dotted line to compare the first one with.
+    """
+
+    values: Float[np.ndarray, "line time"]
+    limits: tuple[float, float]
+    height: float
+    label: str = ""
+    reference: float | None = None
+
+    def draw(self, ax: Axes, first: int, last: int) -> None:
+        """Draws the timesteps from `first` up to, not including, `last`."""
+        for index, line in enumerate(self.values):
+            ax.plot(np.arange(last - first), line[first:last], color=f"C{index}", linewidth=0.9)
+        if self.reference is not None:
+            ax.axhline(self.reference, color="C0", linewidth=0.5, linestyle=":")
+        ax.set_ylim(*self.limits)
+        ax.set_yticks(list(self.limits), [f"{limit:g}" for limit in self.limits])
+        ax.tick_params(axis="y", length=1.5, pad=1.5, labelsize=NOTE_SIZE)
+        # Inside the strip's height, clear of what stands above and below.
+        lower, upper = ax.get_yticklabels()
+        lower.set_va("bottom")
+        upper.set_va("top")
+
+
+def source_keys(holds: UInt8[np.ndarray, "row time"]) -> list[tuple[Artist, str]]:
+    """Patches and names for the legend: the marks that occur.
+
+    Arguments:
+        holds: What stands at each cell.
+
+    Returns:
+        Pairs of a patch and what it means.
+    """
+    return [
+        (_patch((0, 0), 1, 1, kind), name) for kind, name in _NAMES.items() if (holds == kind).any()
+    ]
+
+
+def _hatch(ax: Axes, holds: UInt8[np.ndarray, "row time"]) -> None:
+    for kind in _HATCHES:
+        for row, cells in enumerate(holds == kind):
+            edges = np.flatnonzero(np.diff(cells, prepend=False, append=False))
+            for start, end in edges.reshape(-1, 2):
+                ax.add_patch(_patch((start - 0.5, row - 0.5), end - start, 1, kind))
+
+
+def _patch(corner: tuple[float, float], width: float, height: float, kind: int) -> Rectangle:
+    return Rectangle(
+        corner, width, height, facecolor="none", edgecolor=_HATCH_COLOUR, linewidth=0,
+        hatch=_HATCHES[kind],
+    )  # fmt: skip

@@ -1,0 +1,171 @@
+"""A long sequence as a figure of page width: rows of timesteps, strips stacked in each row.
+
+The layout is fixed in inches, so that type is as large on paper as it says and nothing overlaps.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from attnviz.plots.figures import PaperFigure, new_figure
+from attnviz.plots.headings import (
+    MARGIN,
+    Heading,
+    axes_at,
+    draw_heading,
+    footer_height,
+    heading_height,
+)
+from attnviz.plots.lettering import drawable, shorten, text_width
+from attnviz.plots.strips import Strip
+from attnviz.plots.styling import COLUMN, GREY, LABEL_SIZE, NOTE_SIZE, PAGE, TOKEN_SIZE
+
+__all__ = ["TimeAxis", "draw_wrapped"]
+
+_LEFT, _GAP = 0.56, 0.05
+_WIDEST_CELL, _LONGEST_TOKEN = 0.2, 12
+
+
+@dataclass(frozen=True)
+class TimeAxis:
+    """The timesteps of a figure.
+
+    Arguments:
+        numbers: The timestep at each place (of a bin, its first).
+        tokens: A word for each place, or none to show the numbers.
+        wrap: Places in a row at most.
+    """
+
+    numbers: list[int]
+    tokens: list[str] | None
+    wrap: int
+
+    @property
+    def rows(self) -> list[tuple[int, int]]:
+        """First and last (exclusive) place of each row, all of about the same length."""
+        count = len(self.numbers)
+        length = int(np.ceil(count / np.ceil(count / self.wrap)))
+        return [(at, min(at + length, count)) for at in range(0, count, length)]
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """The measures of a wrapped figure, in inches, and its words as they can be drawn."""
+
+    width: float
+    cell: float
+    words: list[str]
+    families: list[str]
+
+    @property
+    def type_size(self) -> float:
+        return min(TOKEN_SIZE, 0.8 * 72 * self.cell)
+
+    @property
+    def above(self) -> float:
+        return 0.13 if self.words else 0.06
+
+    def below(self, span: tuple[int, int]) -> float:
+        words = self.words[slice(*span)]
+        widths = (text_width(word, self.type_size, self.families) / 72 for word in words)
+        return max(widths, default=0.22) + 0.08
+
+
+def draw_wrapped(
+    strips: Sequence[Strip], *, time: TimeAxis, heading: Heading, row_label: str = ""
+) -> PaperFigure:
+    """Draws strips over the timesteps, wrapped into rows.
+
+    Arguments:
+        strips: From top to bottom.
+        time: The timesteps and their tokens.
+        heading: Title, colour bar and notes.
+        row_label: What the rows of the maps are, at the left edge.
+
+    Returns:
+        The figure; each Axes carries its strip's label and timesteps as `get_label()`.
+    """
+    layout = _measure(time)
+    stack = sum(strip.height + _GAP for strip in strips) - _GAP
+    heights = [layout.above + stack + layout.below(span) for span in time.rows]
+    top, foot = heading_height(heading, layout.width), footer_height(heading, layout.width)
+    figure = new_figure(layout.width, top + sum(heights) + foot)
+    draw_heading(figure, heading)
+    for index, span in enumerate(time.rows):
+        y = top + sum(heights[:index]) + layout.above
+        axes = _draw_row(figure, strips, span, y, layout)
+        for ax, strip in zip(axes, strips, strict=True):
+            first, last = time.numbers[span[0]], time.numbers[span[1] - 1]
+            ax.set_label(f"{strip.label or row_label}, {first}–{last}")
+        numbers = time.numbers[span[0] : span[1]]
+        if layout.words:
+            _number(axes[0], numbers, named=index == 0)
+            _spell(axes[-1], layout.words[slice(*span)], layout)
+        else:
+            _tick(axes[-1], numbers)
+            axes[-1].set_xlabel("timestep", fontsize=LABEL_SIZE, labelpad=1)
+    down = figure.get_figheight()
+    figure.text(
+        MARGIN / 2 / layout.width, (foot + (down - top - foot) / 2) / down, row_label,
+        rotation=90, ha="left", va="center", fontsize=LABEL_SIZE, color=GREY, parse_math=False,
+    )  # fmt: skip
+    return figure
+
+
+def _measure(time: TimeAxis) -> _Layout:
+    longest = time.rows[0][1]
+    width = float(np.clip(_LEFT + MARGIN + _WIDEST_CELL * longest, COLUMN, PAGE))
+    cell = min((width - _LEFT - MARGIN) / longest, _WIDEST_CELL)
+    words, families = drawable([shorten(token, _LONGEST_TOKEN) for token in time.tokens or []])
+    return _Layout(width, cell, words, families)
+
+
+def _draw_row(
+    figure: PaperFigure, strips: Sequence[Strip], span: tuple[int, int], top: float, layout: _Layout
+) -> list[Axes]:
+    axes = []
+    for strip in strips:
+        ax = axes_at(figure, _LEFT, top, layout.cell * (span[1] - span[0]), strip.height)
+        strip.draw(ax, *span)
+        ax.set_xlim(-0.5, span[1] - span[0] - 0.5)
+        ax.set_xticks([])
+        ax.spines[["top", "right"]].set_visible(True)
+        ax.set_ylabel(strip.label, fontsize=LABEL_SIZE, parse_math=False, labelpad=2)
+        axes.append(ax)
+        top += strip.height + _GAP
+    return axes
+
+
+def _spell(ax: Axes, words: list[str], layout: _Layout) -> None:
+    ax.set_xticks(
+        range(len(words)), words, rotation=90, fontsize=layout.type_size, family=layout.families,
+        parse_math=False,
+    )  # fmt: skip
+    ax.tick_params(axis="x", length=1.5, pad=1.5)
+
+
+def _number(ax: Axes, numbers: list[int], *, named: bool) -> None:
+    labels = [
+        (place, str(number), "center")
+        for place, number in enumerate(numbers)
+        if place == 0 or (number % 10 == 0 and place > 2)
+    ]
+    # The name stands left of the first number, over the row labels.
+    for place, label, side in [(-0.9, "timestep", "right"), *labels] if named else labels:
+        ax.annotate(
+            label, (place, 1), xycoords=("data", "axes fraction"), xytext=(0, 1.5), ha=side,
+            textcoords="offset points", va="bottom", fontsize=NOTE_SIZE - 0.5, color=GREY,
+        )  # fmt: skip
+
+
+def _tick(ax: Axes, numbers: list[int]) -> None:
+    size = numbers[1] - numbers[0] if len(numbers) > 1 else 1
+    first, last = numbers[0], numbers[-1] + size - 1
+    ticks = MaxNLocator(12, integer=True, steps=[1, 2, 5, 10]).tick_values(first, last)
+    inside = [int(tick) for tick in ticks if first <= tick <= last]
+    places = [(tick - first) / size for tick in inside]
+    ax.set_xticks(places, [str(tick) for tick in inside], fontsize=NOTE_SIZE)
+    ax.tick_params(axis="x", length=1.5, pad=1.5)

@@ -1,0 +1,40 @@
+"""Small trained models that ship with the package."""
+
+from pathlib import Path
+
+from attnviz.models import SequenceModel, load_folder
+
+__all__ = ["load_model", "shipped_models"]
+
+SHIPPED = Path(__file__).parent
+
+
+def shipped_models() -> list[str]:
+    """Names of the models that ship with the package, for `load_model`."""
+    return sorted(path.parent.name for path in SHIPPED.glob("*/model.json"))
+
+
+def load_model(name: str | Path) -> SequenceModel:
+    """A trained model by its name or folder.
+
+    Arguments:
+        name: A shipped model such as `rra-imdb`; or the folder of a run or of a saved model.
+
+    Returns:
+        The model, in eval mode, on the CPU.
+
+    Raises:
+        FileNotFoundError: If there is no model of that name and no such folder.
+        ValueError: If the model's files are damaged.
+    """
+    if isinstance(name, str) and name in shipped_models():
+        return load_folder(SHIPPED / name)
+    folder = Path(name)
+    if (folder / "model" / "model.json").is_file():  # a run keeps its chosen model inside
+        return load_folder(folder / "model")
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"There is no model {str(name)!r}: it is neither a folder nor one of the models that "
+            f"ship, {shipped_models()}."
+        )
+    return load_folder(folder)

@@ -1,0 +1,14 @@
+"""From a running model to a trace: the border between torch and labelled arrays."""
+
+from attnviz.recording.assembly import weights_digest
+from attnviz.recording.recorder import Recording, available_signals, record
+from attnviz.recording.texts import Texts, record_texts
+
+__all__ = [
+    "Recording",
+    "Texts",
+    "available_signals",
+    "record",
+    "record_texts",
+    "weights_digest",
+]

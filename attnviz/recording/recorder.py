@@ -1,0 +1,352 @@
+"""Recording what a model looks at: the border between torch and the trace."""
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+
+import cells
+from attnviz.gating import gate_attention
+from attnviz.models import SequenceModel
+from attnviz.recording.assembly import (
+    GATE_ATTENTION,
+    Arrays,
+    Batch,
+    assemble,
+    report_not_finite,
+    to_numpy,
+)
+from attnviz.trace import Trace
+
+__all__ = ["Recording", "available_signals", "record", "recurrent_layers"]
+
+SCORED_CLASSES = 64
+
+
+def record(
+    model: nn.Module,
+    keep: Iterable[str] | None = None,
+    gradients: bool = True,
+    sink: Callable[[Trace], None] | None = None,
+    *,
+    ages: int = 10,
+    loss_reduction: Literal["sum", "mean"] = "sum",
+) -> "Recording":
+    """Records every forward call of a model inside a `with` block.
+
+    Outputs and parameter gradients are the same, bit for bit, with and without recording. Each
+    signal costs one float a sequence, timestep and entry of its axes; attention and contribution
+    of a window of 10 thus 80 bytes a timestep, a gate of 64 units 256.
+
+    Arguments:
+        model: Any module that holds `cells.Recurrent` layers; for a `SequenceModel` predictions
+            are recorded too.
+        keep: Signals to record, `"all"` of them in a list of its own; the cells' declared
+            defaults and `gate_attention` if not given.
+        gradients: Record the norm of the gradient at every state when backward is called.
+        sink: Takes the trace of each batch once it is complete, in place of memory.
+        ages: How many ages `gate_attention` tells apart.
+        loss_reduction: How the loss that backward starts from was reduced over the batch;
+            gradient norms are stored for a sum.
+
+    Returns:
+        The recording; its `trace` is there after the block.
+
+    Raises:
+        TypeError: If the model holds no `cells.Recurrent`.
+        KeyError: If no cell of the model has one of the signals.
+    """
+    return Recording(
+        model, keep, gradients, sink=sink, ages=ages, mean_loss=loss_reduction == "mean"
+    )
+
+
+class Recording:
+    """A `with` block during which a model is recorded; made by `record`."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        keep: Iterable[str] | None,
+        gradients: bool,
+        *,
+        sink: Callable[[Trace], None] | None,
+        ages: int,
+        mean_loss: bool,
+    ) -> None:
+        self.model, self.sink = model, sink
+        self.gradients, self.ages, self.mean_loss = gradients, ages, mean_loss
+        self.layers = recurrent_layers(model)
+        self.keep = {
+            name: _chosen_signals(layer, keep, everything=available_signals(model))
+            for name, layer in self.layers.items()
+        }
+        self._batches: list[Batch] = []
+        self._current: Batch | None = None
+        self._described: dict[str, Any] = {}
+        self._hooks = ExitStack()
+        self._calls = ExitStack()
+        self._trace: Trace | None = None
+        self._open = False
+
+    def __enter__(self) -> Self:
+        """Starts recording."""
+        if self._open or self._trace is not None:
+            raise RuntimeError("A recording is used once; call attnviz.record(model) again.")
+        self._open = True
+        for handle in (
+            self.model.register_forward_pre_hook(self._begin),
+            self.model.register_forward_hook(self._end, always_call=True),
+        ):
+            self._hooks.callback(handle.remove)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Removes every hook; after an exception nothing more is kept."""
+        self._open = False
+        self._calls.close()
+        self._hooks.close()
+        if kind is None:
+            self._hand_over()
+            if self.sink is None:
+                self._trace = self._build(self._batches)
+
+    @property
+    def trace(self) -> Trace:
+        """What was recorded.
+
+        Raises:
+            RuntimeError: Inside the block, with a sink, or if no forward call was recorded.
+        """
+        if self._trace is None:
+            raise RuntimeError(
+                "The trace is complete only after the `with` block; with a sink it went there."
+            )
+        return self._trace
+
+    def describe(
+        self,
+        *,
+        id: Sequence[str] | None = None,  # noqa: A002  (the trace's own name for it)
+        text: Sequence[str] | None = None,
+        span: Sequence[Int[np.ndarray, "time 2"]] | None = None,
+        label: Sequence[int] | Sequence[float] | None = None,
+    ) -> None:
+        """Says what the next forward call reads.
+
+        Arguments:
+            id: A name for each sequence.
+            text: The text of each sequence.
+            span: Start and end of each token in its text.
+            label: The right answer of each sequence.
+        """
+        given = {"id": id, "text": text, "span": span, "label": label}
+        self._described = {name: value for name, value in given.items() if value is not None}
+
+    def _begin(self, model: nn.Module, inputs: object) -> None:
+        self._hand_over()
+        self._calls.close()
+        batch = self._current = Batch(self._described)
+        self._described = {}
+        for prefix, layer in self.layers.items():
+            wanted = _readouts_for(layer, self.keep[prefix])
+            self._calls.callback(
+                layer.register_readout_hook(self._readout_hook(batch, prefix, layer), wanted).remove
+            )
+            if self.gradients and torch.is_grad_enabled():
+                hook = self._gradient_hook(batch, prefix)
+                self._calls.callback(layer.register_gradient_hook(hook).remove)
+        if isinstance(model, SequenceModel) and not model.per_step:
+            handle = model.layer.register_forward_hook(self._score_hook(batch, model))
+            self._calls.callback(handle.remove)
+
+    def _end(self, model: nn.Module, inputs: tuple[Any, ...], output: object) -> None:
+        self._calls.close()
+        if self._current is None or (output is None and sys.exc_info()[0] is not None):
+            self._current = None  # the call itself failed
+            return
+        if isinstance(model, SequenceModel) and isinstance(output, Tensor):
+            if not model.per_step:
+                self._current.root["prediction"] = to_numpy(output)
+            elif model.kind == "language_model":
+                self._current.root["loss"] = _next_token_loss(output, inputs[0])
+
+    def _hand_over(self) -> None:
+        """Keeps the batch before, now that its backward is over."""
+        batch, self._current = self._current, None
+        if batch is None or not batch.groups:
+            return
+        report_not_finite(batch)
+        if self.sink is None:
+            self._batches.append(batch)
+        else:
+            self.sink(self._build([batch]))
+
+    def _readout_hook(
+        self, batch: Batch, prefix: str, layer: cells.Recurrent
+    ) -> Callable[[str, Mapping[str, Tensor], Tensor], None]:
+        def hook(group: str, readouts: Mapping[str, Tensor], lengths: Tensor) -> None:
+            kept, cell = self.keep[prefix], layer.groups[group]
+            arrays = {
+                name: _sequence_first(values)
+                for name, values in readouts.items()
+                if name in kept and name in cell.signals
+            }
+            if GATE_ATTENTION in kept and cell.gated is not None:
+                backwards = group.endswith("_reverse")
+                arrays |= _gate_attention(cell.gated, readouts, lengths, self.ages, backwards)
+            for name, values in cell.constants().items():
+                arrays[name] = to_numpy(values)
+            batch.groups[prefix + group] = arrays
+            batch.root["length"] = lengths.numpy().astype(np.int32)
+            batch.root["history"] = to_numpy(readouts["history"]).astype(np.int32)
+
+        return hook
+
+    def _gradient_hook(
+        self, batch: Batch, prefix: str
+    ) -> Callable[[str, Mapping[str, Tensor]], None]:
+        def hook(group: str, gradients: Mapping[str, Tensor]) -> None:
+            for name, values in gradients.items():
+                scale = values.shape[1] if self.mean_loss else 1
+                batch.groups[prefix + group][name] = _sequence_first(values * scale)
+
+        return hook
+
+    def _score_hook(
+        self, batch: Batch, model: SequenceModel
+    ) -> Callable[[nn.Module, object, tuple[Tensor, object]], None]:
+        """What the head would say if the sequence ended at each timestep."""
+
+        @torch.no_grad()
+        def hook(layer: nn.Module, inputs: object, output: tuple[Tensor, object]) -> None:
+            if model.layer.bidirectional or model.head.out_features > SCORED_CLASSES:
+                return
+            states = output[0] if model.layer.batch_first else output[0].transpose(0, 1)
+            batch.root["score"] = to_numpy(model.head(states))
+
+        return hook
+
+    def _build(self, batches: list[Batch]) -> Trace:
+        if not batches:
+            raise RuntimeError(
+                "Nothing was recorded: the model was not called inside the `with` block."
+            )
+        return assemble(batches, self.model, self.layers)
+
+
+def available_signals(model: nn.Module) -> list[str]:
+    """Everything that can be recorded of a model.
+
+    Arguments:
+        model: Any module that holds `cells.Recurrent` layers.
+
+    Returns:
+        Names for `record(model, keep=...)`.
+    """
+    found: dict[str, None] = {}
+    for layer in recurrent_layers(model).values():
+        for cell in layer.groups.values():
+            found |= dict.fromkeys(cell.signals)
+            if cell.gated is not None:
+                found[GATE_ATTENTION] = None
+    return list(found)
+
+
+def recurrent_layers(model: nn.Module) -> dict[str, cells.Recurrent]:
+    """The layers to watch, by the prefix of their groups: none where there is only one."""
+    found = {n: m for n, m in model.named_modules() if isinstance(m, cells.Recurrent)}
+    if not found:
+        raise TypeError(
+            f"{type(model).__name__} holds no recurrent layer of this package, so there is nothing "
+            "to record. Use cells.RRA, LARNN, RAU, LSTM or GRU, or cells.Recurrent with a cell "
+            "of your own; cells.LSTM.from_torch and cells.GRU.from_torch take torch's weights."
+        )
+    if len(found) == 1:
+        return {"": next(iter(found.values()))}
+    return {f"{name.replace('.', '_')}.": layer for name, layer in found.items()}
+
+
+def _chosen_signals(
+    layer: cells.Recurrent, keep: Iterable[str] | None, *, everything: list[str]
+) -> frozenset[str]:
+    asked = None if keep is None else {keep} if isinstance(keep, str) else set(keep)
+    if asked is None:
+        declared = {
+            name
+            for cell in layer.groups.values()
+            for name, signal in cell.signals.items()
+            if signal.default
+        }
+        return frozenset(declared | {GATE_ATTENTION})
+    if "all" in asked:
+        return frozenset(everything)
+    if unknown := asked - set(everything):
+        raise KeyError(f"The model has no signal {sorted(unknown)}; it has {sorted(everything)}.")
+    return frozenset(asked)
+
+
+def _readouts_for(layer: cells.Recurrent, keep: frozenset[str]) -> frozenset[str]:
+    """The readouts that the chosen signals are made of."""
+    wanted = set(keep) - {GATE_ATTENTION}
+    declared = {name for cell in layer.groups.values() for name in cell.signals}
+    if GATE_ATTENTION in keep:
+        for gated in (cell.gated for cell in layer.groups.values()):
+            if gated is not None:
+                wanted |= {gated.state, gated.write, gated.candidate}
+                wanted |= {gated.keep} if gated.keep else set()
+    return frozenset(wanted & declared)
+
+
+def _gate_attention(
+    gated: cells.GatedState,
+    readouts: Mapping[str, Tensor],
+    lengths: Tensor,
+    ages: int,
+    backwards: bool,
+) -> Arrays:
+    write = readouts[gated.write]
+    keep = 1 - write if gated.keep is None else readouts[gated.keep]
+    candidate, state = readouts[gated.candidate], readouts[gated.state]
+    if backwards:
+        write, keep, candidate, state = (
+            _each_reversed(values, lengths) for values in (write, keep, candidate, state)
+        )
+    initial = readouts[f"initial_{gated.state}"]
+    parts = gate_attention(write, keep, candidate, state, initial, ages=ages)._asdict()
+    if backwards:
+        parts = {name: _each_reversed(values, lengths) for name, values in parts.items()}
+    names = {"weights": GATE_ATTENTION}
+    return {
+        names.get(name, f"{GATE_ATTENTION}_{name}"): _sequence_first(values)
+        for name, values in parts.items()
+    }
+
+
+def _each_reversed(values: Tensor, lengths: Tensor) -> Tensor:
+    """Every sequence from its own last timestep to its first; padding stays where it is."""
+    time = torch.arange(len(values))[:, None]
+    mirrored = torch.where(time < lengths[None], lengths[None] - 1 - time, time)
+    return values[mirrored.to(values.device), torch.arange(values.shape[1], device=values.device)]
+
+
+def _next_token_loss(logits: Tensor, ids: Tensor) -> np.ndarray:
+    """Minus the log-likelihood of each following token; NaN at the last timestep."""
+    with torch.no_grad():
+        loss = nn.functional.cross_entropy(logits[:, :-1].mT, ids[:, 1:], reduction="none")
+        return to_numpy(nn.functional.pad(loss, (0, 1), value=torch.nan))
+
+
+def _sequence_first(values: Tensor) -> np.ndarray:
+    return np.ascontiguousarray(to_numpy(values.transpose(0, 1)))

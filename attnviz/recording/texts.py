@@ -1,0 +1,217 @@
+"""Recording what a text model looks at while it reads given texts."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor, nn
+
+from attnviz.models import SequenceModel
+from attnviz.recording.assembly import provenance
+from attnviz.recording.recorder import record, recurrent_layers
+from attnviz.store import Plan, TraceWriter, Truncation, make_plan, open_trace
+from attnviz.text import EncodedText, encode_text
+from attnviz.trace import Trace
+
+__all__ = ["Texts", "record_texts"]
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts with what is known about them.
+
+    Arguments:
+        texts: One string a sequence.
+        labels: The right class of each; −1 where it is not known.
+        ids: A name for each; their numbers if not given.
+        about: What the trace shall say of them, such as `{"task": "imdb", "split": "test"}`.
+    """
+
+    texts: Sequence[str]
+    labels: Sequence[int] | None = None
+    ids: Sequence[str] | None = None
+    about: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuses labels or ids that do not match the texts."""
+        for name, given in (("labels", self.labels), ("ids", self.ids)):
+            if given is not None and len(given) != len(self.texts):
+                raise ValueError(
+                    f"Texts needs one of {name} for each of the {len(self.texts)} texts, got "
+                    f"{len(given)}."
+                )
+
+
+def record_texts(
+    model: SequenceModel,
+    texts: Sequence[str] | Texts,
+    *,
+    keep: Iterable[str] | None = None,
+    gradients: bool = True,
+    path: Path | str | None = None,
+    half: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Trace:
+    """Records a model while it reads texts.
+
+    The model reads in eval mode. The loss behind the gradients is the cross-entropy of each
+    sequence on its own, with the right class where it is known and the predicted one elsewhere.
+
+    Arguments:
+        model: With a vocabulary, such as `load_model` returns.
+        texts: What to read; cut to the length that the model was trained on.
+        keep: Signals to record; the cells' declared defaults and `gate_attention` if not given.
+        gradients: Record the norm of the gradient at every state, at the price of a backward.
+        path: Write to a trace store here, block by block, in place of memory. A store that an
+            interrupted call left is completed.
+        half: Store signals with declared bounds in float16.
+        progress: Called with sequences done and in all.
+
+    Returns:
+        The trace, in memory or opened from its store.
+
+    Raises:
+        ValueError: If the model reads no text, there is no text, or one holds no token.
+    """
+    given = texts if isinstance(texts, Texts) else Texts(texts)
+    kept = None if keep is None else [keep] if isinstance(keep, str) else list(keep)
+    job = _Job(model, given, _encoded(model, given), kept, gradients)
+    return job.to_memory(progress) if path is None else job.to_store(Path(path), half, progress)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A plan's worth of reading."""
+
+    model: SequenceModel
+    texts: Texts
+    encoded: list[EncodedText]
+    keep: list[str] | None
+    gradients: bool
+
+    @property
+    def ids(self) -> list[str]:
+        given = self.texts.ids
+        return list(given) if given is not None else [str(n) for n in range(len(self.encoded))]
+
+    def plan(self) -> Plan:
+        limit, keep = self.model.reading
+        cut = None if limit is None else Truncation(keep, limit)
+        return make_plan(self.ids, [text.original_length for text in self.encoded], truncation=cut)
+
+    def attributes(self) -> dict[str, str]:
+        """What the trace says about where it comes from."""
+        reading = self.model.reading
+        cut = {"side": "none" if reading.limit is None else reading.keep, "length": reading.limit}
+        settings = self.model.card.get("settings", {})
+        return {
+            **provenance(self.model, recurrent_layers(self.model)),
+            "mode": "eval",
+            "options": json.dumps(settings),
+            "truncation": json.dumps(cut),
+            "loss": "cross-entropy",
+            "loss_target": "predicted class" if self.texts.labels is None else "label",
+            **self.texts.about,
+        }
+
+    def to_memory(self, progress: Callable[[int, int], None] | None) -> Trace:
+        batches = [batch for block in self.plan().blocks for batch in block.batches]
+        tree = self._read(batches, progress, done=0)
+        tree.attrs = dict(self.attributes())
+        return Trace(tree)
+
+    def to_store(
+        self, path: Path, half: bool, progress: Callable[[int, int], None] | None
+    ) -> Trace:
+        writer = TraceWriter(path, self.plan(), self.attributes(), half=half)
+        pending = writer.pending()
+        done = len(self.encoded) - sum(block.stop - block.start for block in pending)
+        for block in pending:
+            writer.write(block, self._read(block.batches, progress, done=done))
+            done += block.stop - block.start
+        return open_trace(path)
+
+    def _read(
+        self,
+        batches: Sequence[Sequence[int]],
+        progress: Callable[[int, int], None] | None,
+        *,
+        done: int,
+    ) -> xr.DataTree:
+        """Reads batches of rows and returns them in the order of the rows."""
+        was_training = self.model.training
+        self.model.eval()
+        rows = [row for batch in batches for row in batch]
+        try:
+            with record(self.model, self.keep, self.gradients) as recording:
+                for batch in batches:
+                    chosen = [self.encoded[row] for row in batch]
+                    recording.describe(
+                        id=[self.ids[row] for row in batch],
+                        text=[self.texts.texts[row] for row in batch],
+                        span=[text.spans for text in chosen],
+                        label=None
+                        if self.texts.labels is None
+                        else [int(self.texts.labels[row]) for row in batch],
+                    )
+                    self._forward(chosen, batch)
+                    done += len(batch)
+                    if progress is not None:
+                        progress(done, len(self.encoded))
+        finally:
+            self.model.train(was_training)
+        order = np.argsort(rows)
+        tree: xr.DataTree = recording.trace.tree.isel(sequence=order, missing_dims="ignore")
+        return tree
+
+    def _forward(self, chosen: list[EncodedText], batch: Sequence[int]) -> None:
+        device = next(self.model.parameters()).device
+        ids = nn.utils.rnn.pad_sequence(
+            [torch.from_numpy(text.ids) for text in chosen], batch_first=True
+        ).to(device)
+        lengths = torch.tensor([len(text.ids) for text in chosen])
+        with torch.set_grad_enabled(self.gradients):
+            logits = self.model(ids, lengths)
+            if self.gradients:
+                loss = nn.functional.cross_entropy(
+                    logits, self._targets(logits, batch), reduction="sum"
+                )
+                # Gradients at the states only: the parameters' own .grad stays untouched.
+                torch.autograd.grad(loss, self._leaves(), allow_unused=True)
+
+    def _leaves(self) -> list[Tensor]:
+        layer = self.model.layer
+        return [values for values in layer.parameters() if values.requires_grad]
+
+    def _targets(self, logits: Tensor, batch: Sequence[int]) -> Tensor:
+        predicted = logits.detach().argmax(dim=-1)
+        if self.texts.labels is None:
+            return predicted
+        labels = torch.tensor([int(self.texts.labels[row]) for row in batch], device=logits.device)
+        return torch.where(labels >= 0, labels, predicted)
+
+
+def _encoded(model: SequenceModel, texts: Texts) -> list[EncodedText]:
+    if model.vocabulary is None:
+        raise ValueError(
+            f"{model.name} has no vocabulary, so it cannot read text. Give it one "
+            "(model.vocabulary = ...), or use attnviz.record around calls of your own."
+        )
+    if not len(texts.texts):
+        raise ValueError("record_texts needs at least one text, got none.")
+    encoded = []
+    for row, text in enumerate(texts.texts):
+        try:
+            encoded.append(
+                encode_text(
+                    text, model.vocabulary, limit=model.reading.limit, keep=model.reading.keep
+                )
+            )
+        except ValueError as error:
+            name = texts.ids[row] if texts.ids is not None else row
+            raise ValueError(f"Text {name}: {error}") from error
+    return encoded

@@ -1,0 +1,31 @@
+"""Traces on disk: planned, written block by block, resumed, read lazily, packed."""
+
+from attnviz.store.digest import trace_digest
+from attnviz.store.pack import pack_trace
+from attnviz.store.plan import (
+    Block,
+    Plan,
+    Truncation,
+    make_plan,
+    plan_digest,
+    plan_from_json,
+    plan_to_json,
+)
+from attnviz.store.reader import open_trace
+from attnviz.store.saving import save_trace
+from attnviz.store.writer import TraceWriter
+
+__all__ = [
+    "Block",
+    "Plan",
+    "TraceWriter",
+    "Truncation",
+    "make_plan",
+    "open_trace",
+    "pack_trace",
+    "plan_digest",
+    "plan_from_json",
+    "plan_to_json",
+    "save_trace",
+    "trace_digest",
+]

@@ -1,0 +1,62 @@
+"""The files of a store, wherever they lie."""
+
+import zipfile
+from functools import cached_property
+from pathlib import Path
+
+from zarr.abc.store import Store
+from zarr.storage import LocalStore, ZipStore
+
+from attnviz.trace import TraceFormatError
+
+__all__ = ["Files"]
+
+
+class Files:
+    """The files of a store, in a directory or a zip, which is never unpacked.
+
+    Arguments:
+        path: A directory or a zip.
+
+    Raises:
+        FileNotFoundError: If nothing is there.
+        TraceFormatError: If it is neither a directory nor a zip that can be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.names: frozenset[str] | None = None
+        if not path.exists():
+            raise FileNotFoundError(
+                f"There is no trace at {path}: neither a directory nor a .zip file. Check the path."
+            )
+        if path.is_dir():
+            return
+        try:
+            with zipfile.ZipFile(path) as packed:
+                self.names = frozenset(packed.namelist())
+        except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+            raise TraceFormatError(
+                f"{path} is not a trace: expected a directory or a .zip that attnviz wrote, but "
+                f"got a file of {path.stat().st_size} bytes that is no zip ({error}). If it was "
+                "one, it was cut short or damaged: copy it again."
+            ) from error
+
+    def has(self, key: str) -> bool:
+        """Whether a file is there."""
+        return (self.path / key).is_file() if self.names is None else key in self.names
+
+    def read(self, keys: list[str]) -> dict[str, bytes]:
+        """The bytes of those files that are there."""
+        found = [key for key in keys if self.has(key)]
+        if self.names is None:
+            return {key: (self.path / key).read_bytes() for key in found}
+        with zipfile.ZipFile(self.path) as packed:
+            return {key: packed.read(key) for key in found}
+
+    @cached_property
+    def store(self) -> Store:
+        """The same files for Zarr, read-only."""
+        if self.names is None:
+            return LocalStore(self.path, read_only=True)
+        return ZipStore(self.path, mode="r")

@@ -1,0 +1,41 @@
+"""Writing a trace that is in memory, or open, as a whole."""
+
+import tempfile
+from pathlib import Path
+
+from attnviz.store.pack import pack_trace
+from attnviz.store.rows import plan_of, rows_of
+from attnviz.store.writer import TraceWriter
+from attnviz.trace import Trace
+
+__all__ = ["save_trace"]
+
+
+def save_trace(trace: Trace, path: Path | str, *, half: bool = False, block_size: int = 64) -> Path:
+    """Writes a whole trace to a directory, or to a zip if the path ends in `.zip`.
+
+    Arguments:
+        trace: Any trace whose rows all exist.
+        path: Where to write; nothing may lie there.
+        half: Store bounded signals as float16; see `TraceWriter`.
+        block_size: Rows that are written, and held in memory, at once.
+
+    Returns:
+        The path.
+
+    Raises:
+        FileExistsError: If something lies at `path`.
+        ValueError: If the trace holds what cannot be stored, or rows that do not exist.
+    """
+    path = Path(path)
+    if path.exists() or path.is_symlink():
+        raise FileExistsError(f"{path} exists already. Move it away or choose another path.")
+    plan = plan_of(trace.tree, block_size=block_size)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as beside:
+        writer = TraceWriter(Path(beside) / "trace.zarr", plan, trace.tree.attrs, half=half)
+        for block in plan.blocks:
+            writer.write(block, rows_of(trace.tree, block))
+        if path.suffix == ".zip":
+            return pack_trace(writer.path, path)
+        return writer.path.rename(path)

@@ -1,0 +1,64 @@
+"""Recurrent cells that say what they do: what they look at, and what their states are used for.
+
+Layers are used like `torch.nn.LSTM`; a cell is one step of one. `Cell` is what to derive one's
+own from.
+"""
+
+from cells.base import (
+    At,
+    Cell,
+    Edit,
+    GatedState,
+    Readout,
+    Route,
+    Signal,
+    Slot,
+    Via,
+    alias,
+    same,
+)
+from cells.gates import Chrono
+from cells.gru import GRUCell, GRUState
+from cells.layers import GRU, LSTM, RAU, RRA
+from cells.lstm import LSTMCell, LSTMState
+from cells.rau import RAUCell, RAUState
+from cells.recurrent import Recurrent
+from cells.rra import RRACell, RRAState
+
+try:  # until cells/larnn.py is there
+    from cells.larnn import LARNNCell, LARNNOptions, LARNNState
+    from cells.layers import LARNN
+except ImportError:
+    pass
+
+__all__ = [
+    "GRU",
+    "LARNN",
+    "LSTM",
+    "RAU",
+    "RRA",
+    "At",
+    "Cell",
+    "Chrono",
+    "Edit",
+    "GRUCell",
+    "GRUState",
+    "GatedState",
+    "LARNNCell",
+    "LARNNOptions",
+    "LARNNState",
+    "LSTMCell",
+    "LSTMState",
+    "RAUCell",
+    "RAUState",
+    "RRACell",
+    "RRAState",
+    "Readout",
+    "Recurrent",
+    "Route",
+    "Signal",
+    "Slot",
+    "Via",
+    "alias",
+    "same",
+]

@@ -1,0 +1,79 @@
+"""Whether what a layer is given fits it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from cells.base import Cell
+
+__all__ = ["check_input", "check_state"]
+
+
+def check_input(name: str, x: Tensor, *, features: int, batch_first: bool) -> None:
+    """Raises ValueError if an input has other axes than the layer reads, or an empty one."""
+    axes = "(batch, time, feature)" if batch_first else "(time, batch, feature)"
+    if x.dim() != 3 or x.shape[-1] != features:
+        raise ValueError(
+            f"{name} reads input of shape {axes} with {features} features, got shape "
+            f"{tuple(x.shape)}."
+        )
+    if 0 in x.shape:
+        raise ValueError(
+            f"{name} needs at least one timestep and one sequence, got input of shape "
+            f"{tuple(x.shape)} for {axes}."
+        )
+
+
+def check_state(
+    state: tuple[Any, ...], groups: Mapping[str, Cell[Any]], *, batch: int, bidirectional: bool
+) -> None:
+    """Raises if a state is not one that the layer could have returned for such a batch.
+
+    Raises:
+        TypeError: If it is the state of another cell.
+        ValueError: If there are too many or too few, or their shapes do not fit.
+    """
+    if bidirectional:
+        raise ValueError(
+            "A bidirectional layer reads a sequence from both ends and cannot go on from a "
+            "state. Give it whole sequences."
+        )
+    if len(state) != len(groups):
+        raise ValueError(
+            f"The state needs one named tuple for each of the groups {list(groups)}, got "
+            f"{len(state)}."
+        )
+    for (group, cell), given in zip(groups.items(), state, strict=True):
+        _check_group(group, cell, given, batch)
+
+
+def _check_group(
+    group: str,
+    cell: Cell[Any],
+    given: Any,  # noqa: ANN401  (anything a caller may pass)
+    batch: int,
+) -> None:
+    needed = cell.initial_state(batch)
+    if type(given) is not type(needed):
+        raise TypeError(
+            f"The state of {group} is a {type(given).__name__}, {type(cell).__name__} needs a "
+            f"{type(needed).__name__}."
+        )
+    if len(given.hidden) != batch:
+        raise ValueError(
+            f"The state of {group} is for {len(given.hidden)} sequences, the input has {batch}."
+        )
+    for field, has, needs in zip(needed._fields, given, needed, strict=True):
+        if _shapes(has) != _shapes(needs):
+            raise ValueError(
+                f"The state of {group} has a {field} of shape {_shapes(has)}, but this "
+                f"{type(cell).__name__} needs {_shapes(needs)}. Take the state from a layer with "
+                "the same sizes and options."
+            )
+
+
+def _shapes(part: Any) -> tuple[Any, ...]:  # noqa: ANN401  (a tensor, or a tuple of them)
+    if isinstance(part, Tensor):
+        return tuple(part.shape)
+    return tuple(_shapes(inner) for inner in part)

@@ -1,0 +1,112 @@
+"""Sequences of different lengths: sorted so that running rows stand together, never padded into.
+
+A batch is read longest sequence first. At each timestep only the rows still running are passed
+on, so padding cannot change a result; what comes out is put back in the caller's order.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int, Shaped
+from torch import Tensor
+
+__all__ = ["Rows", "check_lengths"]
+
+
+def check_lengths(
+    lengths: Int[Tensor, "batch"] | Sequence[int] | None, *, batch: int, longest: int
+) -> Int[Tensor, "batch"]:
+    """The lengths of a batch as a tensor on the CPU.
+
+    Arguments:
+        lengths: One length a sequence; None where all last to the end.
+        batch: Sequences in the input.
+        longest: Timesteps in the input.
+
+    Returns:
+        One length a sequence, between 1 and `longest`.
+
+    Raises:
+        ValueError: If there are not `batch` of them or one is outside 1 to `longest`.
+    """
+    if lengths is None:
+        return torch.full((batch,), longest)
+    lengths = torch.as_tensor(lengths).to("cpu", torch.long)
+    if lengths.shape != (batch,):
+        raise ValueError(
+            f"lengths needs one entry for each of the {batch} sequences, got shape "
+            f"{tuple(lengths.shape)}."
+        )
+    if int(lengths.min()) < 1 or int(lengths.max()) > longest:
+        row = int(((lengths < 1) | (lengths > longest)).nonzero()[0])
+        raise ValueError(
+            f"lengths must lie between 1 and the input's {longest} timesteps, but sequence {row} "
+            f"has {int(lengths[row])}. Leave empty sequences out of the batch."
+        )
+    return lengths
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The order in which the rows of a batch are read.
+
+    Arguments:
+        lengths: Timesteps of each row, in the caller's order.
+        order: Rows by falling length.
+        running: How many rows are still running at each timestep.
+        reverse: Whether each row is read from its own last timestep.
+    """
+
+    lengths: Int[Tensor, "batch"]
+    order: Int[Tensor, "batch"]
+    running: list[int]
+    reverse: bool
+
+    @classmethod
+    def sorted(cls, lengths: Int[Tensor, "batch"], *, reverse: bool) -> "Rows":
+        """Rows by falling length; rows of equal length keep their order."""
+        order = lengths.argsort(descending=True, stable=True)
+        steps = torch.arange(int(lengths.max()))
+        running = (lengths[None] > steps[:, None]).sum(dim=1)
+        return cls(lengths, order, running.tolist(), reverse)
+
+    def timesteps(self, step: int) -> Int[Tensor, "running"]:
+        """The original time of the running rows at a step of the walk."""
+        running = self.lengths[self.order[: self.running[step]]]
+        return running - 1 - step if self.reverse else torch.full_like(running, step)
+
+    def arrange(
+        self, padded: Shaped[Tensor, "time batch *rest"]
+    ) -> Shaped[Tensor, "steps batch *rest"]:
+        """Puts the input in the order of the walk: rows sorted, time reversed where asked."""
+        steps, device = len(self.running), padded.device
+        even = int(self.lengths.min()) == steps
+        if even and not self.reverse:
+            return padded[:steps]  # equal lengths keep their order: nothing moves
+        time = torch.arange(steps)[:, None].expand(-1, len(self.order))
+        if self.reverse:
+            time = (self.lengths[self.order][None] - 1 - time).clamp(min=0)
+        return padded[time.to(device), self.order.to(device)]
+
+    def restore(
+        self, steps: list[Shaped[Tensor, "_ *rest"]], *, longest: int, fill: float
+    ) -> Shaped[Tensor, "time batch *rest"]:
+        """Puts what each step returned back in the caller's order, padded with `fill`."""
+        even = self.running[-1] == len(self.order)
+        if even and not self.reverse and longest == len(steps):
+            return torch.stack(steps)
+        time = torch.cat([self.timesteps(step) for step in range(len(steps))])
+        rows = torch.cat([self.order[:running] for running in self.running])
+        packed = torch.cat(steps)
+        shape = (longest, len(self.order), *packed.shape[1:])
+        padded = packed.new_full(shape, fill)
+        return padded.index_put((time.to(packed.device), rows.to(packed.device)), packed)
+
+    def restore_rows(self, rows: Shaped[Tensor, "batch *rest"]) -> Shaped[Tensor, "batch *rest"]:
+        """Puts one value a row back in the caller's order."""
+        return rows[self.order.argsort().to(rows.device)]
+
+    def sort_rows(self, rows: Shaped[Tensor, "batch *rest"]) -> Shaped[Tensor, "batch *rest"]:
+        """Puts one value a row in the order of the walk."""
+        return rows[self.order.to(rows.device)]

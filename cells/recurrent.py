@@ -1,0 +1,312 @@
+"""The layer a user constructs: any cell over time, stacked, in one or both directions."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+from torch.utils.hooks import RemovableHandle
+
+from cells.base import Cell, Edit
+from cells.checks import check_input, check_state
+from cells.hooks import GradientHook, ReadoutHook, watch_gradients
+from cells.lengths import Rows, check_lengths
+from cells.walk import Tap, Walk, map_state, walk
+
+__all__ = ["Recurrent"]
+
+State = tuple[Any, ...]  # one named tuple a group
+Lengths = Int[Tensor, "batch"] | Sequence[int] | None
+
+
+class Recurrent(nn.Module):
+    """A cell over time, used like `torch.nn.LSTM`.
+
+    Every layer and direction is a *group* with a cell of its own: `l0`, `l0_reverse`, `l1`, ...
+    Padding never changes a result: a row leaves the computation when it ends, and a reverse
+    direction starts at each row's own last timestep.
+
+    Arguments:
+        make_cell: Makes a cell for an input of so many features.
+        input_size: Features of the input.
+        num_layers: Layers on top of each other.
+        batch_first: Whether input and output are `(batch, time, feature)`.
+        dropout: Dropout on the output of every layer but the last.
+        bidirectional: Whether a second cell reads each sequence backwards.
+        residual: Whether a layer's input is added to its output, where sizes agree.
+
+    Raises:
+        ValueError: If `num_layers` is less than 1 or `dropout` is not a probability.
+        TypeError: If `make_cell` does not return a `Cell`.
+    """
+
+    def __init__(
+        self,
+        make_cell: Callable[[int], Cell[Any]],
+        input_size: int,
+        *,
+        num_layers: int = 1,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        residual: bool = False,
+    ) -> None:
+        super().__init__()
+        if num_layers < 1:
+            raise ValueError(f"num_layers must be at least 1, got {num_layers}.")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout is a probability below 1, got {dropout}.")
+        self.input_size, self.num_layers = input_size, num_layers
+        self.batch_first, self.dropout = batch_first, dropout
+        self.bidirectional, self.residual = bidirectional, residual
+        self.cells = nn.ModuleDict()
+        directions = ("", "_reverse") if bidirectional else ("",)
+        features = input_size
+        for layer in range(num_layers):
+            for direction in directions:
+                cell = make_cell(features)
+                if not isinstance(cell, Cell):
+                    raise TypeError(
+                        f"make_cell must return a cells.Cell, got {type(cell).__name__}. Derive "
+                        "your cell from cells.Cell and declare its signals and routes."
+                    )
+                self.cells[f"l{layer}{direction}"] = cell
+            features = cell.hidden_size * len(directions)
+        self.hidden_size, self.output_size = cell.hidden_size, features
+        self.path = "auto"
+        self.last_path: str | None = None
+        self._readout_hooks: OrderedDict[int, tuple[ReadoutHook, frozenset[str]]] = OrderedDict()
+        self._gradient_hooks: OrderedDict[int, GradientHook] = OrderedDict()
+        self._edits: OrderedDict[int, tuple[Edit, str | None]] = OrderedDict()
+
+    @property
+    def groups(self) -> dict[str, Cell[Any]]:
+        """The cell of every layer and direction."""
+        return dict(self.cells.items())  # type: ignore[arg-type]  # a ModuleDict of cells
+
+    def register_readout_hook(self, hook: ReadoutHook, signals: Iterable[str]) -> RemovableHandle:
+        """Calls `hook(group, readouts, lengths)` once a call and group.
+
+        Arguments:
+            hook: Takes the group, `{name: (time, batch, ...)}` detached, in original time, with
+                NaN in padding, and the lengths. Besides the signals asked for, `history` counts
+                the timesteps `(batch)` that the given state had seen, and `initial_hidden` (and
+                `initial_memory`) `(batch, unit)` are that state's.
+            signals: What to hand over; a cell that lacks one leaves it out.
+
+        Returns:
+            A handle whose `remove()` ends it.
+
+        Raises:
+            KeyError: If no cell of the layer declares a signal.
+        """
+        wanted = frozenset(signals)
+        declared = {name for cell in self.groups.values() for name in cell.signals}
+        if unknown := wanted - declared:
+            raise KeyError(
+                f"{type(self).__name__} has no signal {sorted(unknown)}; it has {sorted(declared)}."
+            )
+        handle = RemovableHandle(self._readout_hooks)
+        self._readout_hooks[handle.id] = (hook, wanted)
+        return handle
+
+    def register_gradient_hook(self, hook: GradientHook) -> RemovableHandle:
+        """Calls `hook(group, gradients)` after backward has gone through a call's group.
+
+        Arguments:
+            hook: Takes the group and the norm of the loss's gradient at every state,
+                `{"hidden_gradient_norm": (time, batch), ...}`, NaN in padding.
+
+        Returns:
+            A handle whose `remove()` ends it for later calls; a call already made still reports
+            to the hooks that it was made under.
+        """
+        handle = RemovableHandle(self._gradient_hooks)
+        self._gradient_hooks[handle.id] = hook
+        return handle
+
+    def register_edit(self, edit: Edit, *, group: str | None = None) -> RemovableHandle:
+        """Changes what attention reads, until the handle's `remove()`.
+
+        Arguments:
+            edit: Maps weights `(batch, head, source)` and values `(batch, head, source, unit)`
+                and `At` to new ones.
+            group: Only in this layer and direction.
+
+        Returns:
+            A handle whose `remove()` ends it.
+
+        Raises:
+            KeyError: If there is no such group.
+        """
+        if group is not None and group not in self.cells:
+            raise KeyError(f"There is no group {group!r}; there are {list(self.cells)}.")
+        handle = RemovableHandle(self._edits)
+        self._edits[handle.id] = (edit, group)
+        return handle
+
+    def forward(
+        self,
+        x: Tensor | PackedSequence,
+        state: State | None = None,
+        *,
+        lengths: Lengths = None,
+    ) -> tuple[Tensor | PackedSequence, State]:
+        """Reads a batch of sequences.
+
+        Arguments:
+            x: `(time, batch, feature)`, or batch first if so constructed, or packed.
+            state: As an earlier call returned it, to go on from there.
+            lengths: Timesteps of each sequence; all of them if not given.
+
+        Returns:
+            The output of the last layer, zero in padding, in the form of the input; and the state
+            of each group after each sequence's own last timestep.
+
+        Raises:
+            TypeError: If the state is another cell's.
+            ValueError: If shapes, lengths or the state do not fit.
+        """
+        if torch.compiler.is_compiling():
+            # Compiled, the loop would be unrolled once for every new length and hooks might not
+            # fire. Wrapped only here: importing the compiler takes longer than importing torch.
+            return self._read_uncompiled(x, state, lengths)
+        return self._read(x, state, lengths)
+
+    def _read_uncompiled(
+        self, x: Tensor | PackedSequence, state: State | None, lengths: Lengths
+    ) -> tuple[Tensor | PackedSequence, State]:
+        read: Callable[..., tuple[Tensor | PackedSequence, State]]
+        read = torch.compiler.disable(self._read)  # type: ignore[no-untyped-call]
+        return read(x, state, lengths)
+
+    def _read(
+        self, x: Tensor | PackedSequence, state: State | None, lengths: Lengths
+    ) -> tuple[Tensor | PackedSequence, State]:
+        if isinstance(x, PackedSequence):
+            return self._read_packed(x, state, lengths)
+        return self._read_padded(x, state, lengths)
+
+    def _read_packed(
+        self, x: PackedSequence, state: State | None, lengths: Lengths
+    ) -> tuple[PackedSequence, State]:
+        if lengths is not None:
+            raise ValueError("A PackedSequence carries its own lengths; leave lengths out.")
+        padded, lengths = pad_packed_sequence(x, batch_first=self.batch_first)
+        output, final = self._read_padded(padded, state, lengths)
+        if x.sorted_indices is not None:
+            output = output.index_select(0 if self.batch_first else 1, x.sorted_indices)
+            lengths = lengths[x.sorted_indices.cpu()]
+        packed = pack_padded_sequence(output, lengths, batch_first=self.batch_first)
+        # Rows of equal length keep the order they came in, which packing anew could change.
+        order = x.sorted_indices, x.unsorted_indices
+        return PackedSequence(packed.data, x.batch_sizes, *order), final
+
+    def _read_padded(
+        self, x: Tensor, state: State | None, lengths: Lengths
+    ) -> tuple[Tensor, State]:
+        check_input(type(self).__name__, x, features=self.input_size, batch_first=self.batch_first)
+        padded = x.transpose(0, 1) if self.batch_first else x
+        batch = padded.shape[1]
+        checked = check_lengths(lengths, batch=batch, longest=len(padded))
+        if state is not None:
+            check_state(state, self.groups, batch=batch, bidirectional=self.bidirectional)
+        output, final = self._layers(padded, checked, state)
+        return (output.transpose(0, 1) if self.batch_first else output), final
+
+    def _layers(
+        self,
+        x: Float[Tensor, "time batch feature"],
+        lengths: Int[Tensor, "batch"],
+        state: State | None,
+    ) -> tuple[Float[Tensor, "time batch output"], State]:
+        final: list[Any] = []
+        directions = 2 if self.bidirectional else 1
+        names = list(self.cells)
+        for layer in range(self.num_layers):
+            outputs = []
+            for direction in range(directions):
+                index = layer * directions + direction
+                given = None if state is None else state[index]
+                output, last = self._group(names[index], x, lengths, given, bool(direction))
+                outputs.append(output)
+                final.append(last)
+            output = torch.cat(outputs, dim=-1) if len(outputs) > 1 else outputs[0]
+            if self.residual and output.shape == x.shape:
+                inside = torch.arange(len(x))[:, None] < lengths
+                output = torch.where(inside.to(x.device)[..., None], output + x, 0)
+            x = output
+            if layer + 1 < self.num_layers and self.dropout:
+                x = nn.functional.dropout(x, self.dropout, self.training)
+        return x, tuple(final)
+
+    def _group(
+        self,
+        group: str,
+        x: Float[Tensor, "time batch feature"],
+        lengths: Int[Tensor, "batch"],
+        state: Any,  # noqa: ANN401  (the cell's own named tuple)
+        reverse: bool,
+    ) -> tuple[Float[Tensor, "time batch unit"], Any]:
+        """One layer in one direction."""
+        cell, rows = self.groups[group], Rows.sorted(lengths, reverse=reverse)
+        cell.before_sequence(len(lengths))
+        if state is None:
+            state = cell.initial_state(len(lengths), device=x.device, dtype=x.dtype)
+        history = cell.history(state, len(lengths))
+        hooks = list(self._readout_hooks.values())
+        walked = walk(
+            cell,
+            rows.arrange(x),
+            rows,
+            map_state(rows.sort_rows, state),
+            keep=frozenset().union(*(wanted for _, wanted in hooks)),
+            edits=[edit for edit, only in self._edits.values() if only in (None, group)],
+            group=group,
+            tap=self._tap(group),
+        )
+        self.last_path = "step"
+        if self.training and cell.statistics:
+            cell.after_sequence(walked.statistics)
+        began = {"history": history}
+        for name in walked.states:
+            began[f"initial_{name}"] = getattr(state, name).detach()
+        self._report_readouts(group, walked, rows, len(x), began)
+        self._watch_gradients(group, walked, rows, len(x))
+        output = rows.restore(walked.outputs, longest=len(x), fill=0.0)
+        return output, map_state(rows.restore_rows, walked.state)
+
+    def _tap(self, group: str) -> Tap | None:
+        """What stands on the uses of states in a group: nothing, until routes are watched."""
+        return None
+
+    def _report_readouts(
+        self, group: str, walked: Walk, rows: Rows, longest: int, began: dict[str, Tensor]
+    ) -> None:
+        if not self._readout_hooks:
+            return
+        whole = {
+            name: rows.restore(steps, longest=longest, fill=_missing(steps[0]))
+            for name, steps in walked.readouts.items()
+        }
+        for hook, wanted in list(self._readout_hooks.values()):
+            chosen = {name: values for name, values in whole.items() if name in wanted}
+            hook(group, {**chosen, **began}, rows.lengths)
+
+    def _watch_gradients(self, group: str, walked: Walk, rows: Rows, longest: int) -> None:
+        if not self._gradient_hooks or not walked.outputs[0].requires_grad:
+            return
+        hooks = list(self._gradient_hooks.values())
+
+        def report(gradients: dict[str, Tensor]) -> None:
+            for hook in hooks:
+                hook(group, gradients)
+
+        watch_gradients(walked.states, rows, longest=longest, report=report)
+
+
+def _missing(value: Tensor) -> float:
+    return torch.nan if value.is_floating_point() else 0

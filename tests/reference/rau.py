@@ -1,0 +1,47 @@
+"""The recurrent attention unit (Zhong, Yue and Ling, 2018, arXiv:1810.12754), equations 1-8."""
+
+import math
+
+import numpy as np
+
+from tests.reference.arithmetic import dot, sigmoid, softmax
+
+
+def attended_candidate(attention, both, V, b_v, *, reading, times):
+    """ĥ in the three readings of equations 6 and 7; every weight counts `times` times."""
+    units = range(len(V))
+    if reading == "input":
+        read = [times * attention[n] * both[n] for n in range(len(both))]
+        return [math.tanh(dot(V[u], read) + b_v[u]) for u in units]
+    if reading == "hidden":
+        return [math.tanh(times * attention[u] * (dot(V[u], both) + b_v[u])) for u in units]
+    return [times * attention[u] * math.tanh(dot(V[u], both) + b_v[u]) for u in units]
+
+
+def rau(xs, W, U, b, A, b_a, V, b_v, *, h, reading, rescale):
+    """One sequence; `W`, `U`, `b` by gate, `A` scores the features, `V` makes the candidate."""
+    n, steps = len(h), []
+    for x in xs:
+        z = [sigmoid(dot(W["z"][u], x) + dot(U["z"][u], h) + b["z"][u]) for u in range(n)]
+        r = [sigmoid(dot(W["r"][u], x) + dot(U["r"][u], h) + b["r"][u]) for u in range(n)]
+        kept = [r[u] * h[u] for u in range(n)]
+        plain = [math.tanh(dot(W["h"][u], x) + dot(U["h"][u], kept) + b["h"][u]) for u in range(n)]
+
+        both = [*x, *h]
+        attention = softmax([dot(A[m], both) + b_a[m] for m in range(len(A))])
+        times = len(attention) if rescale else 1
+        attended = attended_candidate(attention, both, V, b_v, reading=reading, times=times)
+
+        h = [(1 - z[u]) * h[u] + z[u] * plain[u] / 2 + z[u] * attended[u] / 2 for u in range(n)]
+        steps.append(
+            {
+                "hidden": h,
+                "update_gate": z,
+                "reset_gate": r,
+                "candidate": [(plain[u] + attended[u]) / 2 for u in range(n)],
+                "plain_candidate": plain,
+                "attended_candidate": attended,
+                "feature_attention": attention,
+            }
+        )
+    return {name: np.array([step[name] for step in steps]) for name in steps[0]}
