@@ -280,7 +280,7 @@ def _root(
     return root
 
 
-def _labels(labels: Sequence[int] | Sequence[float], count: int) -> Num[np.ndarray, " sequence"]:
+def _labels(labels: Labels, count: int) -> Num[np.ndarray, " sequence"]:
     given = np.asarray(labels)
     if given.shape != (count,) or given.dtype.kind not in "fiub":
         raise ValueError(

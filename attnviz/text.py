@@ -4,9 +4,7 @@ A token is a slice of the original text, so that whatever is computed for a time
 drawn on the very characters it belongs to. What is looked up is the token's normal form.
 """
 
-import os
 import re
-import tempfile
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,6 +15,22 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Int
+
+from attnviz.files import replacing
+
+__all__ = [
+    "PADDING",
+    "PADDING_ID",
+    "UNKNOWN",
+    "UNKNOWN_ID",
+    "EncodedText",
+    "Vocabulary",
+    "encode_text",
+    "holds_tokens",
+    "normal_form",
+    "tokenize",
+    "words",
+]
 
 PADDING = "<pad>"
 UNKNOWN = "<unk>"
@@ -100,14 +114,14 @@ class Vocabulary:
     def __post_init__(self) -> None:
         if self.words[:2] != RESERVED:
             raise ValueError(
-                f"A vocabulary starts with {RESERVED[0]} and {RESERVED[1]}, but this one starts "
-                f"with {list(self.words[:2])}. Build it with Vocabulary.build, or put the two first."
+                f"A vocabulary starts with {PADDING} and {UNKNOWN}, but this one starts with "
+                f"{list(self.words[:2])}. Build it with Vocabulary.build, or put the two first."
             )
         for number, word in enumerate(self.words):
             if not word or any(character.isspace() for character in word):
                 raise ValueError(
-                    f"A vocabulary's words are not empty and hold no white space, but word {number} "
-                    f"is {word!r}."
+                    f"A vocabulary's words are not empty and hold no white space, but word "
+                    f"{number} is {word!r}."
                 )
         if len(self._ids) != len(self.words):
             word, count = Counter(self.words).most_common(1)[0]
@@ -173,24 +187,16 @@ class Vocabulary:
         frequent = [(-n, word) for word, n in counts.items() if n >= minimum_count]
         if not frequent:
             raise ValueError(
-                f"Vocabulary.build found no word at least {minimum_count} times among {len(counts)} "
-                "different ones. Pass more texts or a lower minimum_count."
+                f"Vocabulary.build found no word at least {minimum_count} times among "
+                f"{len(counts)} different ones. Pass more texts or a lower minimum_count."
             )
         kept = sorted(frequent)[: size - len(RESERVED)]
         return Vocabulary(RESERVED + tuple(word for _, word in kept))
 
     def save(self, path: Path | str) -> None:
         """Writes one word a line in UTF-8, beside the place and then renamed into it."""
-        path = Path(path)
-        descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write("".join(f"{word}\n" for word in self.words).encode("utf-8"))
-            Path(beside).chmod(0o644)  # mkstemp lets nobody else read it
-            Path(beside).replace(path)
-        except BaseException:
-            Path(beside).unlink(missing_ok=True)
-            raise
+        with replacing(Path(path)) as beside:
+            beside.write_bytes("".join(f"{word}\n" for word in self.words).encode("utf-8"))
 
     @staticmethod
     def load(path: Path | str) -> "Vocabulary":
@@ -285,7 +291,7 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
 
 @cache
 def _pattern() -> re.Pattern[str]:
-    # re has no classes for Unicode categories. Built on first use, as it takes some 20 ms.
+    # re has no classes for Unicode categories. Built on first use, as it takes some 50 ms.
     joining = _characters("Mn", "Mc", "Me") + "\u200c\u200d"
     letter = rf"[^\W_{_IDEOGRAPH}]"
     run = rf"{letter}+(?:[{joining}]+{letter}*)*"

@@ -19,24 +19,25 @@ from cells.base import (
 )
 from cells.gates import Chrono
 from cells.gru import GRUCell, GRUState
-from cells.layers import GRU, LSTM, RAU, RRA
+from cells.larnn import LARNNCell, LARNNState
+from cells.larnn_options import FIXED, PAPER, PRESETS, RELEASED, STABLE, LARNNOptions
+from cells.layers import GRU, LARNN, LSTM, RAU, RRA
 from cells.lstm import LSTMCell, LSTMState
 from cells.rau import RAUCell, RAUState
 from cells.recurrent import Recurrent
 from cells.rra import RRACell, RRAState
 
-try:  # until cells/larnn.py is there
-    from cells.larnn import LARNNCell, LARNNOptions, LARNNState
-    from cells.layers import LARNN
-except ImportError:
-    pass
-
 __all__ = [
+    "FIXED",
     "GRU",
     "LARNN",
     "LSTM",
+    "PAPER",
+    "PRESETS",
     "RAU",
+    "RELEASED",
     "RRA",
+    "STABLE",
     "At",
     "Cell",
     "Chrono",

@@ -7,7 +7,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["Chrono", "ForgetBias", "LSTMGates", "check_sizes", "linear", "recurrent_linear"]
+__all__ = [
+    "Chrono",
+    "ForgetBias",
+    "LSTMGates",
+    "begin_forgetting",
+    "check_sizes",
+    "linear",
+    "recurrent_linear",
+]
 
 
 class Chrono(NamedTuple):
@@ -68,6 +76,28 @@ def recurrent_linear(
     return layer
 
 
+@torch.no_grad()
+def begin_forgetting(
+    bias: Float[Tensor, "gates"], hidden_size: int, forget_bias: ForgetBias
+) -> None:
+    """Adds the forget gate's bias at the start to biases ordered input gate, forget gate, others.
+
+    Raises:
+        ValueError: If a dependency of less than 3 timesteps is the longest.
+    """
+    input_gate, forget_gate = bias[:hidden_size], bias[hidden_size : 2 * hidden_size]
+    if isinstance(forget_bias, Chrono):
+        if forget_bias.longest < 3:
+            raise ValueError(
+                f"Chrono needs a longest dependency of at least 3, got {forget_bias.longest}."
+            )
+        drawn = torch.empty_like(forget_gate).uniform_(1, forget_bias.longest - 1).log_()
+        forget_gate.add_(drawn)
+        input_gate.sub_(drawn)
+    else:
+        forget_gate.add_(forget_bias)
+
+
 class LSTMGates(nn.Module):
     r"""The gates and the candidate of an LSTM.
 
@@ -103,20 +133,7 @@ class LSTMGates(nn.Module):
         self.gates_from_hidden = recurrent_linear(hidden_size, 3, device=device, dtype=dtype)
         self.candidate_from_hidden = recurrent_linear(hidden_size, 1, device=device, dtype=dtype)
         if bias:
-            self._begin_forgetting(forget_bias)
-
-    @torch.no_grad()
-    def _begin_forgetting(self, forget_bias: ForgetBias) -> None:
-        input_bias, forget, _, _ = self.from_input.bias.chunk(4)
-        if isinstance(forget_bias, Chrono):
-            if forget_bias.longest < 3:
-                raise ValueError(
-                    f"Chrono needs a longest dependency of at least 3, got {forget_bias.longest}."
-                )
-            forget.uniform_(1, forget_bias.longest - 1).log_()
-            input_bias.copy_(-forget)
-        else:
-            forget.fill_(forget_bias)
+            begin_forgetting(self.from_input.bias, hidden_size, forget_bias)
 
     def forward(
         self,

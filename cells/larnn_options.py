@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from cells.norms import NormKind
 
-__all__ = ["FIXED", "PAPER", "PRESETS", "RELEASED", "STABLE", "LARNNOptions"]
+__all__ = ["FIXED", "PAPER", "PRESETS", "RELEASED", "STABLE", "LARNNOptions", "untrainable"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,3 +116,32 @@ PRESETS: Mapping[str, LARNNOptions] = {
 
 FIXED, PAPER = PRESETS["fixed"], PRESETS["paper"]
 RELEASED, STABLE = PRESETS["released"], PRESETS["stable"]
+
+
+def untrainable(options: LARNNOptions, *, window: int) -> frozenset[str]:
+    """Names of parameters that receive no gradient, among them some that the cell may not have.
+
+    The softmax ignores what is the same for all slots, batch norm what is the same for all rows,
+    and a single slot has a weight of one whatever its score.
+
+    Arguments:
+        options: Those of the cell.
+        window: How many slots it attends.
+    """
+    names = {"attention.key_norm.bias"}
+    if options.key_value == "linear":
+        names |= {"attention.key.bias"}
+    if options.gate_norm == "discarded":
+        names |= {"gate_norm.weight", "gate_norm.bias"}
+    if window == 1:
+        for part in ("key", "key_norm", "query_from_input", "query_from_hidden"):
+            names |= {f"attention.{part}.weight", f"attention.{part}.bias"}
+    if options.offsets_vanish and not options.linear_candidate:
+        names |= {"gates.from_input.bias", "from_attention.bias", "attention.context_norm.bias"}
+        if options.context == "linear":
+            names |= {"attention.output.bias"}
+            # Weights that sum to one pass an offset of the values on; dropped ones do not.
+            if options.attention_dropout == 0:
+                last = "value" if options.key_value == "linear" else "value_norm"
+                names |= {f"attention.{last}.bias"}
+    return frozenset(names)

@@ -7,16 +7,13 @@ from torch import nn
 
 from cells.gates import ForgetBias
 from cells.gru import GRUCell
+from cells.larnn import LARNNCell
+from cells.larnn_options import FIXED, LARNNOptions
 from cells.lstm import LSTMCell
 from cells.rau import RAUCell, Reading
 from cells.recurrent import Recurrent
 from cells.rra import RRACell
 from cells.torch_weights import give_gru, give_lstm, refuse, take_gru, take_lstm
-
-try:  # until cells/larnn.py is there
-    from cells.larnn import LARNNCell, LARNNOptions
-except ImportError:
-    LARNNOptions = object
 
 __all__ = ["GRU", "LARNN", "LSTM", "RAU", "RRA"]
 
@@ -111,7 +108,8 @@ class LARNN(Recurrent):
         dtype: Their precision.
         window: How many past memories are attended.
         heads: Heads of the attention; they divide `hidden_size`.
-        options: The details in which paper, released code and repairs differ.
+        options: The details of the computation, where paper, released code and repairs differ:
+            `FIXED`, `PAPER`, `RELEASED`, `STABLE`, or one's own.
         forget_bias: The forget gate's bias at the start; a number or `Chrono(longest)`.
         residual: Whether a layer's input is added to its output, where sizes agree.
 
@@ -133,7 +131,7 @@ class LARNN(Recurrent):
         *,
         window: int = 10,
         heads: int = 4,
-        options: LARNNOptions | None = None,
+        options: LARNNOptions = FIXED,
         forget_bias: ForgetBias = 1.0,
         residual: bool = False,
     ) -> None:
@@ -144,7 +142,7 @@ class LARNN(Recurrent):
                 bias,
                 window=window,
                 heads=heads,
-                options=options or LARNNOptions(),
+                options=options,
                 forget_bias=forget_bias,
                 device=device,
                 dtype=dtype,

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812  (torch's own convention)
+from torch.nn import functional as F
 
 __all__ = ["SMALLEST_BATCH", "BatchStatistics", "Norm", "NormKind"]
 
@@ -44,6 +44,8 @@ class Norm(nn.Module):
         dtype: Their precision.
     """
 
+    weight: Tensor | None
+    bias: Tensor | None
     running_mean: Tensor
     running_var: Tensor
 
@@ -115,5 +117,6 @@ class Norm(nn.Module):
         mean = (count * means).sum(dim=0) / total
         squares = (count - 1) * variances + count * (means - mean).square()
         variance = squares.sum(dim=0) / (total - 1)
-        self.running_mean.lerp_(mean.to(self.running_mean), self.momentum)
-        self.running_var.lerp_(variance.to(self.running_var), self.momentum)
+        # New tensors: steps that read the old ones still need them for their backward.
+        self.running_mean = self.running_mean.lerp(mean.to(self.running_mean), self.momentum)
+        self.running_var = self.running_var.lerp(variance.to(self.running_var), self.momentum)

@@ -114,11 +114,12 @@ class Recurrent(nn.Module):
         return handle
 
     def register_gradient_hook(self, hook: GradientHook) -> RemovableHandle:
-        """Calls `hook(group, gradients)` after backward has gone through a call's group.
+        """Calls `hook(group, gradients)` when a backward pass through a call's group ends.
 
         Arguments:
             hook: Takes the group and the norm of the loss's gradient at every state,
-                `{"hidden_gradient_norm": (time, batch), ...}`, NaN in padding.
+                `{"hidden_gradient_norm": (time, batch), ...}`, NaN in padding and at states that
+                depend on nothing that asks for gradients.
 
         Returns:
             A handle whose `remove()` ends it for later calls; a call already made still reports

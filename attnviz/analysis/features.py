@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from attnviz.analysis.selection import declared
+from attnviz.analysis.selection import declared, inside
 from attnviz.analysis.statistic import Statistic
 from attnviz.trace import Trace, group_for, signal
 
@@ -88,10 +88,13 @@ def top_features(trace: Trace, *, count: int = 10, group: str | None = None) -> 
         KeyError: If the trace holds no `feature_attention`.
     """
     relative = feature_attention(trace, group=group)
-    by_sequence = _numbered(relative.values).mean("time")
-    mean = by_sequence.mean("sequence")
+    read = inside(trace, group_for(trace, "feature_attention", group))
+    counted = read.sum("time")
+    total = _numbered(relative.values).where(read, 0.0).sum("time", skipna=False)
+    by_sequence = (total / counted.where(counted > 0)).isel(sequence=counted.values > 0)
+    mean = by_sequence.mean("sequence", skipna=False)
     order = np.argsort(-mean.values, kind="stable")[:count]
-    sequences = int(by_sequence.notnull().all("feature").sum())
+    sequences = by_sequence.sizes["sequence"]
     spread = by_sequence.std("sequence", ddof=1) if sequences > 1 else mean * np.nan
     return Statistic(
         f"{relative.name}, mean over time", mean.isel(feature=order), _UNIT, relative.bounds,

@@ -103,10 +103,10 @@ def _mean(
             f"sequences is that long. Record longer sequences or a smaller window."
         )
     plural = "sequence" if count == 1 else "sequences"
-    mean = usable.mean("sequence")
+    mean = usable.mean("sequence", skipna=False)
     return Statistic(
         f"mean {part.name}", mean, part.unit, part.bounds, symbol=part.symbol,
-        uncertainty=usable.std("sequence", ddof=1) if count > 1 else mean * np.nan,
+        uncertainty=usable.std("sequence", ddof=1, skipna=False) if count > 1 else mean * np.nan,
         uncertainty_of=f"standard deviation over {count} {plural}",
     )  # fmt: skip
 

@@ -144,7 +144,7 @@ def _received(
     if "head" in statistic.values.dims and head is not None:
         statistic = choose_head(statistic, head)
     weights = statistic.values.isel(sequence=0)
-    weights = weights.mean("head") if "head" in weights.dims else weights
+    weights = weights.mean("head", skipna=False) if "head" in weights.dims else weights
     weights = weights.isel({axis: weights[axis].values > 0})
     signed = bool((weights < 0).any())
     values = xr.apply_ufunc(

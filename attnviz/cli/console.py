@@ -16,7 +16,15 @@ out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 # What a wrong argument or file raises; anything else is a fault of ours and shows its traceback.
-USER_MISTAKES = (ValueError, KeyError, IndexError, TypeError, OSError, ModuleNotFoundError)
+USER_MISTAKES = (
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    OSError,
+    FloatingPointError,
+    ModuleNotFoundError,
+)
 
 
 def explain(error: BaseException) -> None:

@@ -23,7 +23,9 @@ class Picture:
 PICTURES = (
     Picture("rra-imdb", "heatmap", "RRA's weights are one learned kernel: every row is constant."),
     Picture("rra-imdb", "contribution", "how much each past state adds is not constant at all."),
-    Picture("larnn-imdb", "heatmap", "each head of LARNN chooses anew, at every word, how far back."),
+    Picture(
+        "larnn-imdb", "heatmap", "each head of LARNN chooses anew, at every word, how far back."
+    ),
     Picture("larnn-imdb", "contribution", "what LARNN's heads then add to its gates."),
     Picture("rau-imdb", "gate-attention", "how long ago RAU wrote what its state holds."),
     Picture("gru-imdb", "gate-attention", "the same for the GRU, exact, from its gates."),

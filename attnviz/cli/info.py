@@ -38,7 +38,7 @@ def info(
 
 
 def _about(trace: Trace, digest: str) -> None:
-    lengths = trace.tree["length"].values
+    lengths = trace.tree.dataset["length"].values
     recorded = lengths[lengths >= 0]
     rows = {
         "trace": f"{trace.path}",
@@ -47,9 +47,7 @@ def _about(trace: Trace, digest: str) -> None:
         else f"{len(lengths)}",
     }
     if len(recorded):
-        rows["timesteps"] = (
-            f"{recorded.min()} to {recorded.max()}, {recorded.sum():,} in all"
-        )
+        rows["timesteps"] = f"{recorded.min()} to {recorded.max()}, {recorded.sum():,} in all"
     rows |= {str(name): str(value) for name, value in trace.tree.attrs.items()}
     rows["digest"] = digest
     table = Table(show_header=False, box=None, pad_edge=False)
@@ -70,7 +68,7 @@ def _signals(trace: Trace) -> None:
 
 def _some_sequences(trace: Trace, count: int = 5) -> None:
     """The first sequences, with what the model made of them."""
-    root = trace.tree
+    root = trace.tree.dataset
     table = Table("sequence", "id", "length", "label", "predicted", "text", box=None)
     lengths = root["length"].values
     for row in range(min(count, len(lengths))):
@@ -95,12 +93,12 @@ def _class(trace: Trace, label: int) -> str:
 
 
 def _predicted(trace: Trace, row: int) -> str:
-    if "prediction" not in trace.tree or trace.tree["length"].values[row] < 0:
+    root = trace.tree.dataset
+    if "prediction" not in root or root["length"].values[row] < 0:
         return ""
-    logits = trace.tree["prediction"].values[row].astype(np.float64)
+    logits = root["prediction"].values[row].astype(np.float64)
     if len(logits) < 2:
         return f"{logits[0]:.3g}"
     weights = np.exp(logits - logits.max())
     best = int(logits.argmax())
     return f"{_class(trace, best)} {weights[best] / weights.sum():.0%}"
-

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from attnviz.recording import Texts
 
 
-def record(
+def record(  # noqa: PLR0913  (one parameter an option)
     model: Annotated[str, typer.Argument(help="A shipped model, a run, or a model's folder.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The trace store to write.")],
     task: Annotated[str | None, typer.Option(help="Read this data set: imdb.")] = None,

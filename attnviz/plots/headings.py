@@ -70,7 +70,7 @@ def draw_heading(figure: Figure, heading: Heading) -> None:
     for line, size, colour in _folded(heading, width):
         write(figure, MARGIN, top, line, size=size, colour=colour)
         top += _SPACING * size
-    left = MARGIN
+    left = MARGIN + 0.05  # the bar's first number is centred on its left end
     if heading.scale is not None:
         bar = axes_at(figure, left, top + 0.05, _BAR_WIDTH, _BAR_HEIGHT)
         bar.set_label("colour bar")

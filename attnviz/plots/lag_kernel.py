@@ -64,12 +64,15 @@ def plot_lag_kernel(
         import matplotlib.pyplot as plt
 
         _, ax = plt.subplots()
+    group = _source(trace, group)[1]
+    heads = trace.tree[group].sizes.get("head", 1)
     used = sum(1 for line in ax.lines if line.get_gid() == "kernel")
     for index in range(statistic.values.sizes["head"]):
-        _draw(ax, statistic, index, f"C{(used + index) % 7}", _label(trace, statistic, index))
+        label = _label(trace, statistic, index, heads=heads)
+        _draw(ax, statistic, index, f"C{(used + index) % 7}", label)
     if logarithmic:
         ax.set_yscale("log")
-    _name_axes(ax, statistic, cell_name(trace, _source(trace, group)[1]), first=used == 0)
+    _name_axes(ax, statistic, cell_name(trace, group), first=used == 0)
     return ax
 
 
@@ -126,12 +129,12 @@ def _draw(ax: Axes, statistic: Statistic, index: int, colour: str, label: str) -
         ax.fill_between(lags, low, high, color=colour, alpha=0.18, linewidth=0)
 
 
-def _label(trace: Trace, statistic: Statistic, index: int) -> str:
+def _label(trace: Trace, statistic: Statistic, index: int, *, heads: int) -> str:
     label = str(trace.tree.attrs.get("model", "model"))
-    if statistic.values.sizes["head"] > 1:
-        label += f", head {statistic.values['head'].values[index]}"
-    elif "mean over" in statistic.name:
+    if "mean over" in statistic.name:
         label += f", {statistic.name.split(', ')[-1]}"
+    elif heads > 1:
+        label += f", head {statistic.values['head'].values[index]}"
     return label if statistic.uncertainty is None else f"{label} (n = {_count(statistic)})"
 
 

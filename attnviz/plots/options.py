@@ -84,9 +84,11 @@ def need(trace: Trace, name: str, group: str | None) -> str:
     if name in held:
         return group_for(trace, name, group)
     cell = trace.tree.attrs.get("cell", "the cell")
-    others = [f"{other}: {how}" for other, how in _ALTERNATIVES.items() if other in held]
-    advice = f"It can be drawn by its {'; its '.join(others)}. " if others else ""
+    others = [f"its {other} with {how}" for other, how in _ALTERNATIVES.items() if other in held]
+    why = " It attends over features, not past states." if "feature_attention" in held else ""
+    advice = f"draw {' or '.join(others)}" if others else f"it holds only {sorted(held)}"
     raise KeyError(
-        f"This plot needs {name!r}, but the trace ({cell}) holds {sorted(held)} in "
-        f"{group or 'its layers'}. {advice}Signals are chosen when recording."
+        f"This plot needs {name!r}, but the trace of {cell} does not hold it"
+        f"{'' if group is None else f' in {group}'}.{why} Record it with keep=[{name!r}], if the "
+        f"cell has it; else {advice}."
     )

@@ -1,7 +1,6 @@
 """What is stacked in a row of a wrapped figure: a map, or a line, over the same timesteps."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -18,21 +17,6 @@ __all__ = ["LineStrip", "MapStrip", "Strip", "source_keys"]
 _HATCHES = {SOURCE_INITIAL: "xxxxxx", SOURCE_MISSING: "//////"}
 _NAMES = {SOURCE_INITIAL: "initial state", SOURCE_MISSING: "missing: before the start"}
 _HATCH_COLOUR = "0.45"
-
-
-class Strip(Protocol):
-    """Draws some timesteps into an Axes of a given height."""
-
-    @property
-    def height(self) -> float:
-        """In inches."""
-
-    @property
-    def label(self) -> str:
-        """What the strip is."""
-
-    def draw(self, ax: Axes, first: int, last: int) -> None:
-        """Draws the timesteps from `first` up to, not including, `last`."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +89,12 @@ class LineStrip:
         ax.tick_params(axis="y", length=1.5, pad=1.5, labelsize=NOTE_SIZE)
         # Inside the strip's height, clear of what stands above and below.
         lower, upper = ax.get_yticklabels()
-        lower.set_va("bottom")
-        upper.set_va("top")
+        lower.set_verticalalignment("bottom")
+        upper.set_verticalalignment("top")
+
+
+#: What can be stacked.
+Strip = MapStrip | LineStrip
 
 
 def source_keys(holds: UInt8[np.ndarray, "row time"]) -> list[tuple[Artist, str]]:
@@ -119,7 +107,9 @@ def source_keys(holds: UInt8[np.ndarray, "row time"]) -> list[tuple[Artist, str]
         Pairs of a patch and what it means.
     """
     return [
-        (_patch((0, 0), 1, 1, kind), name) for kind, name in _NAMES.items() if (holds == kind).any()
+        (_patch(0.0, 0.0, 1.0, kind), name)
+        for kind, name in _NAMES.items()
+        if (holds == kind).any()
     ]
 
 
@@ -128,11 +118,11 @@ def _hatch(ax: Axes, holds: UInt8[np.ndarray, "row time"]) -> None:
         for row, cells in enumerate(holds == kind):
             edges = np.flatnonzero(np.diff(cells, prepend=False, append=False))
             for start, end in edges.reshape(-1, 2):
-                ax.add_patch(_patch((start - 0.5, row - 0.5), end - start, 1, kind))
+                ax.add_patch(_patch(start - 0.5, row - 0.5, float(end - start), kind))
 
 
-def _patch(corner: tuple[float, float], width: float, height: float, kind: int) -> Rectangle:
+def _patch(left: float, bottom: float, width: float, kind: int) -> Rectangle:
     return Rectangle(
-        corner, width, height, facecolor="none", edgecolor=_HATCH_COLOUR, linewidth=0,
+        (left, bottom), width, 1.0, facecolor="none", edgecolor=_HATCH_COLOUR, linewidth=0,
         hatch=_HATCHES[kind],
     )  # fmt: skip

@@ -175,7 +175,7 @@ def _set(
             if x > 0 and x + widths[index] > width:
                 x, line = 0.0, line + 1
             left = width - x - widths[index] if leftwards else x
-            boxes.append((left, widths[index], line))
+            boxes.append((left, widths[index], float(line)))
             x += widths[index]
         at = end
     return boxes, line + 1

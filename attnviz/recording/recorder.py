@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -95,7 +95,7 @@ class Recording:
         self._trace: Trace | None = None
         self._open = False
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Recording":
         """Starts recording."""
         if self._open or self._trace is not None:
             raise RuntimeError("A recording is used once; call attnviz.record(model) again.")
@@ -138,9 +138,9 @@ class Recording:
     def describe(
         self,
         *,
-        id: Sequence[str] | None = None,  # noqa: A002  (the trace's own name for it)
+        id: Sequence[str] | None = None,
         text: Sequence[str] | None = None,
-        span: Sequence[Int[np.ndarray, "time 2"]] | None = None,
+        span: Sequence[Int[np.ndarray, "_ 2"]] | None = None,
         label: Sequence[int] | Sequence[float] | None = None,
     ) -> None:
         """Says what the next forward call reads.

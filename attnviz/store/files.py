@@ -25,7 +25,7 @@ class Files:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.names: frozenset[str] | None = None
+        self.sizes: dict[str, int] | None = None
         if not path.exists():
             raise FileNotFoundError(
                 f"There is no trace at {path}: neither a directory nor a .zip file. Check the path."
@@ -34,7 +34,7 @@ class Files:
             return
         try:
             with zipfile.ZipFile(path) as packed:
-                self.names = frozenset(packed.namelist())
+                self.sizes = {entry.filename: entry.file_size for entry in packed.infolist()}
         except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
             raise TraceFormatError(
                 f"{path} is not a trace: expected a directory or a .zip that attnviz wrote, but "
@@ -43,13 +43,16 @@ class Files:
             ) from error
 
     def has(self, key: str) -> bool:
-        """Whether a file is there."""
-        return (self.path / key).is_file() if self.names is None else key in self.names
+        """Whether a file is there with something in it; Zarr takes an empty one for none."""
+        if self.sizes is not None:
+            return self.sizes.get(key, 0) > 0
+        file = self.path / key
+        return file.is_file() and file.stat().st_size > 0
 
     def read(self, keys: list[str]) -> dict[str, bytes]:
         """The bytes of those files that are there."""
         found = [key for key in keys if self.has(key)]
-        if self.names is None:
+        if self.sizes is None:
             return {key: (self.path / key).read_bytes() for key in found}
         with zipfile.ZipFile(self.path) as packed:
             return {key: packed.read(key) for key in found}
@@ -57,6 +60,6 @@ class Files:
     @cached_property
     def store(self) -> Store:
         """The same files for Zarr, read-only."""
-        if self.names is None:
+        if self.sizes is None:
             return LocalStore(self.path, read_only=True)
         return ZipStore(self.path, mode="r")

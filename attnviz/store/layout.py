@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from attnviz.store.files import Files
-from attnviz.store.schema import NAME, Schema, Variable
+from attnviz.store.schema import NAME, ROW_DIGEST, Schema, Variable
 from attnviz.trace import FORMAT, TraceFormatError
 
 __all__ = ["Layout", "read_layout", "shard_key"]
@@ -83,6 +83,8 @@ def _read_layout(files: Files, attributes: dict[str, Any]) -> Layout:
     for part in {part for path in [*filter(None, names), *paths] for part in path.split("/")}:
         if not NAME.fullmatch(part):
             raise ValueError(f"{part!r} is no name for a group or variable.")
+    if missing := {"id", "length", ROW_DIGEST} - set(paths):
+        raise ValueError(f"{sorted(missing)} of each sequence is missing.")
     nodes = files.read([f"{path}/zarr.json" for path in [*filter(None, names), *paths]])
     groups, coordinates = {}, {"": _coordinates(attributes)}
     for group in filter(None, names):
@@ -104,11 +106,11 @@ def _variable(
 ) -> Variable:
     path = f"{group}/{name}" if group else name
     node = _node(nodes, path, "array")
-    dims, shape = tuple(node["dimension_names"]), tuple(node["shape"])
+    dims, shape = tuple(node.get("dimension_names") or ()), tuple(node["shape"])
     if len(dims) != len(shape) or not all(isinstance(size, int) and size > 0 for size in shape):
         raise ValueError(f"{path} has axes {dims} of sizes {shape}.")
     dtype = node["data_type"]
-    if dtype not in DTYPES:
+    if not isinstance(dtype, str) or dtype not in DTYPES:
         raise ValueError(f"{path} is of type {str(dtype)[:40]!r}, which no trace holds.")
     _check_codecs(node["codecs"], path)
     attributes = dict(_mapping(node.get("attributes", {}), f"attributes of {path}"))
@@ -133,7 +135,7 @@ def _check_sizes(variable: Variable, grid: tuple[int, ...], layout: Layout) -> N
 def _root_attributes(files: Files) -> dict[str, Any]:
     """The root's attributes, once it is clear that this is a trace of this version."""
     where = f"{files.path} is not a trace that this version can read: expected a "
-    where += f"{'directory' if files.names is None else 'zip'} with format {FORMAT!r}"
+    where += f"{'directory' if files.sizes is None else 'zip'} with format {FORMAT!r}"
     try:
         found = files.read(["zarr.json"])
     except (OSError, zipfile.BadZipFile, RuntimeError) as error:
@@ -160,10 +162,10 @@ def _root_attributes(files: Files) -> dict[str, Any]:
 
 def _what_is_there(files: Files) -> str:
     """Says what a store without metadata holds instead."""
-    if files.names is None:
+    if files.sizes is None:
         held = sorted(entry.name for entry in files.path.iterdir())
     else:
-        held = sorted({name.split("/")[0] for name in files.names})
+        held = sorted({name.split("/")[0] for name in files.sizes})
     if not held:
         return "it is empty"
     nested = "; if the trace lies in a folder inside, point there or pack it with pack_trace"

@@ -35,7 +35,7 @@ def pack_trace(directory: Path | str, zip_path: Path | str) -> Path:
     """
     directory, zip_path = Path(directory), Path(zip_path)
     files = Files(directory)
-    if files.names is not None:
+    if files.sizes is not None:
         raise ValueError(f"{directory} is packed already.")
     if zip_path.exists():
         raise FileExistsError(f"{zip_path} exists already. Move it away or choose another path.")

@@ -144,6 +144,6 @@ class StoredArray(BackendArray):
             if block in committed and not self.files.has(shard_key(variable, block)):
                 raise TraceFormatError(
                     f"{self.files.path} is a damaged trace: {shard_key(variable, block)} is "
-                    "missing, though its rows were recorded. Copy it again from where it was "
-                    "recorded, or record again."
+                    "missing or empty, though its rows were recorded. Copy it again from where it "
+                    "was recorded, or record again."
                 )

@@ -128,7 +128,7 @@ def infer_schema(tree: xr.DataTree, plan: Plan, *, half: bool = False) -> Schema
         for name, array in data.variables.items():
             if not (group == "" and name in ("id", "length", ROW_DIGEST)):
                 variable = _variable(group, str(name), array, sizes, str(name) in bounded)
-                variables.append(_as_coordinate(variable) if name in data.coords else variable)
+                variables.append(replace(variable, coordinate=name in data.coords))
     return Schema(groups, tuple(variables))
 
 
@@ -174,20 +174,16 @@ def _own_variables(count: int) -> tuple[Variable, ...]:
     )
 
 
-def _as_coordinate(variable: Variable) -> Variable:
-    if variable.name in ("sequence", "time"):
-        raise ValueError(
-            f"A trace counts sequences and timesteps from 0 and has no labels on them, but "
-            f"{variable.path} labels {variable.name!r}. Drop it; names of sequences go in 'id'."
-        )
-    return replace(variable, coordinate=True)
-
-
 def _variable(
     group: str, name: str, array: xr.Variable, sizes: Mapping[str, int], bounded: bool
 ) -> Variable:
     where = f"{group}/{name}" if group else name
     _check_name(name, f"variable {where!r}")
+    if name in ("sequence", "time"):
+        raise ValueError(
+            f"A trace counts sequences and timesteps from 0 and has no labels on them, but {where} "
+            f"labels {name!r}. Drop it; names of sequences go in 'id'."
+        )
     dims = tuple(str(dim) for dim in array.dims)
     wanted = tuple(dim for dim in ("sequence", "time") if dim in dims)
     if dims[: len(wanted)] != wanted or wanted == ("time",):

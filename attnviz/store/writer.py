@@ -1,5 +1,6 @@
 """Writing a trace block by block, so that it can be cut off at any moment."""
 
+import gc
 import hashlib
 import shutil
 import uuid
@@ -31,6 +32,9 @@ from attnviz.trace import TraceFormatError
 __all__ = ["TraceWriter"]
 
 Values = Shaped[np.ndarray, "..."]
+# A DataTree refers to itself: the arrays of blocks that are written wait for the collector, which
+# counts objects, not bytes.
+COLLECT_BYTES = 2**26
 
 
 class TraceWriter:
@@ -71,6 +75,7 @@ class TraceWriter:
         self._fixed: dict[str, Values] = {}
         self._arrays: dict[str, zarr.Array[Any]] = {}
         self._stale: dict[str, list[Path]] = {}
+        self._written_bytes = 0
         if self.path.suffix == ".zip":
             raise ValueError(
                 f"A zip cannot be recorded into block by block: {self.path}. Write a directory "
@@ -116,12 +121,16 @@ class TraceWriter:
                 continue
             values = row_values(variable, tree, self.plan, block)
             hash_rows(hashes, variable, values, self.plan, block)
+            self._written_bytes += values.nbytes
             if variable.path != "length":
                 self._put(variable.path, block, values)
         digests = np.array([digest.hexdigest() for digest in hashes], dtype=object)
         self._put(ROW_DIGEST, block, digests)
         lengths = np.array(self.plan.lengths[block.start : block.stop], dtype=np.int32)
         self._put("length", block, lengths)  # the commit
+        if self._written_bytes > COLLECT_BYTES:
+            gc.collect()
+            self._written_bytes = 0
 
     def _is_written(self, block: Block) -> bool:
         return (self.path / f"length/c/{block.index}").is_file()

@@ -1,36 +1,46 @@
-"""What a task is: texts or numbers with labels, in splits. Arrays in, arrays out."""
+"""What a task is: texts with labels, parted into splits once and for all."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Int
 
-__all__ = ["TextSplit", "TextTask", "join_groups", "split_groups"]
+__all__ = ["TextSplit", "TextTask"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TextSplit:
-    """One part of a text task.
+    """Labelled texts, the i-th entry of every field belonging to the i-th example.
 
     Arguments:
-        ids: A name for each text.
-        texts: The texts.
-        labels: The class of each.
-        groups: Texts of one group belong together and never stand in two splits.
+        ids: A name for each example, unique in its task.
+        texts: The texts as they were found, markup included.
+        labels: int64, the place of each example's class in the task's `classes`.
+        groups: What examples share that must not be torn apart by a split, such as a movie.
+
+    Raises:
+        ValueError: If the fields differ in length.
     """
 
     ids: tuple[str, ...]
     texts: tuple[str, ...]
-    labels: Int[np.ndarray, " sequence"]
+    labels: Int[np.ndarray, "sequence"]
     groups: tuple[str, ...]
 
-    def __len__(self) -> int:
-        """How many texts."""
-        return len(self.texts)
+    def __post_init__(self) -> None:
+        lengths = (len(self.ids), len(self.texts), len(self.labels), len(self.groups))
+        if len(set(lengths)) != 1:
+            raise ValueError(
+                "A TextSplit has one id, text, label and group for each example, but got "
+                "{} ids, {} texts, {} labels and {} groups.".format(*lengths)
+            )
 
-    def select(self, rows: Sequence[int]) -> "TextSplit":
-        """Some of its texts, in the order given."""
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def select(self, rows: Sequence[int] | Int[np.ndarray, "row"]) -> "TextSplit":
+        """Some of the examples, in the order given."""
         return TextSplit(
             tuple(self.ids[row] for row in rows),
             tuple(self.texts[row] for row in rows),
@@ -39,72 +49,35 @@ class TextSplit:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TextTask:
-    """Texts to classify.
+    """Texts to be told apart, with the splits that every run shares.
 
     Arguments:
-        name: Such as `imdb`.
-        classes: Names of the labels 0, 1, ...
-        splits: `train`, `validation` and, where there is one, `test`.
-        provenance: Where the data comes from, what was left out, under which terms.
+        name: What the task is called in traces and tables.
+        classes: The name of each label.
+        splits: `train`, `validation` and `test`; an unwanted one is empty, not absent.
+        provenance: Where the texts came from, what was left out and on which terms; values
+            that JSON can hold.
+
+    Raises:
+        ValueError: If a label stands for no class, or an id occurs twice.
     """
 
     name: str
     classes: tuple[str, ...]
     splits: Mapping[str, TextSplit]
-    provenance: Mapping[str, str] = field(default_factory=dict)
+    provenance: Mapping[str, str | int | float | None]
 
-
-def join_groups(groups: Sequence[str], texts: Sequence[str]) -> list[int]:
-    """Numbers groups so that those that share an identical text are one.
-
-    Arguments:
-        groups: The group of each text.
-        texts: The texts.
-
-    Returns:
-        A number for each text; equal numbers belong together.
-    """
-    leader: dict[str, str] = {}
-
-    def find(name: str) -> str:
-        while leader.setdefault(name, name) != name:
-            leader[name] = leader[leader[name]]
-            name = leader[name]
-        return name
-
-    for group, text in zip(groups, texts, strict=True):
-        leader[find(f"text {text}")] = find(f"group {group}")
-    numbers: dict[str, int] = {}
-    return [numbers.setdefault(find(f"group {group}"), len(numbers)) for group in groups]
-
-
-def split_groups(groups: Sequence[int], share: float, *, seed: int) -> tuple[list[int], list[int]]:
-    """Draws whole groups until they hold a share of all rows.
-
-    Arguments:
-        groups: The group of each row.
-        share: How much to draw, above 0 and below 1.
-        seed: Another one draws other groups.
-
-    Returns:
-        The rows that stay and the rows drawn, each in order.
-
-    Raises:
-        ValueError: If the share is no proper one, or leaves either side empty.
-    """
-    if not 0 < share < 1:
-        raise ValueError(f"A share to split off lies between 0 and 1, got {share}.")
-    sizes = np.bincount(np.asarray(groups))
-    order = np.random.default_rng(seed).permutation(len(sizes))
-    before = np.cumsum(sizes[order]) - sizes[order]
-    drawn = set(order[before < share * len(groups)].tolist())
-    rest = [row for row, group in enumerate(groups) if group not in drawn]
-    taken = [row for row, group in enumerate(groups) if group in drawn]
-    if not rest or not taken:
-        raise ValueError(
-            f"Splitting off {share:.0%} of {len(groups)} texts in {len(sizes)} groups leaves one "
-            "side empty. Give more texts, or another share."
-        )
-    return rest, taken
+    def __post_init__(self) -> None:
+        for name, split in self.splits.items():
+            outside = (split.labels < 0) | (split.labels >= len(self.classes))
+            if outside.any():
+                first = int(outside.argmax())
+                raise ValueError(
+                    f"{self.name} has {len(self.classes)} classes, but {split.ids[first]} in "
+                    f"{name} has label {split.labels[first]}."
+                )
+        ids = [example for split in self.splits.values() for example in split.ids]
+        if len(set(ids)) != len(ids):
+            raise ValueError(f"{self.name} has {len(ids)} examples but {len(set(ids))} ids.")

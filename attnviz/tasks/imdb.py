@@ -1,139 +1,180 @@
-"""IMDB: 50,000 film reviews, positive or negative, read from the archive as it is published."""
+"""The Large Movie Review Dataset: 50,000 reviews, half of them for the test.
+
+References:
+    Learning Word Vectors for Sentiment Analysis (Maas et al., 2011),
+    https://aclanthology.org/P11-1015. Departs from the published splits in that the reviews
+    that stand in both leave training, and in that a validation split is drawn by movie.
+"""
 
 import re
 import tarfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from attnviz.tasks.base import TextSplit, TextTask, join_groups, split_groups
-from attnviz.tasks.sources import IMDB, check_archive, locate
+from attnviz.tasks.base import TextSplit, TextTask
+from attnviz.tasks.sources import SOURCES, DamagedDataError, locate, verified
+from attnviz.tasks.splitting import join_groups, split_by_group
 
 __all__ = ["load_imdb"]
 
 CLASSES = ("negative", "positive")
-FOLDERS = {"neg": 0, "pos": 1}
-REVIEW = re.compile(r"aclImdb/(train|test)/(neg|pos)/(\d+)_(\d+)\.txt")
-MOVIES = re.compile(r"aclImdb/(train|test)/urls_(neg|pos)\.txt")
+_FOLDERS = ("neg", "pos")
+_RATINGS = (range(1, 5), range(7, 11))
+_REVIEW = re.compile(r"(?:\./)?aclImdb/((?:train|test)/(?:neg|pos))/([0-9]{1,6})_([0-9]{1,2})\.txt")
+_ADDRESSES = re.compile(r"(?:\./)?aclImdb/(train|test)/urls_(neg|pos)\.txt")
+_MOVIE = re.compile(r"/title/(tt[0-9]+)")
 
-Part = tuple[str, str]  # split and class, such as ("train", "pos")
+
+@dataclass(frozen=True)
+class _Review:
+    id: str
+    text: str
+    label: int
+    movie: str
 
 
 def load_imdb(
     data: Path | str | None = None, *, validation_share: float = 0.1, seed: int = 0
 ) -> TextTask:
-    """Reads the labelled reviews, with a validation split that shares no film with training.
+    """Reads the reviews and their splits, straight from the published archive.
 
-    Films have up to 30 reviews, so a split by reviews would leak. Films that share an identical
-    text count as one, and texts that stand in the test split leave training and validation.
-
-    References:
-        Learning Word Vectors for Sentiment Analysis (Maas et al., 2011),
-        https://aclanthology.org/P11-1015
+    Validation is drawn from the training half by movie, since a movie has up to 30 reviews;
+    movies that share a text word for word count as one. Reviews whose text is also in the test
+    half leave training. Ids are like `test/pos/127_10` (number and rating), groups are the
+    movies' IMDB names; each split stands in the order label, number.
 
     Arguments:
-        data: The data folder, the archive, or the unpacked folder; looked for if not given.
-        validation_share: How much of the training reviews to split off.
-        seed: Another one draws other films.
-
-    Returns:
-        The splits `train`, `validation` and `test`, negative (0) before positive (1), by number.
+        data: The archive, the unpacked folder `aclImdb`, or a folder that holds either; see
+            `attnviz.tasks.sources.locate` for where else it is looked for.
+        validation_share: The share of the training reviews of each class for validation.
+        seed: Of the validation split. A change makes runs incomparable.
 
     Raises:
-        FileNotFoundError: If the data is nowhere and cannot be fetched.
-        ValueError: If the archive is another file, damaged or incomplete.
+        DataNotFoundError: If the data is not here and cannot be downloaded.
+        DamagedDataError: If reviews are missing, unreadable or where they should not be.
     """
-    path = locate(IMDB, data)
-    digest = "unpacked folder" if path.is_dir() else check_archive(IMDB, path)
-    reviews, movies = _read(path)
-    published = {split: _split(split, reviews, movies, path) for split in ("train", "test")}
-    return _divided(published, path, digest, validation_share, seed)
+    path = locate("imdb", data)
+    # Nothing is unpacked: members are only ever read, so their names can lead nowhere.
+    files = _files_of_folder(path) if path.is_dir() else _files_of_archive(path)
+    reviews = _reviews(files, path)
+    train, test = ([r for r in reviews if r.id.startswith(half)] for half in ("train", "test"))
+
+    tested = {review.text for review in test}
+    kept = [review for review in train if review.text not in tested]
+    labels = np.array([review.label for review in kept], dtype=np.int64)
+    groups = join_groups([review.movie for review in kept], [review.text for review in kept])
+    in_validation = split_by_group(groups, labels, [validation_share], seed=seed) == 1
+
+    training = _split(kept)
+    splits = {
+        "train": training.select(np.flatnonzero(~in_validation)),
+        "validation": training.select(np.flatnonzero(in_validation)),
+        "test": _split(test),
+    }
+    archive = None if path.is_dir() else verified(path, SOURCES["imdb"])
+    provenance: dict[str, str | int | float | None] = {
+        "source": SOURCES["imdb"].url,
+        "terms": SOURCES["imdb"].terms,
+        "file": archive.file if archive else path.name,
+        "md5": archive.md5 if archive else None,
+        "left_out_of_training": len(train) - len(kept),
+        "texts_in_both_halves": len({review.text for review in train} & tested),
+        "training_groups": len(set(groups)),
+        "validation_share": validation_share,
+        "split_seed": seed,
+    }
+    return TextTask("imdb", CLASSES, splits, provenance)
 
 
-def _divided(
-    published: dict[str, TextSplit], path: Path, digest: str, share: float, seed: int
-) -> TextTask:
-    """Takes test texts out of training and splits off validation."""
-    test_texts = set(published["test"].texts)
-    training = published["train"]
-    kept = [row for row, text in enumerate(training.texts) if text not in test_texts]
-    clean = training.select(kept)
-    rest, drawn = split_groups(join_groups(clean.groups, clean.texts), share, seed=seed)
-    return TextTask(
-        "imdb",
-        CLASSES,
-        {
-            "train": clean.select(rest),
-            "validation": clean.select(drawn),
-            "test": published["test"],
-        },
-        {
-            "source": path.name,
-            "md5": digest,
-            "left_out": f"{len(training) - len(clean)} training reviews whose text is in test",
-            "validation": f"share {share:g} by film, seed {seed}",
-            "terms": IMDB.terms,
-        },
+def _split(reviews: list[_Review]) -> TextSplit:
+    return TextSplit(
+        ids=tuple(review.id for review in reviews),
+        texts=tuple(review.text for review in reviews),
+        labels=np.array([review.label for review in reviews], dtype=np.int64),
+        groups=tuple(review.movie for review in reviews),
     )
 
 
-def _read(path: Path) -> tuple[dict[Part, dict[int, tuple[str, str]]], dict[Part, list[str]]]:
-    """Every review by split, class and number, and the film of each number."""
-    reviews: dict[Part, dict[int, tuple[str, str]]] = {}
-    movies: dict[Part, list[str]] = {}
+def _files_of_archive(path: Path) -> Iterator[tuple[str, bytes]]:
     try:
-        for name, content in _files(path):
-            if match := REVIEW.fullmatch(name):
-                split, folder, number, rating = match.groups()
-                text = content.decode("utf-8")
-                reviews.setdefault((split, folder), {})[int(number)] = (text, rating)
-            elif match := MOVIES.fullmatch(name):
-                split, folder = match.groups()
-                movies[split, folder] = content.decode("utf-8").split()
-    except (tarfile.TarError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise ValueError(
-            f"{path} is damaged ({error}). Fetch it again from {IMDB.address}."
-        ) from error
-    return reviews, movies
+        with tarfile.open(path, "r|gz") as archive:
+            for member in archive:
+                if not (_REVIEW.fullmatch(member.name) or _ADDRESSES.fullmatch(member.name)):
+                    continue
+                content = archive.extractfile(member) if member.isfile() else None
+                if content is not None:
+                    yield member.name, content.read()
+    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+        raise DamagedDataError(_damaged(path, f"it cannot be read to its end ({error})")) from error
 
 
-def _files(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of the files that matter; nothing is written to disk."""
-    if path.is_dir():
-        for file in sorted(path.rglob("*.txt")):
-            name = f"aclImdb/{file.relative_to(path).as_posix()}"
-            if REVIEW.fullmatch(name) or MOVIES.fullmatch(name):
-                yield name, file.read_bytes()
-        return
-    with tarfile.open(path, "r|gz") as archive:
-        for member in archive:
-            wanted = REVIEW.fullmatch(member.name) or MOVIES.fullmatch(member.name)
-            if wanted and member.isfile() and (content := archive.extractfile(member)):
-                yield member.name, content.read()
+def _files_of_folder(path: Path) -> Iterator[tuple[str, bytes]]:
+    for half in ("test", "train"):
+        for folder in _FOLDERS:
+            for file in [
+                *sorted((path / half / folder).glob("*.txt")),
+                path / half / f"urls_{folder}.txt",
+            ]:
+                if file.is_file():
+                    yield f"aclImdb/{file.relative_to(path).as_posix()}", file.read_bytes()
 
 
-def _split(
-    split: str,
-    reviews: dict[Part, dict[int, tuple[str, str]]],
-    movies: dict[Part, list[str]],
-    path: Path,
-) -> TextSplit:
-    ids, texts, labels, groups = [], [], [], []
-    for folder, label in FOLDERS.items():
-        part = (split, folder)
-        found, films = reviews.get(part, {}), movies.get(part, [])
-        if not found or sorted(found) != list(range(len(found))) or len(films) < len(found):
-            raise ValueError(
-                f"{path} is incomplete: {split}/{folder} has {len(found)} reviews and "
-                f"{len(films)} films, expected reviews numbered from 0 without gaps and one film "
-                f"in urls_{folder}.txt for each. Fetch it again from {IMDB.address}."
-            )
-        for number in range(len(found)):
-            text, rating = found[number]
-            ids.append(f"{split}/{folder}/{number}_{rating}")
-            texts.append(text)
-            labels.append(label)
-            groups.append(films[number])
-    return TextSplit(tuple(ids), tuple(texts), np.array(labels, dtype=np.int64), tuple(groups))
+def _reviews(files: Iterator[tuple[str, bytes]], path: Path) -> list[_Review]:
+    """All reviews in the order half, label, number, each with its movie."""
+    texts: dict[str, dict[int, tuple[str, str]]] = {}
+    movies: dict[str, list[str]] = {}
+    for name, content in files:
+        try:
+            text = content.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise DamagedDataError(_damaged(path, f"{name} is not UTF-8 ({error})")) from error
+        if address := _ADDRESSES.fullmatch(name):
+            movies["/".join(address.groups())] = _movies(text)
+        elif review := _REVIEW.fullmatch(name):
+            folder, number, rating = review.groups()
+            found = texts.setdefault(folder, {})
+            if int(number) in found:
+                raise DamagedDataError(_damaged(path, f"{folder} has review {number} twice"))
+            found[int(number)] = (f"{folder}/{number}_{rating}", text)
+    folders = [f"{half}/{folder}" for half in ("test", "train") for folder in _FOLDERS]
+    return [
+        review
+        for folder in folders
+        for review in _reviews_of(folder, texts.get(folder, {}), movies.get(folder), path)
+    ]
+
+
+def _reviews_of(
+    folder: str, texts: dict[int, tuple[str, str]], movies: list[str] | None, path: Path
+) -> Iterator[_Review]:
+    half, name = folder.split("/")
+    if movies is None:
+        raise DamagedDataError(_damaged(path, f"{half}/urls_{name}.txt is missing"))
+    if not texts or sorted(texts) != list(range(len(movies))):
+        expected = f"one review for each of the {len(movies)} lines of {half}/urls_{name}.txt"
+        raise DamagedDataError(_damaged(path, f"{folder} has {len(texts)} reviews, not {expected}"))
+    label = _FOLDERS.index(name)
+    for number in range(len(movies)):
+        id, text = texts[number]
+        rating = int(id.rpartition("_")[2])
+        if rating not in _RATINGS[label]:
+            allowed = f"{_RATINGS[label].start} to {_RATINGS[label].stop - 1}"
+            reason = f"{id} has rating {rating}, but ratings in {name} are {allowed}"
+            raise DamagedDataError(_damaged(path, reason))
+        yield _Review(id, text, label, movies[number])
+
+
+def _movies(addresses: str) -> list[str]:
+    found = ((_MOVIE.search(line), line) for line in addresses.splitlines())
+    return [match.group(1) if match else line for match, line in found]
+
+
+def _damaged(path: Path, reason: str) -> str:
+    return (
+        f"{path} is not the complete Large Movie Review Dataset: {reason}. Delete it and get it "
+        f"again from {SOURCES['imdb'].url}"
+    )

@@ -1,14 +1,21 @@
 """A table of one's own: a column of texts and a column of labels."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Bool
 
-from attnviz.tasks.base import TextSplit, TextTask, join_groups, split_groups
+from attnviz.tasks.base import TextSplit, TextTask
+from attnviz.tasks.splitting import join_groups, split_by_group
+from attnviz.text import holds_tokens
 
 __all__ = ["load_table"]
+
+_SEPARATORS = {".csv": ",", ".tsv": "\t"}
+_SHOWN = 5
 
 
 def load_table(
@@ -16,87 +23,140 @@ def load_table(
     *,
     text: str,
     label: str,
+    id: str | None = None,
     group: str | None = None,
     validation_share: float = 0.1,
     test_share: float = 0.1,
     seed: int = 0,
 ) -> TextTask:
-    """Reads texts to classify from a CSV or TSV file.
+    """Reads texts to classify from a CSV, TSV or parquet file.
 
-    Identical texts, and rows of one group, never stand in two splits. Text is taken as it is.
+    Equal texts and the rows of one group never stand in two splits, and every class has the
+    same share of each where the groups allow it. Texts are taken as they are, markup included;
+    `NA` and the like are text, not gaps. Rows are counted from 1, below the header.
 
     Arguments:
-        path: The file; tabs separate columns in `.tsv`, commas elsewhere. UTF-8.
+        path: The file: `.csv` or `.tsv` in UTF-8, also with `.gz`, or `.parquet`.
         text: The column of texts.
-        label: The column of labels; each different value is a class.
+        label: The column of labels; its different values are the classes, numbers in their
+            order and anything else in code point order.
+        id: A column that names each row; `row 1`, `row 2`, ... if not given.
         group: A column of what belongs together, such as an author or a film.
-        validation_share: How much to split off to choose a model on.
-        test_share: How much to split off to score it on, once.
+        validation_share: The share of the rows to choose a model on.
+        test_share: The share of the rows to score it on, once.
         seed: Another one draws other rows.
 
     Returns:
-        The splits `train`, `validation` and `test`; ids are the row numbers, counted from 1.
+        The splits `train`, `validation` and `test`, each in the order of the rows.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no table, lacks a column, a text or a label, or has only one class.
+        ModuleNotFoundError: If reading parquet needs a package that is missing.
+        ValueError: If it is no table, lacks a column, has rows without text, label, id or
+            group, an id twice, a single class, or groups too large to split.
     """
     path = Path(path)
+    table = _read(path)
+    columns = _columns(table, path, {"text": text, "label": label, "id": id, "group": group})
+    silent = ~columns["text"].map(holds_tokens).to_numpy(dtype=bool)
+    _refuse_rows(silent, path, f"need a word in column {text!r}, but have none")
+    classes = _classes(columns["label"], path)
+    rows = [f"row {row}" for row in range(1, len(table) + 1)]
+    ids = list(columns["id"]) if "id" in columns else rows
+    repeated = pd.Series(ids).duplicated(keep=False).to_numpy()
+    _refuse_rows(repeated, path, f"share their id in column {id!r} with another row")
+
+    texts = list(columns["text"])
+    labels = columns["label"].map(classes.index).to_numpy(dtype=np.int64)
+    groups = list(columns["group"]) if "group" in columns else rows
+    shares = [validation_share, test_share]
+    drawn = split_by_group(join_groups(groups, texts), labels, shares, seed=seed)
+    whole = TextSplit(tuple(ids), tuple(texts), labels, tuple(groups))
+    splits = {
+        name: whole.select(np.flatnonzero(drawn == number))
+        for number, name in enumerate(("train", "validation", "test"))
+    }
+    provenance: dict[str, str | int | float | None] = {
+        "file": path.name,
+        "md5": hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest(),
+        "terms": "the user's own",
+        "repeated_texts": len(texts) - len(set(texts)),
+        "validation_share": validation_share,
+        "test_share": test_share,
+        "split_seed": seed,
+    }
+    return TextTask(path.name.split(".")[0], tuple(classes), splits, provenance)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    kind = Path(path.name.removesuffix(".gz")).suffix.lower()
+    if kind not in (*_SEPARATORS, ".parquet"):
+        raise ValueError(
+            f"load_table reads .csv, .tsv (also with .gz) and .parquet, but got {path.name}."
+        )
     if not path.is_file():
         raise FileNotFoundError(f"There is no table {path}.")
-    table = _columns(path, [text, label, *([group] if group else [])])
-    for column in (text, label):
-        empty = np.flatnonzero(table[column].str.strip() == "")
-        if len(empty):
-            raise ValueError(
-                f"{path} needs a value in column {column!r} of every row, but {len(empty)} have "
-                f"none, first row {empty[0] + 1}."
-            )
-    classes = sorted(set(table[label]))
-    if len(classes) < 2:
-        raise ValueError(
-            f"{path} needs at least two classes in column {label!r}, but every row has {classes[0]!r}."
-        )
-    whole = TextSplit(
-        tuple(f"row {row + 1}" for row in range(len(table))),
-        tuple(table[text]),
-        np.array([classes.index(value) for value in table[label]], dtype=np.int64),
-        tuple(table[group]) if group else tuple(str(row) for row in range(len(table))),
-    )
-    splits = _divided(whole, validation_share, test_share, seed, classes)
-    digest = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-    about = {"source": path.name, "md5": digest, "terms": "the user's own"}
-    return TextTask(path.stem, tuple(classes), splits, about)
-
-
-def _columns(path: Path, wanted: list[str]) -> pd.DataFrame:
-    separator = "\t" if path.suffix.lower() == ".tsv" else ","
     try:
-        table = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False)
-    except (ValueError, UnicodeDecodeError) as error:
+        if kind == ".parquet":
+            return pd.read_parquet(path)
+        table = pd.read_csv(
+            path, sep=_SEPARATORS[kind], dtype=str, keep_default_na=False, encoding="utf-8-sig"
+        )
+    except ImportError as error:
+        raise ModuleNotFoundError(
+            f"Reading {path} needs pyarrow: pip install pyarrow, or save the table as CSV."
+        ) from error
+    except (ValueError, OSError, EOFError) as error:  # what parsers and decoders raise
         raise ValueError(f"{path} is not a table that can be read: {error}") from error
-    if missing := [name for name in wanted if name not in table.columns]:
-        raise ValueError(f"{path} has no column {missing[0]!r}; it has {list(table.columns)}.")
+    if not isinstance(table.index, pd.RangeIndex):  # pandas took surplus cells for an index
+        raise ValueError(
+            f"{path} has more cells in its rows than its header names: {list(table.columns)}. "
+            "A text that holds the separator must stand in quotes."
+        )
     return table
 
 
-def _divided(
-    whole: TextSplit, validation_share: float, test_share: float, seed: int, classes: list[str]
-) -> dict[str, TextSplit]:
-    numbers = join_groups(whole.groups, whole.texts)
-    rest, test = split_groups(numbers, test_share, seed=seed)
-    inner = pd.factorize(np.array([numbers[row] for row in rest]))[0].tolist()
-    share = validation_share / (1 - test_share)
-    train, validation = split_groups(inner, share, seed=seed + 1)
-    splits = {
-        "train": whole.select([rest[row] for row in train]),
-        "validation": whole.select([rest[row] for row in validation]),
-        "test": whole.select(test),
-    }
-    seen = set(splits["train"].labels.tolist())
-    if unseen := [name for number, name in enumerate(classes) if number not in seen]:
+def _columns(
+    table: pd.DataFrame, path: Path, wanted: Mapping[str, str | None]
+) -> dict[str, "pd.Series[str]"]:
+    """The columns by what they are for, as strings without gaps."""
+    columns = {}
+    for role, name in wanted.items():
+        if name is None:
+            continue
+        if name not in table.columns:
+            raise ValueError(
+                f"load_table needs a column {name!r} for {role}, but {path} has "
+                f"{[str(column) for column in table.columns]}."
+            )
+        values = table[name]
+        empty = values.isna() | (values.astype(str).str.strip() == "")
+        _refuse_rows(empty.to_numpy(dtype=bool), path, f"have nothing in column {name!r}")
+        columns[role] = values.astype(str)
+    if table.empty:
+        raise ValueError(f"{path} has a header but no rows.")
+    return columns
+
+
+def _classes(labels: "pd.Series[str]", path: Path) -> list[str]:
+    found = sorted(set(labels))
+    if len(found) < 2:
         raise ValueError(
-            f"No text of class {unseen[0]!r} is left for training: its texts are few or all in one "
-            "group. Give more of them, or another seed."
+            f"{path} needs at least two classes in column {labels.name!r}, but every one of its "
+            f"{len(labels)} rows has {found[0]!r}."
         )
-    return splits
+    try:
+        return sorted(found, key=float)
+    except ValueError:
+        return found
+
+
+def _refuse_rows(refused: Bool[np.ndarray, "sequence"], path: Path, reason: str) -> None:
+    if refused.any():
+        numbers = np.flatnonzero(refused) + 1
+        shown = ", ".join(str(number) for number in numbers[:_SHOWN])
+        more = f" and {len(numbers) - _SHOWN} more" if len(numbers) > _SHOWN else ""
+        raise ValueError(
+            f"{path}: rows {shown}{more} {reason}. Rows count from 1 below the header; remove or "
+            "mend them."
+        )

@@ -22,7 +22,7 @@ def glance(input_size, hidden_size, num_layers=1, **options):
 
 def larnn(*sizes, **options):
     """Without batch statistics or dropout, so that every row stands for itself."""
-    steady = cells.LARNNOptions(norm="layer", attention_dropout=0.0, output_dropout=0.0)
+    steady = cells.LARNNOptions(norm="layer", attention_dropout=0.0, hidden_dropout=0.0)
     return cells.LARNN(*sizes, window=3, heads=1, options=steady, **options)
 
 
@@ -36,10 +36,9 @@ LAYERS = {
     "LSTM": cells.LSTM,
     "GRU": cells.GRU,
     "GRU before": lambda *sizes, **options: cells.GRU(*sizes, reset="before", **options),
+    "LARNN": larnn,
     "own": glance,
 }
-if hasattr(cells, "LARNN"):
-    LAYERS["LARNN"] = larnn
 
 
 @torch.no_grad()
@@ -50,6 +49,26 @@ def randomise(module):
         shift = 0.5 if name.endswith("lag_scores") else 0.0
         parameter.uniform_(-0.8, 0.8).add_(shift)
     return module
+
+
+def made(kind, *sizes, **options):
+    return randomise(LAYERS[kind](*sizes, **options)).eval()
+
+
+def gradients_of(layer, x, **arguments):
+    """Of a loss over the outputs inside the sequences and the final state."""
+    x = x.clone().requires_grad_()
+    output, final = layer(x, **arguments)
+    return torch.autograd.grad(weigh([output, *flat(final)]), [x, *trainable(layer)])
+
+
+def trainable(layer):
+    skipped = {
+        f"cells.{group}.{name}"
+        for group, cell in layer.groups.items()
+        for name in cell.untrainable()
+    }
+    return [p for name, p in layer.named_parameters() if name not in skipped]
 
 
 def ragged(longest, batch, features):

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from cells import Slot, alias
 from cells.lengths import Rows
 from cells.walk import walk
 from tests.cells.helpers import EXACT, LAYERS, flat, ragged, randomise, weigh
@@ -72,6 +73,35 @@ def test_gradients_of_all_slots_sum_to_the_gradient_of_the_state(kind, even):
     for route, declared in cell.routes.items():
         lags = {slot.lag for _, slot, _ in slots if slot.route == route}
         assert lags == (set(cell.lags) if declared.lagged else {None})
+
+
+def test_an_alias_is_a_tensor_of_its_own_with_the_same_numbers():
+    value = torch.randn(2, 3, requires_grad=True)
+    first, second = (alias(Slot("gates"), value) for _ in range(2))
+    of_first, of_second = torch.autograd.grad((2 * first + 5 * second).sum(), [first, second])
+    assert first.data_ptr() == second.data_ptr() == value.data_ptr()
+    assert (of_first == 2).all() and (of_second == 5).all()
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_tapping_changes_no_gradient_bit_for_bit(kind):
+    [cell] = randomise(LAYERS[kind](2, 5)).eval().groups.values()
+    x, lengths = ragged(7, 4, 2)
+    rows = Rows.sorted(lengths, reverse=False)
+    weights = [weight for name, weight in cell.named_parameters() if name not in cell.untrainable()]
+    seen = []
+
+    def tap(step, slot, value):
+        seen.append(value.view_as(value))
+        if seen[-1].requires_grad:
+            seen[-1].register_hook(lambda gradient: None)
+        return seen[-1]
+
+    plain = torch.autograd.grad(loss_of(walked(cell, x, rows)), weights)
+    tapped = torch.autograd.grad(loss_of(walked(cell, x, rows, tap)), weights)
+
+    assert seen
+    assert all(map(torch.equal, plain, tapped))
 
 
 @pytest.mark.parametrize("kind", LAYERS)

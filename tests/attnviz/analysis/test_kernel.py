@@ -62,7 +62,9 @@ def test_broken_values_are_not_left_out_in_silence():
 def test_sequences_that_are_too_short_are_refused():
     trace = traces.small(np.ones((2, 4, 1, 2)), [1, 4], lengths=[4, 3])
 
-    with pytest.raises(ValueError, match=r"up to lag 4\), but none of the 2 sequences is that long"):
+    with pytest.raises(
+        ValueError, match=r"up to lag 4\), but none of the 2 sequences is that long"
+    ):
         lag_kernel(trace)
 
 

@@ -28,7 +28,12 @@ REVIEWS = [
 def make_model(cell="rra", limit=None, keep="end", **options):
     torch.manual_seed(5)
     settings = ModelSettings(
-        cell, hidden_size=4, outputs=2, vocabulary_size=len(WORDS), embedding_size=3, options=options
+        cell,
+        hidden_size=4,
+        outputs=2,
+        vocabulary_size=len(WORDS),
+        embedding_size=3,
+        options=options,
     )
     model = build_model(settings).eval()
     model.vocabulary = Vocabulary(tuple(WORDS))
@@ -67,7 +72,9 @@ def test_one_text_alone_gives_what_it_gives_among_others():
             )
 
 
-@pytest.mark.parametrize(("keep", "expected"), [("start", "the very very"), ("end", "not the film")])
+@pytest.mark.parametrize(
+    ("keep", "expected"), [("start", "the very very"), ("end", "not the film")]
+)
 def test_truncation_keeps_the_side_that_was_chosen(keep, expected):
     model, _ = make_model(limit=3, keep=keep)
 
@@ -107,7 +114,9 @@ def test_half_precision_is_for_bounded_signals_only(tmp_path):
     half = record_texts(model, REVIEWS, path=tmp_path / "half.zarr", half=True)
 
     np.testing.assert_allclose(
-        signal(half, "feature_attention").values, signal(whole, "feature_attention").values, atol=5e-4
+        signal(half, "feature_attention").values,
+        signal(whole, "feature_attention").values,
+        atol=5e-4,
     )
     assert signal(half, "feature_attention").dtype == np.float32
     np.testing.assert_array_equal(

@@ -1,0 +1,117 @@
+"""`attnviz train`: a model from texts and labels."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from attnviz.cli.console import out, progress
+
+if TYPE_CHECKING:
+    from attnviz.tasks import TextTask
+    from attnviz.training import Recipe
+
+
+def train(  # noqa: PLR0913  (one parameter an option)
+    cell: Annotated[str, typer.Argument(help="rra, larnn, rau, lstm or gru.")],
+    task: Annotated[str, typer.Argument(help="imdb, or a CSV or TSV file of your own.")],
+    text: Annotated[str | None, typer.Option(help="The file's column of texts.")] = None,
+    label: Annotated[str | None, typer.Option(help="The file's column of labels.")] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="The run's folder; runs/CELL-TASK if not given.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Where the data set lies.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data.", min=1)] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Adam's.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Texts a step.", min=1)] = None,
+    hidden: Annotated[int, typer.Option(help="Units of the state.", min=1)] = 64,
+    limit: Annotated[int | None, typer.Option(help="Tokens read of a text at most.")] = None,
+    keep: Annotated[
+        Literal["start", "end"] | None, typer.Option(help="Which side of a longer text is read.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Initial weights, order and dropout.")] = 0,
+    option: Annotated[
+        list[str] | None, typer.Option(help="The cell's own, such as window=20.")
+    ] = None,
+    test: Annotated[bool, typer.Option("--test", help="Score the test split, once.")] = False,
+) -> None:
+    """Trains a model to classify texts; the same command goes on after an interruption.
+
+    The model of the epoch that does best on validation is kept in the run's folder.
+
+    Example: attnviz train rra imdb --epochs 5
+
+    Example: attnviz train larnn reviews.csv --text review --label stars
+    """
+    from attnviz.training import default_recipe, score_test
+    from attnviz.training import train as train_run
+
+    loaded = _task(task, text, label, data)
+    recipe = default_recipe(cell, hidden_size=hidden, classes=len(loaded.classes))
+    changes: dict[str, Any] = {
+        "epochs": epochs,
+        "learning_rate": learning_rate,
+        "batch_size": batch_size,
+        "limit": limit,
+        "keep": keep,
+        "seed": seed,
+    }
+    recipe = replace(recipe, **{k: v for k, v in changes.items() if v is not None})
+    recipe = _with_options(recipe, option or [])
+    folder = run or Path("runs") / f"{cell}-{loaded.name}"
+    out.print(f"Training {cell} on {loaded.name} in {folder}.")
+    with progress("training") as advance:
+        finished = train_run(recipe, loaded, folder, progress=advance, report=_report)
+    best = finished.best
+    out.print(
+        f"Kept epoch {best['epoch']:.0f}: validation accuracy {best['validation_accuracy']:.4f}."
+    )
+    if test:
+        out.print(f"Test accuracy {score_test(finished, loaded)['accuracy']:.4f}.")
+    out.print(f"Next: attnviz record {folder} --task {task} --limit 100 -o trace.zarr")
+
+
+def _task(task: str, text: str | None, label: str | None, data: Path | None) -> "TextTask":
+    from attnviz.tasks import load_imdb, load_table
+
+    if task == "imdb":
+        with out.status("reading IMDB"):
+            return load_imdb(data)
+    if not Path(task).suffix:
+        raise ValueError(f"There is no task {task!r}: name imdb, or a CSV or TSV file.")
+    if text is None or label is None:
+        raise ValueError(
+            f"Say which columns of {task} hold the texts and the labels: --text COLUMN --label "
+            "COLUMN."
+        )
+    return load_table(task, text=text, label=label)
+
+
+def _with_options(recipe: "Recipe", given: list[str]) -> "Recipe":
+    options: dict[str, Any] = dict(recipe.model.options)
+    for option in given:
+        name, equals, value = option.partition("=")
+        if not (name and equals):
+            raise ValueError(f"--option takes NAME=VALUE, such as window=20, got {option!r}.")
+        options[name] = _value(value)
+    return replace(recipe, model=replace(recipe.model, options=options))
+
+
+def _value(text: str) -> str | int | float | bool:
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _report(row: dict[str, float]) -> None:
+    out.print(
+        f"epoch {row['epoch']:.0f}: loss {row['train_loss']:.4f}, accuracy "
+        f"{row['train_accuracy']:.4f}; validation loss {row['validation_loss']:.4f}, accuracy "
+        f"{row['validation_accuracy']:.4f}; {row['seconds']:.0f} s"
+    )

@@ -1,0 +1,15 @@
+"""Training models, resumably, and keeping what came of it."""
+
+try:
+    import pytorch_lightning  # noqa: F401  (asked for here to say what is missing)
+    import torchmetrics  # noqa: F401
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f"Training needs {error.name}, which is not installed: pip install 'attnviz[train]'.",
+        name=error.name,
+    ) from error
+
+from attnviz.training.recipe import Recipe, default_recipe
+from attnviz.training.run import Run, open_run, score, score_test, train
+
+__all__ = ["Recipe", "Run", "default_recipe", "open_run", "score", "score_test", "train"]

@@ -1,0 +1,107 @@
+"""What a training is: model, optimiser, data and seed, in one frozen description."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from attnviz.models import CELLS, ModelSettings
+
+__all__ = ["Recipe", "default_recipe", "recipe_from_json", "recipe_to_json"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what comes out of a training, but the data itself.
+
+    Arguments:
+        model: What is trained; its vocabulary size is an upper bound until the data is seen.
+        learning_rate: Adam's.
+        weight_decay: Adam's, on everything but RRA's lag scores, whose scale means nothing.
+        clip: The largest norm of the whole gradient.
+        batch_size: Sequences a step.
+        epochs: Passes over the data.
+        seed: Decides initial weights, order and dropout.
+        limit: Tokens read of a text at most.
+        keep: Which side of a longer text is read.
+        minimum_count: Rarer words are unknown.
+    """
+
+    model: ModelSettings
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    batch_size: int = 64
+    epochs: int = 5
+    seed: int = 0
+    limit: int | None = 200
+    keep: Literal["start", "end"] = "end"
+    minimum_count: int = 2
+
+    def __post_init__(self) -> None:
+        """Refuses numbers that cannot be trained with."""
+        for name in ("learning_rate", "clip", "batch_size", "epochs", "minimum_count"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"A recipe needs {name} above 0, got {getattr(self, name)}.")
+
+
+# Options of each cell, and what its recipe changes in the defaults above.
+_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "rra": {"window": 10, "forget_bias": 1.0},
+    "larnn": {"window": 10, "heads": 4, "preset": "stable", "forget_bias": 1.0},
+    "rau": {},
+    "lstm": {"forget_bias": 1.0},
+    "gru": {},
+}
+
+
+def default_recipe(cell: str, *, hidden_size: int = 64, classes: int = 2) -> Recipe:
+    """A recipe for classifying texts of a few hundred words.
+
+    Arguments:
+        cell: One of the five cells.
+        hidden_size: Units of the state.
+        classes: Classes to tell apart.
+
+    Returns:
+        The recipe; change it with `dataclasses.replace`.
+
+    Raises:
+        ValueError: If there is no such cell.
+    """
+    if cell not in CELLS:
+        raise ValueError(f"There is no cell {cell!r}; there are {', '.join(CELLS)}.")
+    settings = ModelSettings(
+        cell,
+        hidden_size=hidden_size,
+        outputs=classes,
+        vocabulary_size=8000,
+        embedding_size=64,
+        dropout=0.5,
+        options=dict(_OPTIONS[cell]),
+    )
+    return Recipe(settings)
+
+
+def recipe_to_json(recipe: Recipe) -> str:
+    """Writes a recipe as JSON, the same text for the same recipe."""
+    return json.dumps(asdict(recipe), indent=2, sort_keys=True) + "\n"
+
+
+def recipe_from_json(text: str) -> Recipe:
+    """Reads what `recipe_to_json` wrote.
+
+    Arguments:
+        text: The JSON.
+
+    Returns:
+        The recipe.
+
+    Raises:
+        ValueError: If the text is not a recipe.
+    """
+    try:
+        read = json.loads(text)
+        return Recipe(**{**read, "model": ModelSettings(**read["model"])})
+    except (TypeError, KeyError, ValueError) as error:
+        raise ValueError(f"This is not a recipe that this version wrote: {error}.") from error

@@ -1,0 +1,159 @@
+"""Exact resume: killed at any step, a training goes on to the same weights.
+
+Lightning's own resume forgets the place in the data and the random states. Here both are pure
+functions of seed, epoch and step, so that a checkpoint holds numbers only: weights, optimiser
+state, where to go on, and what was counted so far.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+
+from attnviz.files import replacing
+from attnviz.training.data import TextData
+from attnviz.training.module import Classifier
+
+__all__ = ["ExactResume", "Row", "load_checkpoint"]
+
+Row = dict[str, float]  # one epoch of the history
+
+
+def load_checkpoint(path: Path) -> dict[str, Any] | None:
+    """A checkpoint of a run, or None where there is none.
+
+    Raises:
+        ValueError: If the file is damaged.
+    """
+    if not path.is_file():
+        return None
+    try:
+        checkpoint: dict[str, Any] = torch.load(path, weights_only=True)
+    except (RuntimeError, EOFError, ValueError, OSError) as error:
+        raise ValueError(
+            f"{path} is damaged ({error}). Delete it to train this run from the start."
+        ) from error
+    return checkpoint
+
+
+class ExactResume(Callback):
+    """Restores a run where its checkpoint left it, and writes new checkpoints.
+
+    Arguments:
+        path: The checkpoint.
+        data: Told where to go on.
+        every: Steps between two checkpoints within an epoch.
+        improved: Called when validation accuracy is the best so far, before the checkpoint.
+        report: Called with each epoch's row of the history.
+        progress: Called with steps done and in all.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        data: TextData,
+        *,
+        every: int,
+        improved: Callable[[Row], None],
+        report: Callable[[list[Row]], None],
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self.path, self.data, self.every = path, data, every
+        self.improved, self.report, self.progress = improved, report, progress
+        self.history: list[Row] = []
+        self.batch, self.step, self.seconds = 0, 0, 0.0
+        self._since = time.perf_counter()
+        self._restored = load_checkpoint(path)
+        if self._restored is not None:
+            self.data.epoch = self._restored["epoch"]
+            self.data.first = self.batch = self._restored["batch"]
+            self.step, self.history = self._restored["step"], self._restored["history"]
+            self.seconds = self._restored["seconds"]
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Puts weights, optimiser and counts back."""
+        self._since = time.perf_counter()
+        if self._restored is None:
+            return
+        module = _classifier(pl_module)
+        module.model.load_state_dict(self._restored["model"])
+        trainer.optimizers[0].load_state_dict(self._restored["optimizer"])
+        module.seen = list(self._restored["seen"])
+        self._restored = None
+
+    def on_train_batch_start(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        batch: Any,  # noqa: ANN401  (Lightning's signature)
+        batch_idx: int,
+    ) -> None:
+        """Makes this step's random state a function of seed and step."""
+        torch.manual_seed(self.data.recipe.seed * 1_000_003 + self.step)
+
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,  # noqa: ANN401  (Lightning's signature)
+        batch: Any,  # noqa: ANN401
+        batch_idx: int,
+    ) -> None:
+        """Counts the step and now and then writes a checkpoint."""
+        self.batch, self.step = self.batch + 1, self.step + 1
+        if self.progress is not None:
+            self.progress(self.step, self.data.steps * self.data.recipe.epochs)
+        # The last step of an epoch is saved with its validation.
+        if self.step % self.every == 0 and self.batch < self.data.steps:
+            self._save(trainer, _classifier(pl_module))
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Ends the epoch: history, choice of the model, checkpoint."""
+        module = _classifier(pl_module)
+        loss, right, count = module.seen
+        row: Row = {
+            "epoch": self.data.epoch,
+            "step": self.step,
+            "train_loss": loss / count,
+            "train_accuracy": right / count,
+            "validation_loss": float(module.validation_loss.compute()),
+            "validation_accuracy": float(module.validation_accuracy.compute()),
+            "seconds": self._spent(),
+        }
+        module.validation_loss.reset()
+        module.validation_accuracy.reset()
+        best = max((past["validation_accuracy"] for past in self.history), default=-1.0)
+        self.history.append(row)
+        if row["validation_accuracy"] > best:
+            self.improved(row)
+        module.seen, self.seconds, self.batch = [0.0, 0.0, 0.0], 0.0, 0
+        self._since = time.perf_counter()
+        self.data.epoch, self.data.first = self.data.epoch + 1, 0
+        self._save(trainer, module)
+        self.report(self.history)
+
+    def _spent(self) -> float:
+        return self.seconds + time.perf_counter() - self._since
+
+    def _save(self, trainer: Trainer, module: Classifier) -> None:
+        checkpoint = {
+            "model": module.model.state_dict(),
+            "optimizer": trainer.optimizers[0].state_dict(),
+            "seen": module.seen,
+            "epoch": self.data.epoch,
+            "batch": self.batch,
+            "step": self.step,
+            "history": self.history,
+            "seconds": self._spent(),
+        }
+        with replacing(self.path) as beside:
+            torch.save(checkpoint, beside)
+
+
+def _classifier(module: LightningModule) -> Classifier:
+    if not isinstance(module, Classifier):
+        raise TypeError(f"ExactResume resumes a Classifier, got {type(module).__name__}.")
+    return module

@@ -1,0 +1,273 @@
+"""A run: one training in a folder, from recipe to scored model."""
+
+import csv
+import importlib.metadata
+import json
+import logging
+import platform
+import shlex
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning import Trainer
+from lightning_fabric.utilities.warnings import PossibleUserWarning
+
+from attnviz.files import replacing
+from attnviz.models import Reading, SequenceModel, build_model, load_folder, save_folder
+from attnviz.tasks import TextTask
+from attnviz.training.data import TextData, encode_split, evaluation_loader
+from attnviz.training.module import Classifier
+from attnviz.training.recipe import Recipe, recipe_from_json
+from attnviz.training.resume import ExactResume, Row, load_checkpoint
+
+__all__ = ["Run", "open_run", "score", "score_test", "train"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """The folder of a training.
+
+    Arguments:
+        folder: Holds `recipe.json`, `history.csv`, `checkpoint.ckpt` and, in `model`, the weights
+            of the epoch that did best on validation.
+        recipe: What was trained.
+        history: One row an epoch.
+    """
+
+    folder: Path
+    recipe: Recipe
+    history: tuple[Row, ...]
+
+    @property
+    def best(self) -> Row:
+        """The epoch that the model was chosen from: the first of the highest accuracy."""
+        return max(self.history, key=lambda row: row["validation_accuracy"])
+
+    def model(self) -> SequenceModel:
+        """The chosen model, in eval mode."""
+        return load_folder(self.folder / "model")
+
+
+def train(
+    recipe: Recipe,
+    task: TextTask,
+    folder: Path,
+    *,
+    checkpoint_every: int = 50,
+    progress: Callable[[int, int], None] | None = None,
+    report: Callable[[Row], None] | None = None,
+) -> Run:
+    """Trains a model on a text task, or goes on where this run stopped.
+
+    Arguments:
+        recipe: Model, optimiser, seed.
+        task: With the splits `train` and `validation`.
+        folder: Of the run; made if it is not there.
+        checkpoint_every: Steps between two checkpoints.
+        progress: Called with steps done and in all.
+        report: Called with each epoch's row of the history.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        ValueError: If the folder holds a run of another recipe or other data, or the data cannot
+            be trained on.
+        FloatingPointError: If the loss becomes infinite or NaN.
+    """
+    if recipe.model.outputs != len(task.classes):
+        raise ValueError(
+            f"The recipe tells {recipe.model.outputs} classes apart, but the task has "
+            f"{len(task.classes)}: {list(task.classes)}."
+        )
+    _claim(folder, recipe, task)
+    data = TextData(task, recipe)
+    settings = replace(recipe.model, vocabulary_size=len(data.vocabulary))
+    torch.manual_seed(recipe.seed)
+    model = build_model(settings)
+    model.name, model.classes = f"{settings.cell}-{task.name}", task.classes
+    model.vocabulary, model.reading = data.vocabulary, Reading(recipe.limit, recipe.keep)
+
+    def improved(row: Row) -> None:
+        model.card = _card(recipe, task, row)
+        save_folder(model, settings, folder / "model", half=False)
+
+    def report_epoch(history: list[Row]) -> None:
+        _write_history(folder / "history.csv", history)
+        if report is not None:
+            report(history[-1])
+
+    resume = ExactResume(
+        folder / "checkpoint.ckpt",
+        data,
+        every=checkpoint_every,
+        improved=improved,
+        report=report_epoch,
+        progress=progress,
+    )
+    if (left := recipe.epochs - data.epoch) > 0:
+        with _quiet_lightning():
+            _trainer(recipe, left, resume).fit(Classifier(model, recipe), data)
+    _write_history(folder / "history.csv", resume.history)
+    return Run(folder, recipe, tuple(resume.history))
+
+
+def open_run(folder: Path) -> Run:
+    """A run, finished or not.
+
+    Arguments:
+        folder: Of the run.
+
+    Returns:
+        The run with the epochs it has.
+
+    Raises:
+        FileNotFoundError: If the folder holds no run.
+    """
+    path = folder / "recipe.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} holds no run: it has no recipe.json.")
+    recipe = recipe_from_json(json.dumps(json.loads(path.read_text("utf-8"))["recipe"]))
+    checkpoint = load_checkpoint(folder / "checkpoint.ckpt")
+    return Run(folder, recipe, tuple(checkpoint["history"]) if checkpoint else ())
+
+
+@torch.no_grad()
+def score(model: SequenceModel, task: TextTask, split: str, recipe: Recipe) -> dict[str, float]:
+    """Accuracy and mean cross-entropy of a model on a split.
+
+    Arguments:
+        model: With a vocabulary.
+        task: Any text task.
+        split: One of its splits.
+        recipe: How texts are read.
+
+    Returns:
+        `accuracy` and `loss`.
+
+    Raises:
+        ValueError: If the model reads no text.
+    """
+    if model.vocabulary is None:
+        raise ValueError(f"{model.name} has no vocabulary, so it cannot read texts.")
+    was_training = model.training
+    model.eval()
+    right = loss = count = 0.0
+    for ids, lengths, labels in evaluation_loader(
+        encode_split(task.splits[split], model.vocabulary, recipe)
+    ):
+        logits = model(ids, lengths)
+        right += float((logits.argmax(dim=-1) == labels).sum())
+        loss += float(torch.nn.functional.cross_entropy(logits, labels, reduction="sum"))
+        count += len(ids)
+    model.train(was_training)
+    return {"accuracy": right / count, "loss": loss / count}
+
+
+def score_test(run: Run, task: TextTask) -> dict[str, float]:
+    """Scores a finished run's model on the test split, once, and notes it on its card.
+
+    Arguments:
+        run: Whose model to score.
+        task: With the split `test`.
+
+    Returns:
+        `accuracy` and `loss`; those of the first time when called again.
+    """
+    model = run.model()
+    if "test" not in model.card:
+        model.card["test"] = score(model, task, "test", run.recipe)
+        vocabulary = len(model.vocabulary or ())
+        settings = replace(run.recipe.model, vocabulary_size=vocabulary)
+        save_folder(model, settings, run.folder / "model", half=False)
+    noted: dict[str, float] = model.card["test"]
+    return noted
+
+
+def _claim(folder: Path, recipe: Recipe, task: TextTask) -> None:
+    """Writes the recipe of a new run; refuses to go on with another one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "recipe.json"
+    described = {"recipe": asdict(recipe), "data": dict(task.provenance)}
+    if path.exists():
+        found = json.loads(path.read_text("utf-8"))
+        if found != json.loads(json.dumps(described)):
+            raise ValueError(
+                f"{folder} holds a run with another recipe or other data: "
+                f"{_first_difference(found, described)}. Choose another folder for this one."
+            )
+        return
+    with replacing(path) as beside:
+        beside.write_text(json.dumps(described, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _first_difference(found: Any, asked: Any, name: str = "") -> str:  # noqa: ANN401  (JSON)
+    if isinstance(found, dict) and isinstance(asked, dict):
+        for key in sorted({*found, *asked}):
+            if found.get(key) != asked.get(key):
+                inner = f"{name}.{key}" if name else str(key)
+                return _first_difference(found.get(key), asked.get(key), inner)
+    return f"{name} is {found!r} there and {asked!r} here"
+
+
+def _card(recipe: Recipe, task: TextTask, row: Row) -> dict[str, Any]:
+    packages = ("attnviz", "torch", "pytorch-lightning", "numpy")
+    return {
+        "task": task.name,
+        "data": dict(task.provenance),
+        "recipe": asdict(recipe),
+        "settings": dict(recipe.model.options),
+        "chosen_epoch": row["epoch"],
+        "validation": {"accuracy": row["validation_accuracy"], "loss": row["validation_loss"]},
+        "command": shlex.join(["attnviz", *sys.argv[1:]]),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in packages},
+        },
+    }
+
+
+def _write_history(path: Path, history: list[Row]) -> None:
+    if not history:
+        return
+    with replacing(path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(history[0]))
+        writer.writeheader()
+        writer.writerows(history)
+
+
+def _trainer(recipe: Recipe, epochs: int, resume: ExactResume) -> Trainer:
+    return Trainer(
+        accelerator="gpu" if torch.cuda.is_available() else "cpu",
+        devices=1,
+        max_epochs=epochs,
+        gradient_clip_val=recipe.clip,
+        reload_dataloaders_every_n_epochs=1,
+        num_sanity_val_steps=0,
+        callbacks=[resume],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Without advice on workers and hardware, which does not apply to batches made in memory."""
+    logger = logging.getLogger("pytorch_lightning")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PossibleUserWarning)
+            warnings.filterwarnings("ignore", "`isinstance", FutureWarning)  # its own use of torch
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from attnviz.plots import plot_gate_attention
+from attnviz.trace import tokens
+from tests.attnviz import traces
+
+
+def maps(figure):
+    return [ax for ax in figure.axes if ax.images and ax.get_label() != "colour bar"]
+
+
+def test_strips_draw_initial_beyond_and_ages():
+    trace = traces.gru()
+    node = trace.tree["l0"]
+
+    axes = maps(plot_gate_attention(trace, sequence=1))
+
+    drawn = [ax.images[0].get_array() for ax in axes]
+    assert_allclose(drawn[0], node["gate_attention_initial"].values[1:2, :19], rtol=0)
+    assert_allclose(drawn[1], node["gate_attention_beyond"].values[1:2, :19], rtol=0)
+    assert_allclose(drawn[2], node["gate_attention"].values[1, :19].T, rtol=0)
+    rows = [[label.get_text() for label in ax.get_yticklabels()] for ax in axes]
+    assert rows == [["initial"], ["beyond"], list("0246")]
+    assert len({(ax.images[0].norm.vmin, ax.images[0].norm.vmax) for ax in axes}) == 1
+    assert [label.get_text() for label in axes[2].get_xticklabels()] == tokens(trace, 1)
+
+
+def test_ages_before_the_start_are_hatched():
+    axes = maps(plot_gate_attention(traces.gru(), tokens=(3, 12)))
+
+    widths = [round(patch.get_width()) for patch in axes[2].patches]
+    # At timestep 3 ages 4 to 7 lie before the start, at 4 ages 5 to 7, ...
+    assert widths == [1, 2, 3, 4]
+    assert not axes[0].patches
+    assert not axes[1].patches
+
+
+def test_the_residual_is_printed():
+    trace = traces.gru()
+
+    figure = plot_gate_attention(trace)
+
+    written = " ".join(text.get_text() for text in figure.texts)
+    largest = np.nanmax(trace.tree["l0"]["gate_attention_residual"].values[0])
+    assert f"to within {largest:.1e} (largest residual" in written
+    assert "ages, beyond and initial sum to one" in written
+    assert "age (timesteps since written, 0 = now)" in written
+
+
+def test_refusal_names_a_plot_that_works():
+    with pytest.raises(KeyError, match=r"needs 'gate_attention'.*--kind heatmap"):
+        plot_gate_attention(traces.larnn())

@@ -1,0 +1,249 @@
+import itertools
+import re
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.patches import Rectangle
+from numpy.testing import assert_allclose
+
+from attnviz.plots import PlotOptions, plot_contribution, plot_heatmap, save_figure
+from attnviz.plots.lag_map import lag_numbers
+from attnviz.plots.lettering import shorten
+from attnviz.trace import source_kind, tokens
+from tests.attnviz import traces
+
+
+def maps(figure):
+    """The Axes with data, from top to bottom."""
+    return [ax for ax in figure.axes if ax.images and ax.get_label() != "colour bar"]
+
+
+def words(ax):
+    return [label.get_text() for label in ax.get_xticklabels()]
+
+
+def test_every_head_and_row_draws_its_own_numbers():
+    trace = traces.larnn()
+    weights = trace.tree["l0"]["attention"].values[0].astype(float)
+
+    axes = maps(plot_heatmap(trace, wrap=20))
+
+    # 41 tokens in rows of 14: three heads in each.
+    assert len(axes) == 9
+    for index, ax in enumerate(axes):
+        row, head = divmod(index, 3)
+        expected = weights[14 * row : 14 * (row + 1), head].T
+        assert_allclose(ax.images[0].get_array(), expected, rtol=0)
+        assert ax.get_ylabel() == f"head {head}"
+    assert words(axes[2]) + words(axes[5]) + words(axes[8]) == tokens(trace, 0)
+
+
+def test_a_range_and_a_head():
+    trace = traces.larnn()
+
+    (ax,) = maps(plot_heatmap(trace, sequence=1, head=2, tokens=(5, 17)))
+
+    expected = trace.tree["l0"]["attention"].values[1, 5:17, 2].T
+    assert_allclose(ax.images[0].get_array(), expected, rtol=0)
+    assert words(ax) == tokens(trace, 1)[5:17]
+    assert [label.get_text() for label in ax.get_yticklabels()] == list("1234567")
+
+
+def test_the_nearest_lag_is_lowest_and_cells_stand_at_their_labels():
+    (ax,) = maps(plot_heatmap(traces.rra()))
+
+    assert ax.images[0].origin == "lower"
+    assert ax.images[0].get_extent() == [-0.5, 36.5, -0.5, 9.5]
+    assert ax.get_ylim() == (-0.5, 9.5)
+    assert (ax.get_yticks()[0], ax.get_yticklabels()[0].get_text()) == (0, "2")
+    assert ax.get_xticks().tolist() == list(range(37))
+
+
+def test_panels_share_one_scale_from_zero():
+    trace = traces.larnn()
+
+    norms = {(ax.images[0].norm.vmin, ax.images[0].norm.vmax) for ax in maps(plot_heatmap(trace))}
+
+    highest = np.nanmax(trace.tree["l0"]["attention"].values[0].astype(float))
+    assert norms == {(0.0, highest)}
+
+
+def test_negative_weights_get_a_scale_with_zero_in_the_middle():
+    (ax,) = maps(plot_heatmap(traces.rra()))
+
+    norm = ax.images[0].norm
+    assert norm.vmin == -norm.vmax
+    assert to_hex(ax.images[0].get_cmap()(norm(0.0))) == "#f6f7f7"
+
+
+def test_limits_are_kept():
+    (ax, *_) = maps(plot_heatmap(traces.larnn(), limits=(0.0, 0.25)))
+
+    assert (ax.images[0].norm.vmin, ax.images[0].norm.vmax) == (0.0, 0.25)
+
+
+@pytest.mark.parametrize("tokens", [None, (3, 20)])
+def test_initial_and_missing_steps_are_hatched_and_keep_their_weight(tokens):
+    trace = traces.rra()
+    figure = plot_heatmap(trace, tokens=tokens)
+    (ax,) = maps(figure)
+
+    drawn = np.zeros((10, len(words(ax))), int)
+    codes = {"xxxxxx": 1, "//////": 2}
+    for patch in ax.patches:
+        assert isinstance(patch, Rectangle)
+        left, row = round(patch.get_x() + 0.5), round(patch.get_y() + 0.5)
+        drawn[row, left : left + round(patch.get_width())] = codes[patch.get_hatch()]
+    first, last = tokens or (0, 37)
+    assert (drawn == source_kind(trace, "l0", 0).values[first:last].T).all()
+    kernel = trace.tree["l0"]["lag_kernel"].values[0]
+    assert_allclose(ax.images[0].get_array()[:, 0], kernel, rtol=1e-6)
+    written = [text.get_text() for text in figure.texts]
+    assert "missing: before the start" in written
+    assert "initial state" in written
+
+
+def test_what_the_figure_says():
+    figure = plot_heatmap(traces.rra(), sequence=1, tokens=(2, 12))
+
+    written = [text.get_text() for text in figure.texts]
+    assert "Attention of RRA to its past states, by timestep and lag" in " ".join(written)
+    said = " ".join(written)
+    assert "rra-imdb · layer l0 · sequence 1 (test/pos/1_8.txt)" in said
+    assert "timesteps 2–11 of 23 · true: pos · predicted: " in said
+    assert "attention ŵ (weight)" in written
+    assert "lag (timesteps back)" in written
+
+
+def test_a_reverse_layer_looks_ahead():
+    figure = plot_heatmap(traces.rra(direction=-1))
+
+    assert any("timesteps ahead" in text.get_text() for text in figure.texts)
+
+
+def overlaps(boxes):
+    ordered = sorted(boxes, key=lambda box: box.x0)
+    return [(a, b) for a, b in itertools.pairwise(ordered) if b.x0 < a.x1 - 1e-6]
+
+
+@pytest.mark.parametrize("head", [None, 1])
+def test_a_review_of_400_words_is_legible_at_page_width(head):
+    trace = traces.larnn([traces.review(400)], window=10)
+    figure = plot_heatmap(trace, head=head)
+    renderer = figure.canvas.get_renderer()
+
+    assert figure.get_figwidth() <= 6.9
+    spelled = [ax for ax in maps(figure) if words(ax)]
+    assert len(spelled) == 7
+    page = figure.bbox
+    for ax in spelled:
+        labels = ax.get_xticklabels()
+        assert min(label.get_fontsize() for label in labels) >= 4.5
+        boxes = [label.get_window_extent(renderer) for label in labels]
+        assert overlaps(boxes) == []
+        assert all(page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 for box in boxes)
+        below = [other for other in figure.axes if other.bbox.y1 < ax.bbox.y0]
+        highest = max((other.bbox.y1 for other in below), default=page.y0)
+        assert min(box.y0 for box in boxes) > highest
+
+
+def test_long_tokens_are_shortened():
+    (ax,) = maps(plot_heatmap(traces.rra(["short antidisestablishmentarianism"], lags=[2, 3])))
+
+    assert words(ax) == ["short", "antidisesta…"]
+
+
+def test_long_sequences_get_an_overview_and_say_so():
+    trace = traces.larnn([traces.review(1301)], heads=1)
+
+    figure = plot_heatmap(trace)
+
+    weights = trace.tree["l0"]["attention"].values[0, :, 0].astype(float)
+    drawn = np.concatenate([ax.images[0].get_array() for ax in maps(figure)], axis=1)
+    means = np.stack([weights[at : at + 3].mean(0) for at in range(0, 1301, 3)], axis=1)
+    assert_allclose(drawn, means, rtol=1e-12)
+    written = " ".join(text.get_text() for text in figure.texts)
+    assert "overview" in written
+    assert "the mean over 3 consecutive timesteps. Choose a range" in written
+    whole = maps(plot_heatmap(trace, tokens=(600, 640)))
+    assert words(whole[-1]) == [shorten(word, 12) for word in tokens(trace, 0)[600:640]]
+
+
+def test_more_heads_than_fit_are_drawn_as_their_mean():
+    trace = traces.larnn(heads=8)
+
+    (ax,) = maps(plot_heatmap(trace, tokens=(10, 20)))
+
+    expected = trace.tree["l0"]["attention"].values[0, 10:20].astype(float).mean(1).T
+    assert_allclose(ax.images[0].get_array(), expected, rtol=1e-12)
+
+
+def test_contributions():
+    trace = traces.rra()
+
+    figure = plot_contribution(trace)
+
+    (ax,) = maps(figure)
+    expected = trace.tree["l0"]["contribution"].values[0, :, 0].T
+    assert_allclose(ax.images[0].get_array(), expected, rtol=0)
+    assert "contribution ‖weight · value‖ (norm)" in [text.get_text() for text in figure.texts]
+
+
+def test_the_numbers_say_what_stands_at_a_lag():
+    values = lag_numbers(traces.rra(), "attention", PlotOptions(tokens=(2, 4))).values
+
+    assert values["timestep"].values.tolist() == [2, 3]
+    assert values["token"].values.tolist() == ["into", "this"]
+    assert values["holds"].values[0, :3].tolist() == ["real", "initial", "missing"]
+
+
+def test_without_text_the_timesteps_are_numbered():
+    trace = traces.small(np.full((1, 90, 1, 2), 0.5), [1, 2])
+
+    (ax,) = maps(plot_heatmap(trace))
+
+    assert words(ax) == ["0", "10", "20", "30", "40", "50", "60", "70", "80"]
+    assert ax.get_xlabel() == "timestep"
+
+
+@pytest.mark.parametrize("length", [1, 2])
+def test_the_shortest_sequences(length):
+    (ax,) = maps(plot_heatmap(traces.rra([traces.review(length)])))
+
+    assert ax.images[0].get_array().shape == (10, length)
+
+
+@pytest.mark.parametrize("range_", [(5, 5), (-1, 3), (30, 38)])
+def test_ranges_that_do_not_fit_are_refused(range_):
+    with pytest.raises(ValueError, match="which has 37 timesteps"):
+        plot_heatmap(traces.rra(), tokens=range_)
+
+
+def test_refusals_name_a_plot_that_works():
+    with pytest.raises(KeyError, match=r"needs 'attention'.* RAU .*--kind feature-attention"):
+        plot_heatmap(traces.rau())
+    with pytest.raises(KeyError, match="has no layer 'l7'"):
+        plot_heatmap(traces.rra(), group="l7")
+    with pytest.raises(IndexError, match="no head 5"):
+        plot_heatmap(traces.larnn(), head=5)
+    with pytest.raises(IndexError, match="no sequence 9"):
+        plot_heatmap(traces.larnn(), sequence=9)
+
+
+def test_vector_files_hold_only_the_maps_as_images(tmp_path):
+    trace = traces.larnn([traces.review(400)], window=10)
+    figure = plot_heatmap(trace)
+
+    path = save_figure(figure, tmp_path / "a.pdf", provenance={})
+
+    data = path.read_bytes()
+    assert len(data) < 200_000
+    images = re.findall(rb"/Subtype /Image(.*?)>>", data, re.S)
+    width = [int(re.search(rb"/Width (\d+)", image)[1]) for image in images]
+    height = [int(re.search(rb"/Height (\d+)", image)[1]) for image in images]
+    assert len(images) == 22  # seven rows of three heads, and the colour bar
+    # At 300 dots an inch the page is 2070 wide: a map is never higher than its strip.
+    assert max(width) < 2000
+    assert max(height) < 150
+    assert data.count(b"/Subtype /Type0") + data.count(b"/Subtype /TrueType") >= 1

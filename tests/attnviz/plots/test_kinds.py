@@ -1,0 +1,40 @@
+import matplotlib
+import pytest
+from matplotlib.figure import Figure
+
+from attnviz.analysis import Statistic
+from attnviz.plots import KINDS, PlotOptions, save_figure
+from tests.attnviz import traces
+
+MAKERS = {
+    "heatmap": traces.rra,
+    "contribution": traces.larnn,
+    "gate-attention": traces.gru,
+    "feature-attention": traces.rau,
+    "text": traces.rra,
+    "lag-kernel": traces.larnn,
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_draws_and_gives_its_numbers(tmp_path, name):
+    trace, options = MAKERS[name](), PlotOptions(sequence=1, tokens=(2, 14))
+    before = dict(matplotlib.rcParams)
+
+    figure = KINDS[name].draw(trace, options)
+    numbers = KINDS[name].numbers(trace, options)
+
+    assert isinstance(figure, Figure)
+    assert isinstance(numbers, Statistic)
+    assert save_figure(figure, tmp_path / "a.svg", provenance={}).stat().st_size > 1000
+    assert dict(matplotlib.rcParams) == before
+    if name != "lag-kernel":
+        assert numbers.values.sizes["time"] == 12
+
+
+def test_every_kind_says_what_it_shows_and_needs():
+    assert list(KINDS) == list(MAKERS)
+    for name, make in MAKERS.items():
+        assert KINDS[name].shows.endswith(".")
+        held = {*make().tree["l0"].data_vars, *make().tree.data_vars}
+        assert held & set(KINDS[name].needs)

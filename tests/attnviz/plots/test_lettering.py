@@ -1,0 +1,68 @@
+import unicodedata
+import warnings
+
+import pytest
+from matplotlib.figure import Figure
+
+from attnviz.plots import lettering
+from attnviz.plots.lettering import drawable, fold, right_to_left, shorten, text_width
+
+
+def test_signs_for_what_has_no_shape():
+    texts, families = drawable(["a\nb", "\t", "", "\ufeff", "\x00", "plain", "\ud800"])
+
+    assert texts == ["a⏎b", "⇥", "·", "·", "□", "plain", "□"]
+    assert families == ["DejaVu Sans"]
+
+
+def test_without_a_font_of_last_resort_there_are_boxes(monkeypatch):
+    covered = lettering._covered
+    monkeypatch.setattr(
+        lettering, "_covered", lambda f: covered(f) if f == "DejaVu Sans" else frozenset()
+    )
+
+    assert drawable(["日本 film"]) == (["□□ film"], ["DejaVu Sans"])
+
+
+def test_some_of_every_kind_of_character_is_drawn_without_warnings(tmp_path):
+    by_category = {}
+    for code in range(0x110000):
+        by_category.setdefault(unicodedata.category(chr(code)), []).append(chr(code))
+    sample = ["x".join(members[:: max(1, len(members) // 60)]) for members in by_category.values()]
+    texts, families = drawable(sample)
+    figure = Figure()
+    for row, text in enumerate(texts):
+        figure.text(0, row / 40, text, family=families, parse_math=False)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for suffix in ("pdf", "svg", "png"):
+            figure.savefig(tmp_path / f"a.{suffix}")
+
+
+def test_width_grows_with_the_size_and_the_text():
+    one = text_width("word", 6.0, ["DejaVu Sans"])
+
+    assert 14 < one < 20
+    assert text_width("word", 12.0, ["DejaVu Sans"]) == pytest.approx(2 * one)
+    assert text_width("wordword", 6.0, ["DejaVu Sans"]) == pytest.approx(2 * one, rel=0.05)
+
+
+def test_folded_lines_fit_and_lose_no_word():
+    text = "the quick brown fox jumps over the lazy dog " * 4
+
+    lines = fold(text.strip(), 1.5, 6.0)
+
+    assert " ".join(lines) == text.strip()
+    assert max(text_width(line, 6.0, ["DejaVu Sans"]) for line in lines) <= 108
+
+
+def test_shorten():
+    assert shorten("twelve chars", 12) == "twelve chars"
+    assert shorten("thirteen char", 12) == "thirteen ch…"
+
+
+def test_direction_of_a_text():
+    assert right_to_left("… 12 שלום hello")
+    assert not right_to_left("hello שלום")
+    assert not right_to_left("12 …")

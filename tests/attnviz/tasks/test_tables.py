@@ -1,0 +1,200 @@
+import builtins
+import gzip
+
+import pytest
+
+from attnviz.tasks import load_table
+
+
+def write(path, rows, separator=","):
+    lines = [separator.join(row) for row in rows]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def reviews(count=40, header=("review", "mood", "who", "key")):
+    return [header] + [
+        (f"text {n} <b>& more</b>", "good" if n % 4 else "awful", f"w{n // 2}", f"k{n}")
+        for n in range(count)
+    ]
+
+
+@pytest.fixture
+def path(tmp_path):
+    return write(tmp_path / "mine.v2.csv", reviews())
+
+
+def rows_of(split):
+    return [int(text.split()[1]) for text in split.texts]
+
+
+def test_rows_are_split_by_class(path):
+    task = load_table(path, text="review", label="mood", test_share=0.2)
+
+    assert (task.name, task.classes) == ("mine", ("awful", "good"))
+    assert {name: len(split) for name, split in task.splits.items()} == {
+        "train": 28,
+        "validation": 4,
+        "test": 8,
+    }
+    assert [int((split.labels == 0).sum()) for split in task.splits.values()] == [7, 1, 2]
+    for split in task.splits.values():
+        assert rows_of(split) == sorted(rows_of(split))
+        assert split.ids == tuple(f"row {n + 1}" for n in rows_of(split))
+        assert split.labels.tolist() == [int(n % 4 != 0) for n in rows_of(split)]
+        assert all(text.endswith("<b>& more</b>") for text in split.texts)
+    assert len(task.provenance["md5"]) == 32
+
+
+def test_ids_and_groups_come_from_their_columns(path):
+    task = load_table(path, text="review", label="mood", id="key", group="who", test_share=0.2)
+
+    groups = [set(split.groups) for split in task.splits.values()]
+    assert not groups[0] & groups[1] | groups[0] & groups[2] | groups[1] & groups[2]
+    for split in task.splits.values():
+        assert split.ids == tuple(f"k{n}" for n in rows_of(split))
+        assert split.groups == tuple(f"w{n // 2}" for n in rows_of(split))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_equal_texts_stand_in_one_split(tmp_path, seed):
+    rows = [("t", "l"), *((f"text {n % 15}", str(n % 15 % 3)) for n in range(60))]
+
+    task = load_table(
+        write(tmp_path / "t.csv", rows), text="t", label="l", seed=seed, validation_share=0.2
+    )
+
+    texts = [set(split.texts) for split in task.splits.values()]
+    assert sum(map(len, texts)) == 15
+    assert task.provenance["repeated_texts"] == 45
+
+
+def test_the_draw_depends_on_the_seed(path):
+    drawn = [
+        load_table(path, text="review", label="mood", seed=s).splits["test"].ids for s in (1, 1, 2)
+    ]
+
+    assert drawn[0] == drawn[1]
+    assert drawn[0] != drawn[2]
+
+
+def test_other_formats_give_the_same(path, tmp_path):
+    tabs = write(tmp_path / "mine.tsv", reviews(), separator="\t")
+    packed = tmp_path / "mine.csv.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    marked = tmp_path / "marked.csv"
+    marked.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+
+    expected = load_table(path, text="review", label="mood").splits["test"].texts
+    for other in (tabs, packed, marked):
+        assert load_table(other, text="review", label="mood").splits["test"].texts == expected
+
+
+def test_numbers_are_classes_in_their_order_and_na_is_a_word(tmp_path):
+    rows = [("t", "l"), *((f"NA {n}" if n else "NA", str(8 + n % 4)) for n in range(40))]
+
+    task = load_table(write(tmp_path / "t.csv", rows), text="t", label="l")
+
+    assert task.classes == ("8", "9", "10", "11")
+    assert "NA" in [text for split in task.splits.values() for text in split.texts]
+
+
+def test_a_text_may_hold_separators_and_lines(tmp_path):
+    rows = reviews()
+    rows[3] = ('"one, ""two""\nthree"', *rows[3][1:])
+
+    task = load_table(write(tmp_path / "t.csv", rows), text="review", label="mood")
+
+    texts = [text for split in task.splits.values() for text in split.texts]
+    assert 'one, "two"\nthree' in texts
+
+
+def load_changed(tmp_path, row, column, value, **arguments):
+    rows = [list(cells) for cells in reviews()]
+    rows[row][column] = value
+    path = write(tmp_path / "t.csv", rows)
+    return load_table(path, text="review", label="mood", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "value", "message"),
+    [
+        (7, 0, "  ", "rows 7 have nothing in column 'review'"),
+        (7, 0, "<br />", "rows 7 need a word in column 'review', but have none"),
+        (9, 1, "", "rows 9 have nothing in column 'mood'"),
+        (11, 2, "", "rows 11 have nothing in column 'who'"),
+        (4, 3, "k20", "rows 4, 21 share their id in column 'key' with another row"),
+        (
+            0,
+            0,
+            "revue",
+            r"a column 'review' for text, but .* has \['revue', 'mood', 'who', 'key'\]",
+        ),
+        (0, 3, "keys", "a column 'key' for id"),
+    ],
+)
+def test_rows_that_cannot_be_used_are_named(tmp_path, row, column, value, message):
+    with pytest.raises(ValueError, match=message):
+        load_changed(tmp_path, row, column, value, id="key", group="who")
+
+
+def test_a_row_that_ends_early_lacks_its_label(tmp_path):
+    rows = reviews()
+    rows[5] = ("just a text",)
+
+    with pytest.raises(ValueError, match="rows 5 have nothing in column 'mood'"):
+        load_table(write(tmp_path / "t.csv", rows), text="review", label="mood")
+
+
+def test_many_rows_are_not_all_listed(tmp_path):
+    rows = [(*cells[:1], "", *cells[2:]) if n else cells for n, cells in enumerate(reviews(9))]
+
+    with pytest.raises(ValueError, match="rows 1, 2, 3, 4, 5 and 4 more have nothing"):
+        load_table(write(tmp_path / "t.csv", rows), text="review", label="mood")
+
+
+def test_one_class_is_not_enough(tmp_path):
+    rows = [(*cells[:1], "same") if n else cells[:2] for n, cells in enumerate(reviews(9))]
+
+    with pytest.raises(ValueError, match=r"two classes in column 'mood'.* its 9 rows has 'same'"):
+        load_table(write(tmp_path / "t.csv", rows), text="review", label="mood")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("t.csv", b"", "not a table that can be read"),
+        ("t.csv", b"review,mood\n", "header but no rows"),
+        ("t.csv", b"review,mood\na,b\nc,d,e\n", "not a table that can be read.*line 3"),
+        ("t.csv", b"review,mood\na,b,c\nd,e,f\n", "more cells in its rows than its header"),
+        ("t.csv", b"review,mood\n\xff\xfe,b\n", "not a table that can be read"),
+        ("t.csv.gz", b"review,mood\n", "not a table that can be read"),
+        ("t.xlsx", b"PK", "reads .csv, .tsv .* but got t.xlsx"),
+    ],
+)
+def test_a_file_that_is_no_table_is_refused(tmp_path, name, content, message):
+    path = tmp_path / name
+    path.write_bytes(content)
+
+    with pytest.raises(ValueError, match=message):
+        load_table(path, text="review", label="mood")
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no table .*t\.csv"):
+        load_table(tmp_path / "t.csv", text="review", label="mood")
+
+
+def test_parquet_names_what_it_needs(tmp_path, monkeypatch):
+    path = tmp_path / "t.parquet"
+    path.write_bytes(b"PAR1")
+    real = builtins.__import__
+
+    def without(name, *arguments, **named):
+        if name.split(".")[0] in ("pyarrow", "fastparquet"):
+            raise ImportError(name)
+        return real(name, *arguments, **named)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ModuleNotFoundError, match="pip install pyarrow, or save the table as CSV"):
+        load_table(path, text="review", label="mood")

@@ -1,0 +1,84 @@
+import pytest
+import torch
+from torch.nn.utils.rnn import pack_padded_sequence
+
+import cells
+
+
+@pytest.mark.parametrize(
+    ("x", "arguments", "message"),
+    [
+        ((5, 2, 4), {}, r"\(time, batch, feature\) with 3 features, got shape \(5, 2, 4\)"),
+        ((5, 3), {}, r"\(time, batch, feature\) with 3 features, got shape \(5, 3\)"),
+        ((0, 2, 3), {}, r"at least one timestep and one sequence, got input of shape \(0, 2, 3\)"),
+        ((5, 0, 3), {}, r"at least one timestep and one sequence, got input of shape \(5, 0, 3\)"),
+        (
+            (5, 2, 3),
+            {"lengths": [5, 0]},
+            "between 1 and the input's 5 timesteps.*sequence 1 has 0",
+        ),
+        (
+            (5, 2, 3),
+            {"lengths": [6, 5]},
+            "between 1 and the input's 5 timesteps.*sequence 0 has 6",
+        ),
+        ((5, 2, 3), {"lengths": [5]}, r"one entry for each of the 2 sequences, got shape \(1,\)"),
+    ],
+)
+def test_refuses_input_that_does_not_fit(x, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        cells.RRA(3, 4)(torch.randn(x), **arguments)
+
+
+def test_says_which_axes_it_reads_batch_first():
+    with pytest.raises(ValueError, match=r"RRA reads input of shape \(batch, time, feature\)"):
+        cells.RRA(3, 4, batch_first=True)(torch.randn(5, 2, 4))
+
+
+def test_refuses_states_that_do_not_fit():
+    x = torch.randn(5, 2, 3)
+    layer, both = cells.GRU(3, 4, 2), cells.GRU(3, 4, bidirectional=True)
+    _, state = layer(x)
+    with pytest.raises(ValueError, match=r"one named tuple for each .*'l0', 'l1'.*, got 1"):
+        layer(x, state[:1])
+    with pytest.raises(ValueError, match="state of l0 is for 2 sequences, the input has 1"):
+        layer(x[:, :1], state)
+    with pytest.raises(ValueError, match="from both ends and cannot go on from a state"):
+        both(x, both(x)[1])
+    with pytest.raises(
+        ValueError, match=r"l0 has a hidden of shape \(2, 4\), but this GRUCell needs \(2, 5\)"
+    ):
+        cells.GRU(3, 5, 2)(x, state)
+    with pytest.raises(TypeError, match="state of l0 is a GRUState, RRACell needs a RRAState"):
+        cells.RRA(3, 4, 2)(x, state)
+    _, state = cells.RRA(3, 4, window=2)(x)
+    with pytest.raises(ValueError, match="state of l0 has a window of shape"):
+        cells.RRA(3, 4, window=3)(x, state)
+
+
+def test_refuses_lengths_beside_a_packed_sequence():
+    packed = pack_padded_sequence(torch.randn(5, 2, 3), [5, 3])
+    with pytest.raises(ValueError, match="carries its own lengths"):
+        cells.GRU(3, 4)(packed, lengths=[5, 3])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "message"),
+    [
+        ((3, 4, 0), {}, "num_layers must be at least 1, got 0"),
+        ((3, 4), {"dropout": 1.0}, "dropout is a probability below 1, got 1.0"),
+        ((3, 4), {"dropout": -0.5}, "dropout is a probability below 1, got -0.5"),
+        ((0, 4), {}, "needs input_size of at least 1, got 0"),
+        ((3, 0), {}, "needs hidden_size of at least 1, got 0"),
+    ],
+)
+@pytest.mark.parametrize("layer", [cells.RRA, cells.RAU, cells.LSTM, cells.GRU])
+def test_refuses_sizes_that_cannot_be(layer, arguments, options, message):
+    with pytest.raises(ValueError, match=message):
+        layer(*arguments, **options)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_refuses_what_is_not_a_cell():
+    with pytest.raises(TypeError, match=r"must return a cells\.Cell, got Linear\. Derive"):
+        cells.Recurrent(lambda features: torch.nn.Linear(features, 4), 3)
