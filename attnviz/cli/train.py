@@ -109,7 +109,7 @@ def _value(text: str) -> str | int | float | bool:
     return text
 
 
-def _report(row: dict[str, float]) -> None:
+def _report(row: dict[str, float | int]) -> None:
     out.print(
         f"epoch {row['epoch']:.0f}: loss {row['train_loss']:.4f}, accuracy "
         f"{row['train_accuracy']:.4f}; validation loss {row['validation_loss']:.4f}, accuracy "

@@ -94,8 +94,9 @@ def epoch_order(
         batches += [
             pool[first : first + batch_size].tolist() for first in range(0, len(pool), batch_size)
         ]
-    if len(batches) > 1 and len(batches[-1]) < SMALLEST:
-        batches[-2] += batches.pop()
+    if len(batches) > 1 and len(batches[-1]) < min(SMALLEST, batch_size):
+        last = batches.pop()
+        batches[-1] += last
     return [batches[index] for index in random.permutation(len(batches))]
 
 

@@ -1,5 +1,7 @@
 """A sequence classifier as Lightning trains it."""
 
+from collections.abc import Sequence
+
 import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
@@ -7,7 +9,6 @@ from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
 from attnviz.models import SequenceModel
-from attnviz.training.data import TextBatch
 from attnviz.training.recipe import Recipe
 
 __all__ = ["Classifier"]
@@ -31,7 +32,7 @@ class Classifier(LightningModule):
         self.validation_loss = MeanMetric()
         self.seen = [0.0, 0.0, 0.0]
 
-    def training_step(self, batch: TextBatch, index: int) -> Tensor:
+    def training_step(self, batch: Sequence[Tensor], index: int) -> Tensor:
         """The mean loss of a batch.
 
         Raises:
@@ -50,7 +51,7 @@ class Classifier(LightningModule):
         self.seen = [self.seen[0] + value * len(ids), self.seen[1] + right, self.seen[2] + len(ids)]
         return loss
 
-    def validation_step(self, batch: TextBatch, index: int) -> None:
+    def validation_step(self, batch: Sequence[Tensor], index: int) -> None:
         """Adds a batch to the validation scores."""
         ids, lengths, labels = batch
         logits = self.model(ids, lengths)

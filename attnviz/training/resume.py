@@ -19,7 +19,7 @@ from attnviz.training.module import Classifier
 
 __all__ = ["ExactResume", "Row", "load_checkpoint"]
 
-Row = dict[str, float]  # one epoch of the history
+Row = dict[str, float | int]  # one epoch of the history
 
 
 def load_checkpoint(path: Path) -> dict[str, Any] | None:

@@ -1,0 +1,50 @@
+"""A small text task that can be learnt, and its recipe."""
+
+import dataclasses
+
+import numpy as np
+
+from attnviz.models import ModelSettings
+from attnviz.tasks import TextSplit, TextTask
+from attnviz.training import Recipe
+
+FILLER = "the a film it was and of plot actor scene".split()
+OPTIONS = {
+    "rra": {"window": 3},
+    "larnn": {"window": 3, "heads": 2, "preset": "fixed"},
+    "gru": {},
+}
+
+
+def tiny_split(name, count, seed):
+    random = np.random.default_rng(seed)
+    labels = np.arange(count) % 2
+    texts = []
+    for label in labels:
+        words = random.choice(FILLER, size=random.integers(2, 9)).tolist()
+        words.insert(int(random.integers(0, len(words))), "good" if label else "bad")
+        texts.append(" ".join(words))
+    ids = tuple(f"{name}/{row}" for row in range(count))
+    return TextSplit(ids, tuple(texts), labels.astype(np.int64), ids)
+
+
+def tiny_task():
+    splits = {
+        name: tiny_split(name, count, seed)
+        for seed, (name, count) in enumerate({"train": 83, "validation": 23, "test": 31}.items())
+    }
+    return TextTask("tiny", ("negative", "positive"), splits, {"source": "made here"})
+
+
+def tiny_recipe(cell="rra", **changes):
+    settings = ModelSettings(
+        cell,
+        hidden_size=4,
+        outputs=2,
+        vocabulary_size=50,
+        embedding_size=5,
+        dropout=0.3,
+        options=OPTIONS[cell],
+    )
+    recipe = Recipe(settings, batch_size=16, epochs=3, limit=8, learning_rate=0.02)
+    return dataclasses.replace(recipe, **changes)
