@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from attnviz.foreign import from_arrays
+    from attnviz.foreign import from_arrays, from_square
     from attnviz.models import ModelSettings, SequenceModel, build_model
     from attnviz.plots import (
         plot_contribution,
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     )
     from attnviz.pretrained import load_model, shipped_models
     from attnviz.recording import Recording, Texts, available_signals, record, record_texts
-    from attnviz.store import open_trace, pack_trace, save_trace
+    from attnviz.store import open_trace, pack_trace, save_trace, trace_digest
     from attnviz.trace import Trace, TraceFormatError, layer_groups, signal, tokens
 
 # Where each public name lives.
 _HOMES = {
-    "attnviz.foreign": ["from_arrays"],
+    "attnviz.foreign": ["from_arrays", "from_square"],
     "attnviz.models": ["ModelSettings", "SequenceModel", "build_model"],
     "attnviz.plots": [
         "plot_contribution",
@@ -42,7 +42,7 @@ _HOMES = {
     ],
     "attnviz.pretrained": ["load_model", "shipped_models"],
     "attnviz.recording": ["Recording", "Texts", "available_signals", "record", "record_texts"],
-    "attnviz.store": ["open_trace", "pack_trace", "save_trace"],
+    "attnviz.store": ["open_trace", "pack_trace", "save_trace", "trace_digest"],
     "attnviz.trace": ["Trace", "TraceFormatError", "layer_groups", "signal", "tokens"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -60,6 +60,7 @@ __all__ = [
     "available_signals",
     "build_model",
     "from_arrays",
+    "from_square",
     "layer_groups",
     "load_model",
     "open_trace",
@@ -78,6 +79,7 @@ __all__ = [
     "signal",
     "style",
     "tokens",
+    "trace_digest",
 ]
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -56,7 +56,8 @@ class ModelSettings:
         num_layers: Recurrent layers.
         bidirectional: Whether each is read in both directions.
         dropout: After the embedding, between layers and before the head.
-        options: The cell's own options; `preset` names LARNN's, `{"chrono": T}` a forget bias.
+        options: The cell's own options. For LARNN also `preset`, and any of `LARNNOptions` to
+            change in it; `{"chrono": T}` is a forget bias.
     """
 
     cell: str
@@ -193,11 +194,6 @@ def make_layer(settings: ModelSettings) -> cells.Recurrent:
             "A model needs either vocabulary_size and embedding_size, to read tokens, or "
             f"input_size, to read numbers; got {settings}."
         )
-    options: dict[str, Any] = dict(settings.options)
-    if "preset" in options:
-        options["options"] = cells.LARNNOptions.preset(options.pop("preset"))
-    if isinstance(chrono := options.get("forget_bias"), dict):
-        options["forget_bias"] = cells.Chrono(chrono["chrono"])
     try:
         return CELLS[settings.cell](
             features,
@@ -206,12 +202,24 @@ def make_layer(settings: ModelSettings) -> cells.Recurrent:
             batch_first=True,
             dropout=settings.dropout if settings.num_layers > 1 else 0.0,
             bidirectional=settings.bidirectional,
-            **options,
+            **_cell_options(settings),
         )
     except TypeError as error:
         raise ValueError(
             f"The {settings.cell} cell does not take the options {dict(settings.options)}: {error}."
         ) from error
+
+
+def _cell_options(settings: ModelSettings) -> dict[str, Any]:
+    """The options as the cell takes them; LARNN's own are gathered on top of a preset."""
+    options: dict[str, Any] = dict(settings.options)
+    if settings.cell == "larnn":
+        names = {field.name for field in fields(cells.LARNNOptions)} & set(options)
+        preset = cells.LARNNOptions.preset(options.pop("preset", "fixed"))
+        options["options"] = replace(preset, **{name: options.pop(name) for name in names})
+    if isinstance(chrono := options.get("forget_bias"), dict):
+        options["forget_bias"] = cells.Chrono(chrono["chrono"])
+    return options
 
 
 def build_model(settings: ModelSettings) -> SequenceModel:

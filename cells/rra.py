@@ -105,7 +105,7 @@ class RRACell(Cell[RRAState]):
         self.signals = {
             "attention": Signal(("head", "lag"), "ŵ", bounds, normalised_over="lag", default=True),
             "attention_used": Signal(("head", "lag"), "ŵ after edits"),
-            "contribution": Signal(("head", "lag"), "‖ŵ_j h_{t−lag(j)}‖", default=True),
+            "contribution": Signal(("head", "lag"), "‖ŵ h‖", default=True),
             "context": Signal(("unit",), "a_t"),
             "hidden": Signal(("unit",), "h_t", bounds=(-1.0, 1.0)),
             "memory": Signal(("unit",), "c_t"),

@@ -17,6 +17,7 @@ app = typer.Typer(
     name="attnviz",
     help="See what recurrent cells that attend over their own past look at.",
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -7,6 +7,7 @@ from matplotlib.lines import Line2D
 from attnviz.analysis import Statistic, feature_mass, feature_summary, one_sequence
 from attnviz.plots.captions import cell_name, subtitle, truncation_note
 from attnviz.plots.headings import Heading
+from attnviz.plots.numbers import provenance_of
 from attnviz.plots.options import PlotOptions, need
 from attnviz.plots.scales import ColourScale, ratio_scale
 from attnviz.plots.strips import LineStrip, MapStrip, Strip
@@ -72,6 +73,7 @@ def plot_feature_attention(
             *overview_note(trace, options),
             *truncation_note(trace, sequence),
         ],
+        provenance=provenance_of(trace),
     )
     with style("paper"):
         time = time_axis(statistic, trace, options)

@@ -1,6 +1,8 @@
 """A figure that shows itself in a notebook once, without pyplot."""
 
 import io
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -14,7 +16,12 @@ class PaperFigure(Figure):
 
     A notebook shows it when it is the value of a cell, whether or not pyplot was imported. Pyplot
     would show it a second time, and keep it in memory until it is closed.
+
+    Attributes:
+        provenance: What it was drawn from, for `save_figure`.
     """
+
+    provenance: Mapping[str, str] = MappingProxyType({})
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()

@@ -13,6 +13,7 @@ from attnviz.analysis import (
 from attnviz.analysis.selection import step
 from attnviz.plots.captions import cell_name, subtitle, truncation_note
 from attnviz.plots.headings import Heading
+from attnviz.plots.numbers import provenance_of
 from attnviz.plots.options import PlotOptions, need
 from attnviz.plots.scales import colour_scale
 from attnviz.plots.strips import MapStrip, source_keys
@@ -75,6 +76,7 @@ def plot_gate_attention(
             *overview_note(trace, options),
             *truncation_note(trace, sequence),
         ],
+        provenance=provenance_of(trace),
     )
     time = time_axis(statistic, trace, options)
     rest: list[list[str]] = [[part] for part in ("initial", "beyond") if part in parts]

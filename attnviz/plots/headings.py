@@ -1,12 +1,13 @@
 """What a figure says about itself: title, colours, marks and notes, placed in inches."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from attnviz.plots.figures import PaperFigure
 from attnviz.plots.lettering import drawable, fold, text_width
 from attnviz.plots.scales import ColourScale
 from attnviz.plots.styling import GREY, LABEL_SIZE, NOTE_SIZE, TITLE_SIZE
@@ -29,6 +30,7 @@ class Heading:
         scale: The colours, if there is a map.
         keys: Further patches or lines and their meaning.
         notes: What else a reader must know, below the figure.
+        provenance: What the figure is drawn from.
     """
 
     title: str
@@ -36,6 +38,7 @@ class Heading:
     scale: ColourScale | None = None
     keys: Sequence[tuple[Artist, str]] = ()
     notes: Sequence[str] = ()
+    provenance: Mapping[str, str] = field(default_factory=dict)
 
 
 def axes_at(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
@@ -58,13 +61,14 @@ def footer_height(heading: Heading, width: float) -> float:
     return _SPACING * NOTE_SIZE * len(_notes(heading, width)) + MARGIN
 
 
-def draw_heading(figure: Figure, heading: Heading) -> None:
-    """Writes title, colour bar, keys and notes.
+def draw_heading(figure: PaperFigure, heading: Heading) -> None:
+    """Writes title, colour bar, keys and notes, and notes where the figure comes from.
 
     Arguments:
         figure: As high as `heading_height`, the Axes and `footer_height` need.
         heading: What to write.
     """
+    figure.provenance = heading.provenance
     width = figure.get_figwidth()
     top = MARGIN
     for line, size, colour in _folded(heading, width):

@@ -17,6 +17,7 @@ from attnviz.analysis import (
 from attnviz.plots.captions import cell_name, subtitle, truncation_note
 from attnviz.plots.figures import PaperFigure
 from attnviz.plots.headings import Heading
+from attnviz.plots.numbers import provenance_of
 from attnviz.plots.options import PlotOptions, need
 from attnviz.plots.scales import colour_scale
 from attnviz.plots.strips import MapStrip, source_keys
@@ -100,6 +101,7 @@ def draw_lag_map(
         scale,
         source_keys(holds),
         [*notes, *overview_note(trace, options), *truncation_note(trace, options.sequence)],
+        provenance=provenance_of(trace),
     )
     with style("paper"):
         row_label = f"lag (timesteps {'back' if back else 'ahead: this layer reads backwards'})"

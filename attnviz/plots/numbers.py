@@ -8,6 +8,7 @@ import xarray as xr
 
 from attnviz.analysis import Statistic
 from attnviz.files import replacing
+from attnviz.store import trace_digest
 from attnviz.trace import Trace
 
 __all__ = ["provenance_of", "save_numbers"]
@@ -72,8 +73,11 @@ def provenance_of(trace: Trace) -> dict[str, str]:
         trace: Any trace.
 
     Returns:
-        Model, cell, task and weights as far as the trace knows them, and its file's name.
+        Model, cell, task and weights as far as the trace knows them; of a stored trace its name
+        and digest.
     """
     attrs = trace.tree.attrs
     said = {name: str(attrs[name]) for name in _FROM_TRACE if name in attrs}
-    return said | ({"trace": trace.path.name} if trace.path is not None else {})
+    if trace.path is not None:
+        said |= {"trace": trace.path.name, "trace_digest": trace_digest(trace)}
+    return said

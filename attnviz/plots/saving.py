@@ -12,6 +12,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from attnviz.files import replacing
+from attnviz.plots.figures import PaperFigure
 from attnviz.plots.styling import style
 
 __all__ = ["read_provenance", "save_figure"]
@@ -21,7 +22,9 @@ _PNG_START = b"\x89PNG\r\n\x1a\n"
 _ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 
 
-def save_figure(figure: Figure, path: Path | str, *, provenance: Mapping[str, str]) -> Path:
+def save_figure(
+    figure: Figure, path: Path | str, *, provenance: Mapping[str, str] | None = None
+) -> Path:
     """Writes a figure as PDF, SVG or PNG, with its provenance in the file's metadata.
 
     The provenance is JSON in the PDF's Keywords, the SVG's Description or the PNG's tEXt
@@ -31,7 +34,8 @@ def save_figure(figure: Figure, path: Path | str, *, provenance: Mapping[str, st
     Arguments:
         figure: Any figure.
         path: Where to write; the suffix says the format.
-        provenance: What the figure was made from, such as model, trace, sequence and command.
+        provenance: What the figure was made from, such as model, trace, sequence and command;
+            what the figure itself knows if not given.
 
     Returns:
         The path.
@@ -43,6 +47,8 @@ def save_figure(figure: Figure, path: Path | str, *, provenance: Mapping[str, st
     kind = path.suffix.lower()
     if kind not in _FORMATS:
         raise ValueError(_unknown(path, "save_figure writes"))
+    if provenance is None:
+        provenance = figure.provenance if isinstance(figure, PaperFigure) else {}
     said = json.dumps(dict(provenance), sort_keys=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     salted = matplotlib.rc_context({"svg.hashsalt": "attnviz"})

@@ -19,6 +19,7 @@ from attnviz.plots.headings import (
     heading_height,
 )
 from attnviz.plots.lettering import drawable, right_to_left, shorten, text_width
+from attnviz.plots.numbers import provenance_of
 from attnviz.plots.options import PlotOptions, chosen_range
 from attnviz.plots.scales import ColourScale, colour_scale
 from attnviz.plots.styling import PAGE, style
@@ -83,6 +84,7 @@ def plot_text(
         subtitle(trace, sequence, group, tokens=tokens),
         scale,
         notes=truncation_note(trace, sequence),
+        provenance=provenance_of(trace),
     )
     pieces, families = _pieces(trace, options)
     root = trace.tree.dataset

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pytorch_lightning import Trainer
 from lightning_fabric.utilities.warnings import PossibleUserWarning
+from pytorch_lightning import Trainer
 
 from attnviz.files import replacing
 from attnviz.models import Reading, SequenceModel, build_model, load_folder, save_folder
