@@ -268,7 +268,8 @@ def save_folder(
     if model.vocabulary is not None:
         model.vocabulary.save(folder / VOCABULARY)
     with replacing(folder / SETTINGS) as path:
-        path.write_text(json.dumps(described, indent=2, ensure_ascii=False), encoding="utf-8")
+        text = json.dumps(described, indent=2, ensure_ascii=False) + "\n"
+        path.write_text(text, encoding="utf-8")
 
 
 def load_folder(folder: Path) -> SequenceModel:

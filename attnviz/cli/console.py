@@ -26,10 +26,22 @@ USER_MISTAKES = (
     ModuleNotFoundError,
 )
 
+# Which extra brings a package that may not be there.
+EXTRAS = {
+    "torch": "torch",
+    "safetensors": "torch",
+    "pytorch_lightning": "train",
+    "torchmetrics": "train",
+    "pooch": "data",
+}
+
 
 def explain(error: BaseException) -> None:
     """Prints an error as one message for the person who typed the command."""
-    if isinstance(error, KeyError) and error.args:
+    if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
+        extra = f"attnviz[{EXTRAS[error.name]}]"
+        message = f"This needs {error.name}, which is not installed: pip install '{extra}'"
+    elif isinstance(error, KeyError) and error.args:
         message = str(error.args[0])  # str(KeyError) would quote it
     else:
         message = str(error) or type(error).__name__

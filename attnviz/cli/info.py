@@ -69,8 +69,9 @@ def _signals(trace: Trace) -> None:
 def _some_sequences(trace: Trace, count: int = 5) -> None:
     """The first sequences, with what the model made of them."""
     root = trace.tree.dataset
-    table = Table("sequence", "id", "length", "label", "predicted", box=None, pad_edge=False)
-    table.add_column("text", no_wrap=True, overflow="ellipsis")
+    table = Table(box=None, pad_edge=False)
+    for name in ("sequence", "id", "length", "label", "predicted", "text"):
+        table.add_column(name, no_wrap=True)
     lengths = root["length"].values
     for row in range(min(count, len(lengths))):
         text = str(root["text"].values[row]) if "text" in root else ""
@@ -80,7 +81,7 @@ def _some_sequences(trace: Trace, count: int = 5) -> None:
             "not recorded" if lengths[row] < 0 else str(lengths[row]),
             _class(trace, int(root["label"].values[row])) if "label" in root else "",
             _predicted(trace, row),
-            escape(" ".join(text[:200].split())),
+            escape(" ".join(text[:60].split()) + ("…" if len(text) > 60 else "")),
         )
     out.print()
     out.print(table)

@@ -47,8 +47,9 @@ def train(  # noqa: PLR0913  (one parameter an option)
     from attnviz.training import default_recipe, score_test
     from attnviz.training import train as train_run
 
+    recipe = default_recipe(cell, hidden_size=hidden)
     loaded = _task(task, text, label, data)
-    recipe = default_recipe(cell, hidden_size=hidden, classes=len(loaded.classes))
+    recipe = replace(recipe, model=replace(recipe.model, outputs=len(loaded.classes)))
     changes: dict[str, Any] = {
         "epochs": epochs,
         "learning_rate": learning_rate,

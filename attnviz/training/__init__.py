@@ -10,6 +10,15 @@ except ModuleNotFoundError as error:
     ) from error
 
 from attnviz.training.recipe import Recipe, default_recipe
-from attnviz.training.run import Run, open_run, score, score_test, train
+from attnviz.training.run import Run, export_model, open_run, score, score_test, train
 
-__all__ = ["Recipe", "Run", "default_recipe", "open_run", "score", "score_test", "train"]
+__all__ = [
+    "Recipe",
+    "Run",
+    "default_recipe",
+    "export_model",
+    "open_run",
+    "score",
+    "score_test",
+    "train",
+]

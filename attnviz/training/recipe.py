@@ -55,13 +55,12 @@ _OPTIONS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def default_recipe(cell: str, *, hidden_size: int = 64, classes: int = 2) -> Recipe:
-    """A recipe for classifying texts of a few hundred words.
+def default_recipe(cell: str, *, hidden_size: int = 64) -> Recipe:
+    """A recipe for telling apart two classes of texts of a few hundred words.
 
     Arguments:
         cell: One of the five cells.
         hidden_size: Units of the state.
-        classes: Classes to tell apart.
 
     Returns:
         The recipe; change it with `dataclasses.replace`.
@@ -74,7 +73,7 @@ def default_recipe(cell: str, *, hidden_size: int = 64, classes: int = 2) -> Rec
     settings = ModelSettings(
         cell,
         hidden_size=hidden_size,
-        outputs=classes,
+        outputs=2,
         vocabulary_size=8000,
         embedding_size=64,
         dropout=0.5,

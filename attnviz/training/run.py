@@ -26,7 +26,7 @@ from attnviz.training.module import Classifier
 from attnviz.training.recipe import Recipe, recipe_from_json
 from attnviz.training.resume import ExactResume, Row, load_checkpoint
 
-__all__ = ["Run", "open_run", "score", "score_test", "train"]
+__all__ = ["Run", "export_model", "open_run", "score", "score_test", "train"]
 
 
 @dataclass(frozen=True)
@@ -188,6 +188,19 @@ def score_test(run: Run, task: TextTask) -> dict[str, float]:
         save_folder(model, settings, run.folder / "model", half=False)
     noted: dict[str, float] = model.card["test"]
     return noted
+
+
+def export_model(run: Run, folder: Path) -> None:
+    """Writes a run's chosen model with float16 weights, half the size, to a folder of its own.
+
+    Arguments:
+        run: With at least one epoch.
+        folder: Where `attnviz.load_model` finds it.
+    """
+    model = run.model()
+    model.card["weights"] = "float16"
+    settings = replace(run.recipe.model, vocabulary_size=len(model.vocabulary or ()))
+    save_folder(model, settings, folder, half=True)
 
 
 def _claim(folder: Path, recipe: Recipe, task: TextTask) -> None:

@@ -10,10 +10,20 @@ import pytest
 import torch
 
 import attnviz
+import cells
 from attnviz import Texts, record_texts
-from attnviz.models import ModelSettings, Reading, build_model, load_folder, save_folder
+from attnviz.models import (
+    ModelSettings,
+    Reading,
+    SequenceModel,
+    build_model,
+    load_folder,
+    save_folder,
+)
+from attnviz.plots import KINDS, PlotOptions
 from attnviz.text import Vocabulary
 from attnviz.trace import signal, tokens
+from tests.cells.own_cell import GlanceCell
 
 WORDS = ["<pad>", "<unk>", "a", "film", "good", "bad", "not", "very", "the", "was", "."]
 REVIEWS = [
@@ -225,6 +235,20 @@ def test_texts_that_cannot_be_read_are_refused_by_name():
     model.vocabulary = None
     with pytest.raises(ValueError, match="has no vocabulary"):
         record_texts(model, ["good"])
+
+
+def test_a_cell_of_ones_own_is_recorded_and_drawn(tmp_path):
+    layer = cells.Recurrent(lambda n: GlanceCell(n, 4), 3, num_layers=2, bidirectional=True)
+    model = SequenceModel(layer, outputs=2, vocabulary_size=len(WORDS))
+    model.vocabulary = Vocabulary(tuple(WORDS))
+
+    trace = record_texts(model, REVIEWS, path=tmp_path / "own.zarr")
+
+    assert trace.tree.attrs["cell"] == "Glance"
+    assert attnviz.layer_groups(trace) == ["l0", "l0_reverse", "l1", "l1_reverse"]
+    for kind in ("heatmap", "contribution", "text", "lag-kernel"):
+        figure = KINDS[kind].draw(trace, PlotOptions(sequence=3, group="l1_reverse"))
+        assert attnviz.save_figure(figure, tmp_path / f"{kind}.pdf").stat().st_size > 1000
 
 
 def test_a_single_token_and_a_very_long_text_are_read():

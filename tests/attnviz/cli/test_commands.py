@@ -1,0 +1,199 @@
+"""The command as a user types it, in a process of its own where that matters."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import attnviz
+from attnviz.cli import main
+from tests.attnviz import traces
+
+LONG_ENOUGH = 120
+
+
+def run(*arguments, **environment):
+    """Runs the command in a new process."""
+    return subprocess.run(
+        [sys.executable, "-m", "attnviz.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "120", **environment},
+        timeout=LONG_ENOUGH,
+        check=False,
+    )
+
+
+def called(monkeypatch, capsys, *arguments):
+    """Runs the command in this process: its exit status, output and messages."""
+    monkeypatch.setattr(sys, "argv", ["attnviz", *map(str, arguments)])
+    monkeypatch.setenv("COLUMNS", "120")
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr()
+    return ended.value.code or 0, said.out, said.err
+
+
+@pytest.fixture
+def rra_store(tmp_path):
+    return attnviz.save_trace(traces.rra(), tmp_path / "rra.zarr")
+
+
+def test_plot_and_info_work_where_torch_is_not_installed(tmp_path, rra_store):
+    blocker = tmp_path / "blocked"
+    blocker.mkdir()
+    for name in ("torch", "safetensors", "pytorch_lightning"):
+        (blocker / f"{name}.py").write_text("raise ModuleNotFoundError('blocked', name=__name__)")
+    path = os.pathsep.join([str(blocker), os.environ.get("PYTHONPATH", "")])
+
+    info = run("info", rra_store, PYTHONPATH=path)
+    plot = run("plot", rra_store, "-o", tmp_path / "map.svg", PYTHONPATH=path)
+    record = run("record", "rra-imdb", "--text", "good", "-o", "t.zarr", PYTHONPATH=path)
+
+    assert info.returncode == 0, info.stderr
+    assert "attention" in info.stdout
+    assert plot.returncode == 0, plot.stderr
+    assert (tmp_path / "map.svg").stat().st_size > 1000
+    assert record.returncode == 1
+    assert "pip install 'attnviz[torch]'" in record.stderr
+    assert "Traceback" not in record.stderr
+
+
+def test_info_names_what_a_trace_holds_and_where_it_comes_from(monkeypatch, capsys, rra_store):
+    status, output, _ = called(monkeypatch, capsys, "info", rra_store)
+
+    assert status == 0
+    trace = traces.rra()
+    for expected in (
+        "contribution",
+        str(trace.tree["id"].values[0]),
+        attnviz.trace_digest(rra_store),
+        trace.tree.attrs["model"],
+    ):
+        assert expected in output
+
+
+@pytest.mark.parametrize("suffix", ["pdf", "svg", "png"])
+def test_a_figure_tells_which_trace_and_command_made_it(
+    monkeypatch, capsys, tmp_path, rra_store, suffix
+):
+    figure = tmp_path / f"map.{suffix}"
+    drawn = ("plot", rra_store, "--kind", "contribution", "--sequence", 1, "-o", figure)
+    status, output, _ = called(monkeypatch, capsys, *drawn)
+    assert status == 0
+    assert str(figure) in output
+
+    _, output, _ = called(monkeypatch, capsys, "info", figure)
+
+    assert "--kind contribution --sequence 1" in output
+    assert attnviz.trace_digest(rra_store) in output
+
+
+def test_numbers_of_a_plot(monkeypatch, capsys, tmp_path, rra_store):
+    figure, numbers = tmp_path / "map.pdf", tmp_path / "map.csv"
+
+    called(monkeypatch, capsys, "plot", rra_store, "-o", figure, "--numbers", numbers)
+
+    rows = [line for line in numbers.read_text().splitlines() if not line.startswith("#")]
+    attention = attnviz.signal(traces.rra(), "attention")
+    length = attnviz.open_trace(rra_store).tree["length"].values[0]
+    assert len(rows) - 1 == length * attention.sizes["head"] * attention.sizes["lag"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("plot", "{trace}", "--kind", "heat", "-o", "x.png"), "no kind 'heat'; there are heatmap"),
+        (("plot", "{trace}", "--sequence", 99, "-o", "x.png"), "has no sequence 99"),
+        (("plot", "{trace}", "-o", "x.bmp"), "ends in '.bmp'"),
+        (("plot", "{trace}", "--tokens", "3-5", "-o", "x.png"), "such as 100:160, got '3-5'"),
+        (("plot", "{trace}", "--kind", "feature-attention", "-o", "x.png"), "feature_attention"),
+        (("plot", "nowhere.zarr", "-o", "x.png"), "no trace at nowhere.zarr"),
+        (("info", "{table}"), "table.csv is not a trace: expected a directory"),
+        (("record", "nobody", "--text", "hi", "-o", "t.zarr"), "no model 'nobody'"),
+        (("record", "nobody", "-o", "no/where/t.zarr"), "folder no/where does not exist"),
+        (("train", "rnn", "imdb"), "no cell 'rnn'; there are rra, larnn"),
+        (("train", "rra", "imbd"), "no task 'imbd'"),
+        (("train", "rra", "{table}"), "--text COLUMN"),
+        (("train", "rra", "{table}", "--text", "body", "--label", "b"), "body"),
+    ],
+)
+def test_a_mistake_is_one_message_and_no_traceback(
+    monkeypatch, capsys, tmp_path, rra_store, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    table = tmp_path / "table.csv"
+    table.write_text("a,b\nx,1\ny,0\n")
+    filled = [str(a).format(trace=rra_store, table=table) for a in arguments]
+
+    status, _, error = called(monkeypatch, capsys, *filled)
+
+    assert status == 1
+    assert message in " ".join(error.split())
+    assert error.count("attnviz:") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["rra.zarr", "table.csv"]
+
+
+def test_a_store_cut_off_or_of_a_newer_version_is_explained(
+    monkeypatch, capsys, tmp_path, rra_store
+):
+    described = rra_store / "zarr.json"
+    attributes = json.loads(described.read_text())
+    attributes["attributes"]["format"] = "attnviz-trace/2"
+    described.write_text(json.dumps(attributes))
+    status, _, error = called(monkeypatch, capsys, "info", rra_store)
+    assert status == 1
+    assert "attnviz-trace/2" in error
+
+    described.write_text(described.read_text()[:50])
+    status, _, error = called(monkeypatch, capsys, "info", rra_store)
+    assert status == 1
+    assert "Traceback" not in error
+
+
+def table_of_reviews(path):
+    random = np.random.default_rng(0)
+    rows = ["text,label"]
+    for number in range(160):
+        mood = ("fine", "good") if number % 2 else ("poor", "bad")
+        filler = " ".join(random.choice(["the", "film", "was", "and", "plot"], size=6))
+        rows.append(f'"{filler} {random.choice(mood)}, {number}",{"up" if number % 2 else "down"}')
+    path.write_text("\n".join(rows) + "\n")
+
+
+def test_a_table_of_ones_own_goes_from_training_to_a_figure(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    table_of_reviews(tmp_path / "reviews.csv")
+    train = ("train", "rra", "reviews.csv", "--text", "text", "--label", "label", "--hidden", 5)
+    train = (*train, "--epochs", 2, "--batch-size", 16, "--option", "window=3", "--run", "run")
+
+    status, output, error = called(monkeypatch, capsys, *train, "--test")
+    assert status == 0, error
+    assert "epoch 1: loss" in output
+    assert "Test accuracy" in output
+    status, _, error = called(
+        monkeypatch, capsys, "record", "run", "--text", "the good, bad plot", "-o", "own.zarr"
+    )
+    assert status == 0, error
+    status, _, error = called(
+        monkeypatch, capsys, "plot", "own.zarr", "--kind", "text", "-o", "own.pdf"
+    )
+    assert status == 0, error
+    trace = attnviz.open_trace("own.zarr")
+    assert attnviz.tokens(trace, 0) == ["the", "good", ",", "bad", "plot"]
+    assert attnviz.signal(trace, "attention").sizes["lag"] == 3
+
+
+def test_help_of_every_command_has_an_example(monkeypatch, capsys):
+    for command in ("demo", "train", "record", "info", "plot"):
+        status, output, _ = called(monkeypatch, capsys, command, "--help")
+        assert status == 0
+        assert f"attnviz {command}" in output
+
+
+def test_version(monkeypatch, capsys):
+    _, output, _ = called(monkeypatch, capsys, "--version")
+    assert output.strip() == f"attnviz {attnviz.__version__}"

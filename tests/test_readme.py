@@ -1,0 +1,38 @@
+"""What the README shows runs as it stands."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import attnviz
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def test_the_examples_run_one_after_the_other(tmp_path, monkeypatch, capsys):
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+
+    for block in blocks:
+        exec(compile(block, str(README), "exec"), names)
+
+    assert len(blocks) == 3
+    assert attnviz.open_trace("trace.zarr").tree.attrs["model"] == "rra-imdb"
+    assert (tmp_path / "contribution.pdf").read_bytes().startswith(b"%PDF")
+    assert "forget_gate" in capsys.readouterr().out
+    echo = names["recording"].trace
+    assert attnviz.layer_groups(echo) == ["l0", "l0_reverse", "l1", "l1_reverse"]
+    assert (tmp_path / "echo.svg").stat().st_size > 1000
+
+
+def test_every_file_it_points_to_is_there():
+    text = README.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+        assert (README.parent / target).is_file(), target
+
+
+@pytest.mark.parametrize("command", ["train", "record", "info", "plot", "demo"])
+def test_every_command_is_shown(command):
+    assert f"attnviz {command}" in README.read_text(encoding="utf-8")
