@@ -59,7 +59,7 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=err, transient=not sys.stderr.isatty()) as bar:
+    with Progress(*columns, console=err, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task(what, total=None)
 
         def advance(done: int, total: int) -> None:

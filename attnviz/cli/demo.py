@@ -24,7 +24,9 @@ PICTURES = (
     Picture("rra-imdb", "heatmap", "RRA's weights are one learned kernel: every row is constant."),
     Picture("rra-imdb", "contribution", "how much each past state adds is not constant at all."),
     Picture(
-        "larnn-imdb", "heatmap", "each head of LARNN chooses anew, at every word, how far back."
+        "larnn-imdb",
+        "heatmap",
+        "LARNN weighs its past anew at every word, each head in its own way.",
     ),
     Picture("larnn-imdb", "contribution", "what LARNN's heads then add to its gates."),
     Picture("rau-imdb", "gate-attention", "how long ago RAU wrote what its state holds."),

@@ -19,12 +19,12 @@ from attnviz.plots.figures import PaperFigure
 from attnviz.plots.headings import Heading
 from attnviz.plots.numbers import provenance_of
 from attnviz.plots.options import PlotOptions, need
-from attnviz.plots.scales import colour_scale
+from attnviz.plots.scales import ColourScale, colour_scale
 from attnviz.plots.strips import MapStrip, source_keys
 from attnviz.plots.styling import style
 from attnviz.plots.timesteps import at_timesteps, bin_size, overview_note, time_axis
 from attnviz.plots.wrapped import draw_wrapped
-from attnviz.trace import Trace, source_kind
+from attnviz.trace import SOURCE_REAL, Trace, source_kind
 
 __all__ = ["draw_lag_map", "lag_numbers"]
 
@@ -83,7 +83,8 @@ def draw_lag_map(
     values = statistic.values
     holds = np.ascontiguousarray(_holds(trace, group, statistic, options).T)
     time = time_axis(statistic, trace, options)
-    scale = colour_scale(statistic, limits=options.limits)
+    scaling = _full_windows(statistic, holds)
+    scale = colour_scale(scaling, limits=options.limits)
     lags = [str(lag) for lag in values["lag"].values]
     height = _strip_height(len(lags), values.sizes["head"], len(time.rows))
     strips = [
@@ -100,12 +101,35 @@ def draw_lag_map(
         subtitle(trace, options.sequence, group, tokens=options.tokens),
         scale,
         source_keys(holds),
-        [*notes, *overview_note(trace, options), *truncation_note(trace, options.sequence)],
+        [
+            *notes,
+            *_beyond_scale(statistic, scale),
+            *overview_note(trace, options),
+            *truncation_note(trace, options.sequence),
+        ],
         provenance=provenance_of(trace),
     )
     with style("paper"):
         row_label = f"lag (timesteps {'back' if back else 'ahead: this layer reads backwards'})"
         return draw_wrapped(strips, time=time, heading=heading, row_label=row_label)
+
+
+def _full_windows(statistic: Statistic, holds: UInt8[np.ndarray, "lag time"]) -> Statistic:
+    """What the colours are scaled to: timesteps whose lags all hold a real state, if any do.
+
+    The first timesteps share the same total among few states; scaled to them, a map is pale.
+    """
+    full = (holds == SOURCE_REAL).all(axis=0)
+    if not full.any():
+        return statistic
+    return replace(statistic, values=statistic.values.isel(time=np.flatnonzero(full)))
+
+
+def _beyond_scale(statistic: Statistic, scale: ColourScale) -> list[str]:
+    highest = float(np.nanmax(np.abs(statistic.values.values)))
+    if not highest > max(abs(scale.lowest), scale.highest) * (1 + 1e-6):
+        return []
+    return [f"Colours are scaled to full windows; the darkest also stands for up to {highest:.3g}."]
 
 
 def _holds(

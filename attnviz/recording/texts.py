@@ -201,6 +201,11 @@ def _encoded(model: SequenceModel, texts: Texts) -> list[EncodedText]:
             f"{model.name} has no vocabulary, so it cannot read text. Give it one "
             "(model.vocabulary = ...), or use attnviz.record around calls of your own."
         )
+    if model.kind != "classification":
+        raise ValueError(
+            f"record_texts reads with models that classify a text, but {model.name} is for "
+            f"{model.kind}. Use attnviz.record around calls of your own."
+        )
     if not len(texts.texts):
         raise ValueError("record_texts needs at least one text, got none.")
     encoded = []

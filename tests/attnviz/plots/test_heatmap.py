@@ -60,13 +60,28 @@ def test_the_nearest_lag_is_lowest_and_cells_stand_at_their_labels():
     assert ax.get_xticks().tolist() == list(range(37))
 
 
-def test_panels_share_one_scale_from_zero():
+def test_panels_share_one_scale_from_zero_to_the_highest_of_full_windows():
     trace = traces.larnn()
 
-    norms = {(ax.images[0].norm.vmin, ax.images[0].norm.vmax) for ax in maps(plot_heatmap(trace))}
+    figure = plot_heatmap(trace)
 
-    highest = np.nanmax(trace.tree["l0"]["attention"].values[0].astype(float))
+    norms = {(ax.images[0].norm.vmin, ax.images[0].norm.vmax) for ax in maps(figure)}
+    attention = trace.tree["l0"]["attention"].values[0].astype(float)
+    window = int(trace.tree["l0"]["lag"].values[-1])
+    highest = np.nanmax(attention[window:])
     assert norms == {(0.0, highest)}
+    assert highest < np.nanmax(attention)
+    notes = [text.get_text() for text in figure.texts]
+    assert any("scaled to full windows" in note and "up to 1" in note for note in notes)
+
+
+def test_a_sequence_without_a_full_window_is_scaled_to_what_there_is():
+    trace = traces.larnn()
+
+    figure = plot_heatmap(trace, tokens=(0, 2))
+
+    (highest,) = {ax.images[0].norm.vmax for ax in maps(figure)}
+    assert highest == np.nanmax(trace.tree["l0"]["attention"].values[0, :2].astype(float))
 
 
 def test_negative_weights_get_a_scale_with_zero_in_the_middle():
