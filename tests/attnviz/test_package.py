@@ -1,11 +1,18 @@
+import json
+import os
 import re
+import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
 import attnviz
+from attnviz.tasks import load_imdb
+from attnviz.training import score
+from attnviz.training.recipe import recipe_from_json
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,3 +48,59 @@ def test_importing_and_plotting_do_not_import_torch():
         "sys.exit(str(heavy) if heavy else 0)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_all_that_the_demo_needs(tmp_path):
+    source = tmp_path / "source"
+    names = ("pyproject.toml", "README.md", "LICENSE", "attnviz", "cells")
+    for name in names:  # a copy: building leaves folders behind
+        path = ROOT / name
+        if path.is_dir():
+            shutil.copytree(path, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            source.mkdir(exist_ok=True)
+            shutil.copy(path, source / name)
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path]
+    subprocess.run([*command, source], check=True, capture_output=True)
+
+    (wheel,) = tmp_path.glob("*.whl")
+    held = set(zipfile.ZipFile(wheel).namelist())
+    for cell in ("rra", "larnn", "rau", "lstm", "gru"):
+        for name in ("model.json", "model.safetensors", "vocabulary.txt"):
+            assert f"attnviz/pretrained/{cell}-imdb/{name}" in held
+    for name in (
+        "attnviz/pretrained/sentences.toml",
+        "attnviz/plots/paper.mplstyle",
+        "attnviz/py.typed",
+        "cells/py.typed",
+        "cells/larnn.py",
+    ):
+        assert name in held
+    assert not [name for name in held if name.startswith("tests")]
+
+
+@pytest.mark.parametrize("cell", ["rra", "larnn", "rau", "lstm", "gru"])
+def test_shipped_models_are_small_good_enough_and_say_where_they_come_from(cell):
+    model = attnviz.load_model(f"{cell}-imdb")
+
+    folder = ROOT / "attnviz" / "pretrained" / f"{cell}-imdb"
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 1.5e6
+    assert model.card["validation"]["accuracy"] >= 0.8
+    assert model.card["command"].startswith(f"attnviz train {cell} imdb")
+    assert "Maas" in model.card["data"]["terms"]
+
+
+@pytest.mark.data
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", ["rra", "larnn", "rau", "lstm", "gru"])
+def test_shipped_models_score_what_their_cards_say(cell):
+    if "ATTNVIZ_DATA" not in os.environ:
+        pytest.skip("needs the IMDB reviews: set ATTNVIZ_DATA to the folder that holds them")
+    model = attnviz.load_model(f"{cell}-imdb")
+    recipe = recipe_from_json(json.dumps(model.card["recipe"]))
+
+    found = score(model, load_imdb(), "validation", recipe)
+
+    # Weights are rounded to float16: a review on the border may fall to the other side.
+    assert found["accuracy"] == pytest.approx(model.card["validation"]["accuracy"], abs=2e-3)

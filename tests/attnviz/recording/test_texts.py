@@ -233,7 +233,7 @@ def test_texts_that_cannot_be_read_are_refused_by_name():
     with pytest.raises(ValueError, match="one of labels for each of the 2 texts, got 1"):
         Texts(["good", "bad"], labels=[1])
     model.kind = "language_model"
-    with pytest.raises(ValueError, match="is for language_model. Use attnviz.record"):
+    with pytest.raises(ValueError, match=r"is for language_model. Use attnviz.record"):
         record_texts(model, ["good"])
     model.vocabulary = None
     with pytest.raises(ValueError, match="has no vocabulary"):
