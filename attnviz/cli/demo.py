@@ -26,7 +26,7 @@ PICTURES = (
     Picture(
         "larnn-imdb",
         "heatmap",
-        "LARNN weighs its past anew at every word, each head in its own way.",
+        "each head of LARNN weighs its past anew; a strong word makes a diagonal.",
     ),
     Picture("larnn-imdb", "contribution", "what LARNN's heads then add to its gates."),
     Picture("rau-imdb", "gate-attention", "how long ago RAU wrote what its state holds."),
