@@ -3,6 +3,8 @@ PYTHON ?= python3
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 VENV ?= .venv
 TORCH := torch==2.13.0
+# The tests are many small steps: threads that wait for one another only slow them down.
+export OMP_NUM_THREADS ?= 1
 
 .PHONY: demo test lint format clean
 

@@ -108,10 +108,12 @@ class _Job:
         reading = self.model.reading
         cut = {"side": "none" if reading.limit is None else reading.keep, "length": reading.limit}
         settings = self.model.card.get("settings", {})
+        recipe = self.model.card.get("recipe", {})
         return {
             **provenance(self.model, recurrent_layers(self.model)),
             "mode": "eval",
             "options": json.dumps(settings),
+            **({"seed": str(recipe["seed"])} if "seed" in recipe else {}),
             "truncation": json.dumps(cut),
             "loss": "cross-entropy",
             "loss_target": "predicted class" if self.texts.labels is None else "label",
@@ -145,13 +147,14 @@ class _Job:
         """Reads batches of rows and returns them in the order of the rows."""
         was_training = self.model.training
         self.model.eval()
+        ids = self.ids
         rows = [row for batch in batches for row in batch]
         try:
             with record(self.model, self.keep, self.gradients) as recording:
                 for batch in batches:
                     chosen = [self.encoded[row] for row in batch]
                     recording.describe(
-                        id=[self.ids[row] for row in batch],
+                        id=[ids[row] for row in batch],
                         text=[self.texts.texts[row] for row in batch],
                         span=[text.spans for text in chosen],
                         label=None
