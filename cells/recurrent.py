@@ -87,6 +87,11 @@ class Recurrent(nn.Module):
         """The cell of every layer and direction."""
         return dict(self.cells.items())  # type: ignore[arg-type]  # a ModuleDict of cells
 
+    @property
+    def edited(self) -> bool:
+        """Whether an edit is registered."""
+        return bool(self._edits)
+
     def register_readout_hook(self, hook: ReadoutHook, signals: Iterable[str]) -> RemovableHandle:
         """Calls `hook(group, readouts, lengths)` once a call and group.
 

@@ -1,6 +1,8 @@
 """The commands, and what happens when one fails."""
 
+import functools
 import sys
+from collections.abc import Callable
 
 import typer
 
@@ -22,8 +24,24 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
+    """The command, with a word on what is left when it is stopped by the keyboard."""
+
+    @functools.wraps(command)
+    def run(*arguments: object, **options: object) -> None:
+        try:
+            command(*arguments, **options)
+        except KeyboardInterrupt as stop:
+            err.print("Stopped. What was finished is kept; the same command goes on from there.")
+            raise typer.Exit(130) from stop
+
+    return run
+
+
 for command in (demo, train, record, info, plot):
-    app.command()(command)
+    app.command()(_interruptible(command))
 
 
 @app.callback(invoke_without_command=True)
@@ -42,9 +60,6 @@ def main() -> None:
     """Runs the command line; a user's mistake is one message and exit status 1."""
     try:
         app()
-    except KeyboardInterrupt:
-        err.print("Stopped. What was finished is kept; the same command goes on from there.")
-        sys.exit(130)
     except USER_MISTAKES as error:
         explain(error)
         sys.exit(1)

@@ -1,5 +1,6 @@
 """`attnviz demo`: the whole line on what ships, with no data set."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -47,6 +48,8 @@ def demo(
 ) -> None:
     """Records the models that ship on sentences that ship, and draws what they looked at.
 
+    Traces and figures that an earlier demo left in the folder are replaced.
+
     Example: attnviz demo
     """
     from attnviz.pretrained import load_model
@@ -62,13 +65,11 @@ def demo(
     )
     traces = {}
     for name in dict.fromkeys(picture.model for picture in PICTURES):
+        store = output / "traces" / f"{name}.zarr"
+        shutil.rmtree(store, ignore_errors=True)  # of an earlier demo, perhaps of another version
+        store.parent.mkdir(parents=True, exist_ok=True)
         with progress(f"recording {name}") as advance:
-            traces[name] = record_texts(
-                load_model(name),
-                texts,
-                path=output / "traces" / f"{name}.zarr",
-                progress=advance,
-            )
+            traces[name] = record_texts(load_model(name), texts, path=store, progress=advance)
     for picture in PICTURES:
         figure = _draw(picture, traces[picture.model], output, sequence)
         out.print(f"[bold]{escape(str(figure))}[/]: {picture.look}")

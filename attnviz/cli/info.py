@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 from rich.markup import escape
 from rich.table import Table
@@ -79,28 +78,19 @@ def _some_sequences(trace: Trace, count: int = 5) -> None:
             str(row),
             escape(str(root["id"].values[row])),
             "not recorded" if lengths[row] < 0 else str(lengths[row]),
-            _class(trace, int(root["label"].values[row])) if "label" in root else "",
-            _predicted(trace, row),
+            *_outcome(trace, row),
             escape(" ".join(text[:60].split()) + ("…" if len(text) > 60 else "")),
         )
     out.print()
     out.print(table)
 
 
-def _class(trace: Trace, label: int) -> str:
-    if label < 0:
-        return "–"
-    names = trace.tree.coords.get("class")
-    return str(label) if names is None else str(names.values[label])
+def _outcome(trace: Trace, row: int) -> tuple[str, str]:
+    """The true class, and the predicted one with its probability."""
+    from attnviz.analysis import outcome
 
-
-def _predicted(trace: Trace, row: int) -> str:
-    root = trace.tree.dataset
-    if "prediction" not in root or root["length"].values[row] < 0:
-        return ""
-    logits = root["prediction"].values[row].astype(np.float64)
-    if len(logits) < 2:
-        return f"{logits[0]:.3g}"
-    weights = np.exp(logits - logits.max())
-    best = int(logits.argmax())
-    return f"{_class(trace, best)} {weights[best] / weights.sum():.0%}"
+    if trace.tree.dataset["length"].values[row] < 0:
+        return "", ""
+    found = outcome(trace, row)
+    predicted = "" if found.predicted is None else f"{found.predicted} {found.probability:.0%}"
+    return escape(found.true or "–"), escape(predicted)

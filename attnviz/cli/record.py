@@ -9,12 +9,17 @@ from attnviz.cli.console import checked_output, out, progress
 
 if TYPE_CHECKING:
     from attnviz.recording import Texts
+    from attnviz.tasks import TextTask
 
 
 def record(  # noqa: PLR0913  (one parameter an option)
     model: Annotated[str, typer.Argument(help="A shipped model, a run, or a model's folder.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The trace store to write.")],
-    task: Annotated[str | None, typer.Option(help="Read this data set: imdb.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="Read this data set: imdb, or a CSV or TSV file.")
+    ] = None,
+    text_column: Annotated[str | None, typer.Option(help="The file's column of texts.")] = None,
+    label_column: Annotated[str | None, typer.Option(help="The file's column of labels.")] = None,
     split: Annotated[
         Literal["train", "validation", "test"], typer.Option(help="Which part of the data set.")
     ] = "test",
@@ -36,11 +41,18 @@ def record(  # noqa: PLR0913  (one parameter an option)
     Example: attnviz record rra-imdb --task imdb --split test --limit 100 -o trace.zarr
     """
     from attnviz.pretrained import load_model
-    from attnviz.recording import record_texts
+    from attnviz.recording import Texts, record_texts
 
     checked_output(output)
     loaded = load_model(model)
-    texts = _texts(task, split, limit, text, data)
+    if (task is None) == (text is None):
+        raise ValueError(
+            "Say what to read: either --task imdb with --split, or one or more --text '...'."
+        )
+    if task is None:
+        texts = Texts((text or [])[:limit], about={"task": "own text"})
+    else:
+        texts = _some(_task(task, text_column, label_column, data), split, limit)
     with progress(f"recording {loaded.name}") as advance:
         record_texts(
             loaded,
@@ -55,29 +67,33 @@ def record(  # noqa: PLR0913  (one parameter an option)
     out.print(f"Next: attnviz info {output}, or attnviz plot {output} --kind heatmap -o figure.pdf")
 
 
-def _texts(
-    task: str | None, split: str, limit: int | None, text: list[str] | None, data: Path | None
-) -> "Texts":
+def _task(task: str, text: str | None, label: str | None, data: Path | None) -> "TextTask":
+    from attnviz.tasks import load_imdb, load_table
+
+    if task == "imdb":
+        with out.status("reading IMDB"):
+            return load_imdb(data)
+    if not Path(task).suffix:
+        raise ValueError(f"There is no task {task!r} to read; there is imdb, or a CSV or TSV file.")
+    if text is None or label is None:
+        raise ValueError(
+            f"Say which columns of {task} hold the texts and the labels: --text-column COLUMN "
+            "--label-column COLUMN."
+        )
+    return load_table(task, text=text, label=label)
+
+
+def _some(task: "TextTask", split: str, limit: int | None) -> "Texts":
+    """So many texts of a split, evenly spread: data sets tend to be sorted by class."""
     from attnviz.recording import Texts
 
-    if (task is None) == (text is None):
-        raise ValueError(
-            "Say what to read: either --task imdb with --split, or one or more --text '...'."
-        )
-    if text is not None:
-        return Texts(text[:limit], about={"task": "own text"})
-    if task != "imdb":
-        raise ValueError(f"There is no task {task!r} to read; there is imdb.")
-    from attnviz.tasks import load_imdb
-
-    with out.status("reading IMDB"):
-        chosen = load_imdb(data).splits[split]
-    # The data set is sorted by class: every n-th review gives both.
+    chosen = task.splits[split]
     count = len(chosen.texts)
-    rows = [row * count // (limit or count) for row in range(min(limit or count, count))]
+    wanted = min(limit or count, count)
+    rows = [row * count // wanted for row in range(wanted)]
     return Texts(
         [chosen.texts[row] for row in rows],
         labels=[int(chosen.labels[row]) for row in rows],
         ids=[chosen.ids[row] for row in rows],
-        about={"task": "imdb", "split": split},
+        about={"task": task.name, "split": split},
     )

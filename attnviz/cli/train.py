@@ -70,7 +70,11 @@ def train(  # noqa: PLR0913  (one parameter an option)
     )
     if test:
         out.print(f"Test accuracy {score_test(finished, loaded)['accuracy']:.4f}.")
-    out.print(f"Next: attnviz record {folder} --task {task} --limit 100 -o trace.zarr")
+    columns = "" if text is None else f" --text-column {text} --label-column {label}"
+    where = "" if data is None else f" --data {data}"
+    out.print(
+        f"Next: attnviz record {folder} --task {task}{columns}{where} --limit 100 -o trace.zarr"
+    )
 
 
 def _task(task: str, text: str | None, label: str | None, data: Path | None) -> "TextTask":

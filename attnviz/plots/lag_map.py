@@ -103,7 +103,7 @@ def draw_lag_map(
         source_keys(holds),
         [
             *notes,
-            *_beyond_scale(statistic, scale),
+            *(_beyond_scale(statistic, scale) if options.limits is None else []),
             *overview_note(trace, options),
             *truncation_note(trace, options.sequence),
         ],

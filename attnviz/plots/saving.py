@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from attnviz.files import replacing
@@ -23,7 +24,7 @@ _ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 
 
 def save_figure(
-    figure: Figure, path: Path | str, *, provenance: Mapping[str, str] | None = None
+    figure: Figure | Axes, path: Path | str, *, provenance: Mapping[str, str] | None = None
 ) -> Path:
     """Writes a figure as PDF, SVG or PNG, with its provenance in the file's metadata.
 
@@ -32,7 +33,7 @@ def save_figure(
     file is written beside its place and renamed; its folder is made if it is not there.
 
     Arguments:
-        figure: Any figure.
+        figure: Any figure, or Axes of it.
         path: Where to write; the suffix says the format.
         provenance: What the figure was made from, such as model, trace, sequence and command;
             what the figure itself knows if not given.
@@ -47,13 +48,16 @@ def save_figure(
     kind = path.suffix.lower()
     if kind not in _FORMATS:
         raise ValueError(_unknown(path, "save_figure writes"))
+    whole = figure.get_figure(root=True) if isinstance(figure, Axes) else figure
+    if whole is None:
+        raise ValueError("These Axes belong to no figure any more, so there is nothing to save.")
     if provenance is None:
-        provenance = figure.provenance if isinstance(figure, PaperFigure) else {}
+        provenance = whole.provenance if isinstance(whole, PaperFigure) else {}
     said = json.dumps(dict(provenance), sort_keys=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     salted = matplotlib.rc_context({"svg.hashsalt": "attnviz"})
     with style("paper"), salted, replacing(path) as beside:
-        figure.savefig(beside, format=kind[1:], metadata=_metadata(kind, said))
+        whole.savefig(beside, format=kind[1:], metadata=_metadata(kind, said))
     return path
 
 

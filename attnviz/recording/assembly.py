@@ -36,6 +36,7 @@ class Batch:
     """What one forward call leaves: arrays with the sequence first."""
 
     described: dict[str, Any]
+    mode: str = "eval"
     root: Arrays = field(default_factory=dict)
     groups: dict[str, Arrays] = field(default_factory=dict)
 
@@ -55,7 +56,11 @@ def assemble(
     """
     longest = max(int(batch.root["length"].max()) for batch in batches)
     tree = xr.DataTree(dataset=_root_dataset(batches, longest, model))
-    tree.attrs = dict(provenance(model, layers))
+    modes = {batch.mode for batch in batches}
+    tree.attrs = {
+        **provenance(model, layers),
+        "mode": modes.pop() if len(modes) == 1 else "mixed",
+    }
     for group in dict.fromkeys(group for batch in batches for group in batch.groups):
         prefix, _, name = group.rpartition(".")
         layer = layers[f"{prefix}." if prefix else ""]
@@ -93,7 +98,9 @@ def _root_dataset(batches: list[Batch], longest: int, model: nn.Module) -> xr.Da
         variables["prediction"] = (("sequence", "class"), predictions)
     for name, per_step in (("score", ("class",)), ("loss", ())):
         if all(name in batch.root for batch in batches):
-            parts = [_masked(b.root[name], b.root["length"], longest) for b in batches]
+            # The last token has no next one to be scored on.
+            short = int(name == "loss")
+            parts = [_masked(b.root[name], b.root["length"] - short, longest) for b in batches]
             variables[name] = (("sequence", "time", *per_step), np.concatenate(parts))
     dataset = xr.Dataset(variables)
     if "class" in dataset.dims and isinstance(model, SequenceModel):
@@ -188,11 +195,12 @@ def provenance(model: nn.Module, layers: Mapping[str, cells.Recurrent]) -> dict[
 
 def report_not_finite(batch: Batch) -> None:
     """Warns where NaN or infinity begins."""
-    valid = np.arange(int(batch.root["length"].max())) < batch.root["length"][:, None]
+    lengths = batch.root["length"]
     for group, arrays in batch.groups.items():
         for name, values in arrays.items():
-            if values.ndim < 2 or values.shape[:2] != valid.shape:
-                continue
+            if values.ndim < 2 or len(values) != len(lengths):
+                continue  # a constant
+            valid = np.arange(values.shape[1]) < lengths[:, None]
             broken = ~np.isfinite(values.reshape(*valid.shape, -1)).all(axis=-1) & valid
             if broken.any():
                 time, row = min((int(t), int(s)) for s, t in zip(*broken.nonzero(), strict=True))

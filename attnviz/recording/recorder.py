@@ -21,6 +21,7 @@ from attnviz.recording.assembly import (
     assemble,
     report_not_finite,
     to_numpy,
+    weights_digest,
 )
 from attnviz.trace import Trace
 
@@ -93,16 +94,16 @@ class Recording:
         self._hooks = ExitStack()
         self._calls = ExitStack()
         self._trace: Trace | None = None
-        self._open = False
+        self._open, self._digest = False, ""
 
     def __enter__(self) -> "Recording":
         """Starts recording."""
         if self._open or self._trace is not None:
             raise RuntimeError("A recording is used once; call attnviz.record(model) again.")
-        self._open = True
+        self._open, self._digest = True, weights_digest(self.model)
         for handle in (
             self.model.register_forward_pre_hook(self._begin),
-            self.model.register_forward_hook(self._end, always_call=True),
+            self.model.register_forward_hook(self._end, with_kwargs=True, always_call=True),
         ):
             self._hooks.callback(handle.remove)
         return self
@@ -157,21 +158,27 @@ class Recording:
     def _begin(self, model: nn.Module, inputs: object) -> None:
         self._hand_over()
         self._calls.close()
-        batch = self._current = Batch(self._described)
+        batch = self._current = Batch(self._described, "train" if model.training else "eval")
         self._described = {}
         for prefix, layer in self.layers.items():
-            wanted = _readouts_for(layer, self.keep[prefix])
-            self._calls.callback(
-                layer.register_readout_hook(self._readout_hook(batch, prefix, layer), wanted).remove
-            )
+            keep = _with_used(layer, self.keep[prefix])
+            hook = self._readout_hook(batch, prefix, layer, keep)
+            handle = layer.register_readout_hook(hook, _readouts_for(layer, keep))
+            self._calls.callback(handle.remove)
             if self.gradients and torch.is_grad_enabled():
-                hook = self._gradient_hook(batch, prefix)
-                self._calls.callback(layer.register_gradient_hook(hook).remove)
+                watch = self._gradient_hook(batch, prefix)
+                self._calls.callback(layer.register_gradient_hook(watch).remove)
         if isinstance(model, SequenceModel) and not model.per_step:
             handle = model.layer.register_forward_hook(self._score_hook(batch, model))
             self._calls.callback(handle.remove)
 
-    def _end(self, model: nn.Module, inputs: tuple[Any, ...], output: object) -> None:
+    def _end(
+        self,
+        model: nn.Module,
+        inputs: tuple[Any, ...],
+        named: dict[str, Any],
+        output: object,
+    ) -> None:
         self._calls.close()
         if self._current is None or (output is None and sys.exc_info()[0] is not None):
             self._current = None  # the call itself failed
@@ -180,7 +187,7 @@ class Recording:
             if not model.per_step:
                 self._current.root["prediction"] = to_numpy(output)
             elif model.kind == "language_model":
-                self._current.root["loss"] = _next_token_loss(output, inputs[0])
+                self._current.root["loss"] = _next_token_loss(output, _ids_of(inputs, named))
 
     def _hand_over(self) -> None:
         """Keeps the batch before, now that its backward is over."""
@@ -194,10 +201,11 @@ class Recording:
             self.sink(self._build([batch]))
 
     def _readout_hook(
-        self, batch: Batch, prefix: str, layer: cells.Recurrent
+        self, batch: Batch, prefix: str, layer: cells.Recurrent, kept: frozenset[str]
     ) -> Callable[[str, Mapping[str, Tensor], Tensor], None]:
         def hook(group: str, readouts: Mapping[str, Tensor], lengths: Tensor) -> None:
-            kept, cell = self.keep[prefix], layer.groups[group]
+            cell = layer.groups[group]
+            _check_call(batch, prefix + group, lengths)
             arrays = {
                 name: _sequence_first(values)
                 for name, values in readouts.items()
@@ -234,7 +242,9 @@ class Recording:
             if model.layer.bidirectional or model.head.out_features > SCORED_CLASSES:
                 return
             states = output[0] if model.layer.batch_first else output[0].transpose(0, 1)
-            batch.root["score"] = to_numpy(model.head(states))
+            # Not by calling the head: hooks on it are for the model's own calls.
+            scores = nn.functional.linear(states, model.head.weight, model.head.bias)
+            batch.root["score"] = to_numpy(scores)
 
         return hook
 
@@ -243,7 +253,24 @@ class Recording:
             raise RuntimeError(
                 "Nothing was recorded: the model was not called inside the `with` block."
             )
-        return assemble(batches, self.model, self.layers)
+        trace = assemble(batches, self.model, self.layers)
+        trace.tree.attrs["weights_digest"] = self._digest  # of the weights the block began with
+        return trace
+
+
+def _check_call(batch: Batch, group: str, lengths: Tensor) -> None:
+    """A trace has one length a sequence, and one reading of it by each layer."""
+    if group in batch.groups:
+        raise RuntimeError(
+            f"{group} was called twice in one forward call of the recorded model, and a trace has "
+            "room for one. Record the layer itself: attnviz.record(layer)."
+        )
+    if "length" in batch.root and not np.array_equal(batch.root["length"], lengths.numpy()):
+        raise RuntimeError(
+            f"{group} read sequences of lengths {lengths.tolist()}, but an earlier layer of the "
+            f"same forward call read {batch.root['length'].tolist()}. Record the layers one by "
+            "one: attnviz.record(layer)."
+        )
 
 
 def available_signals(model: nn.Module) -> list[str]:
@@ -297,6 +324,13 @@ def _chosen_signals(
     return frozenset(asked)
 
 
+def _with_used(layer: cells.Recurrent, keep: frozenset[str]) -> frozenset[str]:
+    """Under an edit, attention as it was used stands beside attention as it was computed."""
+    declared = {name for cell in layer.groups.values() for name in cell.signals}
+    differs = layer.edited and "attention" in keep and "attention_used" in declared
+    return keep | {"attention_used"} if differs else keep
+
+
 def _readouts_for(layer: cells.Recurrent, keep: frozenset[str]) -> frozenset[str]:
     """The readouts that the chosen signals are made of."""
     wanted = set(keep) - {GATE_ATTENTION}
@@ -339,6 +373,11 @@ def _each_reversed(values: Tensor, lengths: Tensor) -> Tensor:
     time = torch.arange(len(values))[:, None]
     mirrored = torch.where(time < lengths[None], lengths[None] - 1 - time, time)
     return values[mirrored.to(values.device), torch.arange(values.shape[1], device=values.device)]
+
+
+def _ids_of(inputs: tuple[Any, ...], named: dict[str, Any]) -> Tensor:
+    ids: Tensor = inputs[0] if inputs else named["inputs"]
+    return ids
 
 
 def _next_token_loss(logits: Tensor, ids: Tensor) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Recording what a text model looks at while it reads given texts."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -75,10 +76,20 @@ def record_texts(
         The trace, in memory or opened from its store.
 
     Raises:
-        ValueError: If the model reads no text, there is no text, or one holds no token.
+        TypeError: If `texts` is a single string.
+        ValueError: If the model reads no text, there is no text, one holds no token or has a
+            label that is no class; or the store holds another recording.
     """
+    if isinstance(texts, str):
+        raise TypeError("record_texts reads a list of texts; put a single one in brackets.")
     given = texts if isinstance(texts, Texts) else Texts(texts)
-    kept = None if keep is None else [keep] if isinstance(keep, str) else list(keep)
+    kept = None if keep is None else sorted([keep] if isinstance(keep, str) else keep)
+    _check_labels(model, given)
+    if gradients and not any(values.requires_grad for values in model.layer.parameters()):
+        raise ValueError(
+            f"No parameter of {model.name}'s layers asks for a gradient, so there is none to "
+            "follow. Pass gradients=False, or unfreeze the layers (requires_grad_)."
+        )
     job = _Job(model, given, _encoded(model, given), kept, gradients)
     return job.to_memory(progress) if path is None else job.to_store(Path(path), half, progress)
 
@@ -117,8 +128,16 @@ class _Job:
             "truncation": json.dumps(cut),
             "loss": "cross-entropy",
             "loss_target": "predicted class" if self.texts.labels is None else "label",
+            # A store is only gone on with by a recording of the same texts and signals.
+            "recorded": json.dumps({"keep": self.keep, "gradients": self.gradients}),
+            "texts_digest": self._texts_digest(),
             **self.texts.about,
         }
+
+    def _texts_digest(self) -> str:
+        labels = None if self.texts.labels is None else [int(n) for n in self.texts.labels]
+        told = json.dumps([list(self.texts.texts), labels])
+        return hashlib.sha256(told.encode()).hexdigest()
 
     def to_memory(self, progress: Callable[[int, int], None] | None) -> Trace:
         batches = [batch for block in self.plan().blocks for batch in block.batches]
@@ -196,6 +215,16 @@ class _Job:
             return predicted
         labels = torch.tensor([int(self.texts.labels[row]) for row in batch], device=logits.device)
         return torch.where(labels >= 0, labels, predicted)
+
+
+def _check_labels(model: SequenceModel, texts: Texts) -> None:
+    for row, label in enumerate([] if texts.labels is None else texts.labels):
+        if not -1 <= int(label) < len(model.classes):
+            name = texts.ids[row] if texts.ids is not None else row
+            raise ValueError(
+                f"Text {name} has the label {label}, but {model.name} tells {len(model.classes)} "
+                f"classes apart: {list(model.classes)}, numbered from 0; -1 means not known."
+            )
 
 
 def _encoded(model: SequenceModel, texts: Texts) -> list[EncodedText]:

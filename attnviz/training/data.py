@@ -133,6 +133,7 @@ class TextData(LightningDataModule):
         self.train = encode_split(task.splits["train"], self.vocabulary, recipe)
         self.validation = encode_split(task.splits["validation"], self.vocabulary, recipe)
         self.epoch = self.first = 0
+        self._ordered: tuple[int, list[list[int]]] = (-1, [])  # of one epoch
 
     @property
     def steps(self) -> int:
@@ -141,10 +142,13 @@ class TextData(LightningDataModule):
 
     def order(self) -> list[list[int]]:
         """The batches of the epoch to read next."""
-        recipe = self.recipe
-        return epoch_order(
-            self.train.lengths, recipe.batch_size, seed=recipe.seed, epoch=self.epoch
-        )
+        if self._ordered[0] != self.epoch:
+            recipe = self.recipe
+            batches = epoch_order(
+                self.train.lengths, recipe.batch_size, seed=recipe.seed, epoch=self.epoch
+            )
+            self._ordered = (self.epoch, batches)
+        return self._ordered[1]
 
     def train_dataloader(self) -> torch.utils.data.DataLoader[TextBatch]:
         """What is left of the epoch."""

@@ -31,8 +31,8 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        checkpoint: dict[str, Any] = torch.load(path, weights_only=True)
-    except (RuntimeError, EOFError, ValueError, OSError) as error:
+        checkpoint: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as error:  # a damaged file can raise anything
         raise ValueError(
             f"{path} is damaged ({error}). Delete it to train this run from the start."
         ) from error

@@ -178,6 +178,10 @@ def test_a_table_of_ones_own_goes_from_training_to_a_figure(monkeypatch, capsys,
         monkeypatch, capsys, "record", "run", "--text", "the good, bad plot", "-o", "own.zarr"
     )
     assert status == 0, error
+    (told,) = [line for line in output.splitlines() if line.startswith("Next: attnviz ")]
+    status, _, error = called(monkeypatch, capsys, *told.removeprefix("Next: attnviz ").split())
+    assert status == 0, error
+    assert attnviz.open_trace("trace.zarr").tree.attrs["split"] == "test"
     status, _, error = called(
         monkeypatch, capsys, "plot", "own.zarr", "--kind", "text", "-o", "own.pdf"
     )
@@ -197,3 +201,49 @@ def test_help_of_every_command_has_an_example(monkeypatch, capsys):
 def test_version(monkeypatch, capsys):
     _, output, _ = called(monkeypatch, capsys, "--version")
     assert output.strip() == f"attnviz {attnviz.__version__}"
+
+
+def test_a_store_of_other_texts_is_not_taken_for_this_recording(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    record = ("record", "gru-imdb", "-o", "t.zarr", "--text")
+    assert called(monkeypatch, capsys, *record, "A totally different text")[0] == 0
+
+    status, _, error = called(monkeypatch, capsys, *record, "Another words here now")
+
+    assert status == 1
+    assert "another recording" in error
+    assert attnviz.tokens(attnviz.open_trace("t.zarr"), 0)[1] == "totally"
+    assert called(monkeypatch, capsys, *record, "A totally different text")[0] == 0
+
+
+def test_the_keyboard_stops_a_command_with_a_word(monkeypatch, capsys, tmp_path):
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("attnviz.pretrained.load_model", stopped)
+    record = ("record", "gru-imdb", "--text", "fine", "-o", tmp_path / "t.zarr")
+
+    status, _, error = called(monkeypatch, capsys, *record)
+
+    assert status == 130
+    assert "What was finished is kept" in error
+
+
+@pytest.mark.slow
+def test_the_demo_draws_every_kind_and_replaces_its_own_traces(monkeypatch, capsys, tmp_path):
+    foreign = traces.rra()
+    attnviz.save_trace(foreign, tmp_path / "out" / "traces" / "gru-imdb.zarr")
+
+    status, output, error = called(monkeypatch, capsys, "demo", "-o", tmp_path / "out")
+
+    assert status == 0, error
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    for cell in ("rra", "larnn"):
+        for kind in ("heatmap", "contribution", "lag-kernel"):
+            assert {f"{cell}-{kind}.pdf", f"{cell}-{kind}.png"} <= names
+    for cell in ("rau", "lstm", "gru"):
+        assert f"{cell}-gate-attention.pdf" in names
+    assert {"rau-feature-attention.pdf", "rra-text.png"} <= names
+    assert output.count(".pdf") == sum(name.endswith(".pdf") for name in names)
+    trace = attnviz.open_trace(tmp_path / "out" / "traces" / "gru-imdb.zarr")
+    assert trace.tree.attrs["model"] == "gru-imdb"

@@ -1,4 +1,5 @@
 import json
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -81,10 +82,36 @@ def test_every_signal_can_be_recorded_with_its_declared_axes(name):
         values = group[signal_name]
         assert values.dims == ("sequence", "time", *cell_signal.axes)
         assert declared[signal_name]["symbol"] == cell_signal.symbol
-        assert values.sizes["sequence"], values.sizes["time"] == (3, 11)
+        assert (values.sizes["sequence"], values.sizes["time"]) == (3, 11)
         for row, length in enumerate(LENGTHS.tolist()):
             assert np.isfinite(values.values[row, :length]).all()
             assert np.isnan(values.values[row, length:]).all()
+
+
+@pytest.mark.parametrize("preset", ["fixed", "paper", "released", "stable"])
+def test_recording_changes_nothing_of_larnn_in_training(preset):
+    def run(recorded):
+        torch.manual_seed(2)
+        options = cells.LARNNOptions.preset(preset)
+        layer = cells.LARNN(5, 4, window=3, heads=2, options=options)
+        x = torch.randn(6, 9, 5)
+        with attnviz.record(layer, keep="all") if recorded else nullcontext():
+            output, _ = layer(x, lengths=[6, 6, 6, 6, 6, 6, 6, 6, 2])
+            output.square().sum().backward()
+        gradients = {name: p.grad for name, p in layer.named_parameters()}
+        return output, gradients, dict(layer.named_buffers())
+
+    plain, gradients, buffers = run(recorded=False)
+    watched, watched_gradients, watched_buffers = run(recorded=True)
+
+    assert torch.equal(plain, watched)
+    for name, values in buffers.items():
+        assert torch.equal(values, watched_buffers[name]), name
+    for name, gradient in gradients.items():
+        if gradient is None:
+            assert watched_gradients[name] is None
+        else:
+            assert torch.equal(gradient, watched_gradients[name]), name
 
 
 def test_what_is_recorded_is_what_the_cell_computed():
@@ -231,7 +258,9 @@ def test_language_model_losses():
     loss = recording.trace.tree["loss"].values
     expected = -logits.log_softmax(-1)[2, 4, IDS[2, 5]].item()
     np.testing.assert_allclose(loss[2, 4], expected, rtol=1e-5)
-    assert np.isnan(loss[2, -1])
+    for row, length in enumerate(LENGTHS.tolist()):
+        assert np.isfinite(loss[row, : length - 1]).all()
+        assert np.isnan(loss[row, length - 1 :]).all()
 
 
 def test_batches_of_different_lengths_become_one_trace():
@@ -346,3 +375,91 @@ def test_what_cannot_be_recorded_is_refused():
         attnviz.record(make_model("rra"), keep=["atention"])
     with pytest.raises(RuntimeError, match="Nothing was recorded"), attnviz.record(cells.GRU(2, 3)):
         pass
+
+
+def test_layers_that_read_different_lengths_are_refused():
+    class Pair(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.encoder, self.decoder = cells.GRU(2, 3), cells.GRU(2, 3)
+
+        def forward(self, x):
+            return self.decoder(x[:5])[0].sum() + self.encoder(x)[0].sum()
+
+    with pytest.raises(RuntimeError, match=r"lengths \[7, 7\].*read \[5, 5\]"):
+        with attnviz.record(Pair()) as recording:
+            recording.model(torch.randn(7, 2, 2))
+
+
+def test_a_layer_called_twice_in_one_forward_is_refused():
+    class Twice(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = cells.GRU(2, 3)
+
+        def forward(self, x):
+            return self.layer(x)[0] + self.layer(x)[0]
+
+    with pytest.raises(RuntimeError, match="l0 was called twice"):
+        with attnviz.record(Twice()) as recording:
+            recording.model(torch.randn(7, 2, 2))
+
+
+def test_the_mode_and_weights_are_those_of_the_calls():
+    layer = cells.GRU(2, 3).eval()
+    before = attnviz.recording.weights_digest(layer)
+
+    with attnviz.record(layer) as recording:
+        layer(torch.randn(4, 2, 2))
+        layer.train()
+        torch.nn.init.zeros_(layer.groups["l0"].from_input.weight)
+
+    assert recording.trace.tree.attrs["mode"] == "eval"
+    assert recording.trace.tree.attrs["weights_digest"] == before
+
+
+def test_not_finite_values_are_reported_under_wider_padding():
+    layer = cells.LSTM(2, 3)
+    x = torch.zeros(9, 2, 2)
+    x[1, 0] = torch.inf - torch.inf
+
+    with pytest.warns(RuntimeWarning, match="from timestep 1 of sequence 0"):
+        with attnviz.record(layer, keep=["hidden"]):
+            layer(x, lengths=[4, 3])
+
+
+def test_inputs_given_by_name_are_recorded():
+    model = SequenceModel(
+        LAYERS["gru"](), outputs=13, head="language_model", vocabulary_size=13
+    ).eval()
+
+    with attnviz.record(model) as recording:
+        model(inputs=IDS, lengths=LENGTHS)
+
+    assert np.isfinite(recording.trace.tree["loss"].values[2, :-1]).all()
+
+
+def test_under_an_edit_the_weights_that_were_used_are_recorded_too():
+    layer = cells.RRA(2, 3, window=2)
+
+    def nothing(weights, values, at):
+        return torch.zeros_like(weights), values
+
+    with layer.register_edit(nothing), attnviz.record(layer) as edited:
+        layer(torch.randn(5, 2, 2))
+    with attnviz.record(layer) as plain:
+        layer(torch.randn(5, 2, 2))
+
+    assert not signal(edited.trace, "attention_used").values.any()
+    assert signal(edited.trace, "attention").values.any()
+    assert "attention_used" not in plain.trace.tree["l0"]
+
+
+def test_a_hook_on_the_head_sees_only_the_models_own_calls():
+    model, calls = make_model("gru").eval(), []
+    model.head.register_forward_hook(lambda *_: calls.append(1))
+
+    with attnviz.record(model):
+        model(IDS, LENGTHS)
+
+    assert len(calls) == 1

@@ -232,6 +232,10 @@ def test_texts_that_cannot_be_read_are_refused_by_name():
         record_texts(model, Texts(["good", ""], ids=["first", "second"]))
     with pytest.raises(ValueError, match="one of labels for each of the 2 texts, got 1"):
         Texts(["good", "bad"], labels=[1])
+    with pytest.raises(ValueError, match=r"Text 1 has the label 5.*\['negative', 'positive'\]"):
+        record_texts(model, Texts(["good", "bad"], labels=[1, 5]))
+    with pytest.raises(TypeError, match="a list of texts"):
+        record_texts(model, "good")
     model.kind = "language_model"
     with pytest.raises(ValueError, match=r"is for language_model. Use attnviz.record"):
         record_texts(model, ["good"])
@@ -252,6 +256,33 @@ def test_a_cell_of_ones_own_is_recorded_and_drawn(tmp_path):
     for kind in ("heatmap", "contribution", "text", "lag-kernel"):
         figure = KINDS[kind].draw(trace, PlotOptions(sequence=3, group="l1_reverse"))
         assert attnviz.save_figure(figure, tmp_path / f"{kind}.pdf").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("changed", ["texts", "labels", "keep", "gradients"])
+def test_a_store_of_another_recording_is_refused(tmp_path, changed):
+    model, _ = make_model("gru")
+    asked = {"texts": REVIEWS, "labels": [1, 0, 0, 1, 0], "keep": ["hidden"], "gradients": True}
+    other = {"texts": [*REVIEWS[:4], "unknown words all"], "labels": [1, 0, 0, 1, 1]}
+    other |= {"keep": ["update_gate"], "gradients": False}
+
+    def run(texts, labels, keep, gradients):
+        told = Texts(texts, labels=labels)
+        return record_texts(model, told, keep=keep, gradients=gradients, path=tmp_path / "t.zarr")
+
+    run(**asked)
+    with pytest.raises(ValueError, match="another recording"):
+        run(**(asked | {changed: other[changed]}))
+    run(**asked)
+
+
+def test_a_frozen_model_is_read_without_gradients():
+    model, _ = make_model("gru")
+    model.requires_grad_(False)
+
+    with pytest.raises(ValueError, match="gradients=False"):
+        record_texts(model, REVIEWS)
+
+    assert "gate_attention" in record_texts(model, REVIEWS, gradients=False).tree["l0"]
 
 
 def test_a_single_token_and_a_very_long_text_are_read():

@@ -111,6 +111,9 @@ def test_damaged_and_missing_runs_are_named(tmp_path):
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(ValueError, match="is damaged"):
         open_run(tmp_path / "run")
+    path.write_bytes(b"garbage " * 100)
+    with pytest.raises(ValueError, match="is damaged"):
+        open_run(tmp_path / "run")
 
 
 def test_a_loss_that_is_not_finite_stops_the_run():
