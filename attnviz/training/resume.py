@@ -65,6 +65,7 @@ class ExactResume(Callback):
         self.improved, self.report, self.progress = improved, report, progress
         self.history: list[Row] = []
         self.batch, self.step, self.seconds = 0, 0, 0.0
+        self.interrupted = False
         self._since = time.perf_counter()
         self._restored = load_checkpoint(path)
         if self._restored is not None:
@@ -134,6 +135,12 @@ class ExactResume(Callback):
         self.data.epoch, self.data.first = self.data.epoch + 1, 0
         self._save(trainer, module)
         self.report(self.history)
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        """Notes a stop from the keyboard, which Lightning turns into an exit of its own."""
+        self.interrupted = isinstance(exception, KeyboardInterrupt)
 
     def _spent(self) -> float:
         return self.seconds + time.perf_counter() - self._since

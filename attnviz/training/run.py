@@ -6,6 +6,7 @@ import json
 import logging
 import platform
 import shlex
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -112,8 +113,15 @@ def train(
         progress=progress,
     )
     if (left := recipe.epochs - data.epoch) > 0:
-        with _quiet_lightning():
-            _trainer(recipe, left, resume).fit(Classifier(model, recipe), data)
+        before = signal.getsignal(signal.SIGINT)
+        try:
+            with _quiet_lightning():
+                _trainer(recipe, left, resume).fit(Classifier(model, recipe), data)
+        except SystemExit as stop:
+            if not resume.interrupted:
+                raise
+            signal.signal(signal.SIGINT, before)  # Lightning leaves it ignored
+            raise KeyboardInterrupt from stop
     _write_history(folder / "history.csv", resume.history)
     return Run(folder, recipe, tuple(resume.history))
 

@@ -146,3 +146,26 @@ def test_lag_scores_do_not_decay():
     assert len(decays) == len(list(model.parameters()))
     for name, parameter in model.named_parameters():
         assert decays[id(parameter)] == (0.0 if name.endswith("lag_scores") else 0.1)
+
+
+def test_a_stop_from_the_keyboard_is_passed_on_and_the_run_can_go_on(tmp_path):
+    def stop_at_seven(done, total):
+        if done == 7:
+            raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    whole = train(tiny_recipe("gru"), tiny_task(), tmp_path / "whole")
+
+    with pytest.raises(KeyboardInterrupt):
+        train(
+            tiny_recipe("gru"),
+            tiny_task(),
+            tmp_path / "cut",
+            checkpoint_every=2,
+            progress=stop_at_seven,
+        )
+    assert signal.getsignal(signal.SIGINT) is before
+    cut = train(tiny_recipe("gru"), tiny_task(), tmp_path / "cut")
+
+    assert history_of(tmp_path / "cut") == history_of(tmp_path / "whole")
+    assert cut.best["validation_accuracy"] == whole.best["validation_accuracy"]
