@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cells.lengths import Rows
 
-__all__ = ["GradientHook", "ReadoutHook", "watch_gradients"]
+__all__ = ["GradientHook", "ReadoutHook", "norm_of_each", "watch_gradients"]
 
 ReadoutHook = Callable[[str, Mapping[str, Tensor], Tensor], None]
 GradientHook = Callable[[str, Mapping[str, Tensor]], None]
@@ -65,7 +65,7 @@ class _Norms:
             self.backward_pass, self.taken = current, self._untouched()
             engine = torch.autograd.Variable._execution_engine
             engine.queue_callback(self._finish)
-        self.taken[name][step] = _norm(gradient.detach())
+        self.taken[name][step] = norm_of_each(gradient.detach())
 
     def _untouched(self) -> dict[str, list[Tensor]]:
         """No gradient has arrived: zero, or NaN where none can."""
@@ -90,8 +90,9 @@ class _Norms:
         )
 
 
-def _norm(gradient: Float[Tensor, "batch unit"]) -> Float[Tensor, "batch"]:
+def norm_of_each(gradient: Float[Tensor, "*rows unit"]) -> Float[Tensor, "*rows"]:
+    """The Euclidean norm over the units."""
     # Scaled first: squares underflow in float32 below about 1e-22.
     scale = gradient.abs().amax(dim=-1, keepdim=True).clamp_min(torch.finfo(gradient.dtype).tiny)
     norm: Tensor = torch.linalg.vector_norm(gradient / scale, dim=-1)
-    return norm * scale[:, 0]
+    return norm * scale[..., 0]

@@ -6,6 +6,7 @@ on, so padding cannot change a result; what comes out is put back in the caller'
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Int, Shaped
@@ -76,13 +77,46 @@ class Rows:
         running = self.lengths[self.order[: self.running[step]]]
         return running - 1 - step if self.reverse else torch.full_like(running, step)
 
+    @property
+    def even(self) -> bool:
+        """Whether all rows end together."""
+        return self.running[-1] == len(self.order)
+
+    @cached_property
+    def _places(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Step and place in the walk, original time and row in the batch, of every timestep."""
+        walked = torch.arange(len(self.running)).repeat_interleave(torch.tensor(self.running))
+        place = torch.cat([torch.arange(running) for running in self.running])
+        time = torch.cat([self.timesteps(step) for step in range(len(self.running))])
+        return walked, place, time, self.order[place]
+
+    def to_walk(
+        self, padded: Shaped[Tensor, "time batch *rest"]
+    ) -> Shaped[Tensor, "steps batch *rest"]:
+        """As `arrange`, with zeros where a row has ended, whatever stood in the padding."""
+        steps = len(self.running)
+        if self.even and not self.reverse:
+            return padded[:steps]
+        walked, place, time, row = (index.to(padded.device) for index in self._places)
+        arranged = padded.new_zeros(steps, *padded.shape[1:])
+        return arranged.index_put_((walked, place), padded[time, row])
+
+    def from_walk(
+        self, arranged: Shaped[Tensor, "steps batch *rest"], *, longest: int, fill: float
+    ) -> Shaped[Tensor, "time batch *rest"]:
+        """As `restore`, of one buffer; equal sequences that nothing moves are not copied."""
+        if self.even and not self.reverse and longest == len(arranged):
+            return arranged
+        walked, place, time, row = (index.to(arranged.device) for index in self._places)
+        padded = arranged.new_full((longest, *arranged.shape[1:]), fill)
+        return padded.index_put_((time, row), arranged[walked, place])
+
     def arrange(
         self, padded: Shaped[Tensor, "time batch *rest"]
     ) -> Shaped[Tensor, "steps batch *rest"]:
         """Puts the input in the order of the walk: rows sorted, time reversed where asked."""
         steps, device = len(self.running), padded.device
-        even = int(self.lengths.min()) == steps
-        if even and not self.reverse:
+        if self.even and not self.reverse:
             return padded[:steps]  # equal lengths keep their order: nothing moves
         time = torch.arange(steps)[:, None].expand(-1, len(self.order))
         if self.reverse:
@@ -93,8 +127,7 @@ class Rows:
         self, steps: list[Shaped[Tensor, "_ *rest"]], *, longest: int, fill: float
     ) -> Shaped[Tensor, "time batch *rest"]:
         """Puts what each step returned back in the caller's order, padded with `fill`."""
-        even = self.running[-1] == len(self.order)
-        if even and not self.reverse and longest == len(steps):
+        if self.even and not self.reverse and longest == len(steps):
             return torch.stack(steps)
         time = torch.cat([self.timesteps(step) for step in range(len(steps))])
         rows = torch.cat([self.order[:running] for running in self.running])

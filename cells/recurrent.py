@@ -1,8 +1,9 @@
 """The layer a user constructs: any cell over time, stacked, in one or both directions."""
 
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -12,14 +13,19 @@ from torch.utils.hooks import RemovableHandle
 
 from cells.base import Cell, Edit
 from cells.checks import check_input, check_state
-from cells.hooks import GradientHook, ReadoutHook, watch_gradients
+from cells.hooks import GradientHook, ReadoutHook
 from cells.lengths import Rows, check_lengths
-from cells.walk import Tap, Walk, map_state, walk
+from cells.paths import Call, Path, Read, check_path, obstacle, read, worth_saying
+from cells.walk import Tap
 
-__all__ = ["Recurrent"]
+__all__ = ["Recurrent", "StepByStepWarning"]
 
 State = tuple[Any, ...]  # one named tuple a group
 Lengths = Int[Tensor, "batch"] | Sequence[int] | None
+
+
+class StepByStepWarning(UserWarning):
+    """A layer that has a fast path does not take it in a call; said once for each reason."""
 
 
 class Recurrent(nn.Module):
@@ -76,8 +82,9 @@ class Recurrent(nn.Module):
                 self.cells[f"l{layer}{direction}"] = cell
             features = cell.hidden_size * len(directions)
         self.hidden_size, self.output_size = cell.hidden_size, features
-        self.path = "auto"
+        self._path: Path = "auto"
         self.last_path: str | None = None
+        self._said: set[str] = set()
         self._readout_hooks: OrderedDict[int, tuple[ReadoutHook, frozenset[str]]] = OrderedDict()
         self._gradient_hooks: OrderedDict[int, GradientHook] = OrderedDict()
         self._edits: OrderedDict[int, tuple[Edit, str | None]] = OrderedDict()
@@ -86,6 +93,19 @@ class Recurrent(nn.Module):
     def groups(self) -> dict[str, Cell[Any]]:
         """The cell of every layer and direction."""
         return dict(self.cells.items())  # type: ignore[arg-type]  # a ModuleDict of cells
+
+    @property
+    def path(self) -> Path:
+        """How sequences are read: `"step"` by step, by the `"fast"` path, or by `"auto"` choice.
+
+        The choice is the fast path wherever there is one for the cell and its options, and the
+        step otherwise and while an edit is registered. `last_path` says which a call took.
+        """
+        return self._path
+
+    @path.setter
+    def path(self, path: Path) -> None:
+        self._path = check_path(path)
 
     @property
     def edited(self) -> bool:
@@ -261,58 +281,77 @@ class Recurrent(nn.Module):
         cell, rows = self.groups[group], Rows.sorted(lengths, reverse=reverse)
         cell.before_sequence(len(lengths))
         if state is None:
-            state = cell.initial_state(len(lengths), device=x.device, dtype=x.dtype)
+            state = cell.initial_state(len(lengths), device=x.device, dtype=_state_dtype(cell, x))
         history = cell.history(state, len(lengths))
-        hooks = list(self._readout_hooks.values())
-        walked = walk(
+        wanted = (names for _, names in self._readout_hooks.values())
+        call = Call(
             cell,
-            rows.arrange(x),
+            x,
             rows,
-            map_state(rows.sort_rows, state),
-            keep=frozenset().union(*(wanted for _, wanted in hooks)),
+            state,
+            keep=frozenset().union(*wanted),
             edits=[edit for edit, only in self._edits.values() if only in (None, group)],
             group=group,
             tap=self._tap(group),
+            report=self._gradient_report(group),
         )
-        self.last_path = "step"
+        self.last_path = self._choose(call)
+        found = read(call, self.last_path)
         if self.training and cell.statistics:
-            cell.after_sequence(walked.statistics)
+            cell.after_sequence(found.statistics)
         began = {"history": history}
-        for name in walked.states:
-            began[f"initial_{name}"] = getattr(state, name).detach()
-        self._report_readouts(group, walked, rows, len(x), began)
-        self._watch_gradients(group, walked, rows, len(x))
-        output = rows.restore(walked.outputs, longest=len(x), fill=0.0)
-        return output, map_state(rows.restore_rows, walked.state)
+        for name in ("hidden", "memory"):
+            if name in state._fields:
+                began[f"initial_{name}"] = getattr(state, name).detach()
+        self._report_readouts(group, found, rows, began)
+        return found.output, found.state
+
+    def _choose(self, call: Call) -> Literal["step", "fast"]:
+        """The path of a call, by the layer's setting and what the call allows."""
+        if self._path == "step":
+            return "step"
+        reason = obstacle(call)
+        if reason is None:
+            return "fast"
+        if self._path == "fast":
+            raise ValueError(
+                f"{type(self).__name__} cannot take the fast path: {reason}. Set path to 'auto' or "
+                "'step'."
+            )
+        if worth_saying(call.cell) and reason not in self._said:
+            self._said.add(reason)
+            warnings.warn(
+                f"{type(self).__name__} reads step by step, which is slower, because {reason}.",
+                StepByStepWarning,
+                stacklevel=2,
+            )
+        return "step"
 
     def _tap(self, group: str) -> Tap | None:
         """What stands on the uses of states in a group: nothing, until routes are watched."""
         return None
 
     def _report_readouts(
-        self, group: str, walked: Walk, rows: Rows, longest: int, began: dict[str, Tensor]
+        self, group: str, found: Read, rows: Rows, began: dict[str, Tensor]
     ) -> None:
-        if not self._readout_hooks:
-            return
-        whole = {
-            name: rows.restore(steps, longest=longest, fill=_missing(steps[0]))
-            for name, steps in walked.readouts.items()
-        }
         for hook, wanted in list(self._readout_hooks.values()):
-            chosen = {name: values for name, values in whole.items() if name in wanted}
+            chosen = {name: values for name, values in found.readouts.items() if name in wanted}
             hook(group, {**chosen, **began}, rows.lengths)
 
-    def _watch_gradients(self, group: str, walked: Walk, rows: Rows, longest: int) -> None:
-        if not self._gradient_hooks or not walked.outputs[0].requires_grad:
-            return
+    def _gradient_report(self, group: str) -> Callable[[dict[str, Tensor]], None] | None:
         hooks = list(self._gradient_hooks.values())
+        if not hooks:
+            return None
 
         def report(gradients: dict[str, Tensor]) -> None:
             for hook in hooks:
                 hook(group, gradients)
 
-        watch_gradients(walked.states, rows, longest=longest, report=report)
+        return report
 
 
-def _missing(value: Tensor) -> float:
-    return torch.nan if value.is_floating_point() else 0
+def _state_dtype(cell: Cell[Any], x: Tensor) -> torch.dtype:
+    """The precision of the input; under autocast that of the parameters, so that it is kept."""
+    if torch.is_autocast_enabled(x.device.type):
+        return next(cell.parameters()).dtype
+    return x.dtype

@@ -1,0 +1,305 @@
+"""LARNN over a whole sequence; the equations are `LARNNCell`'s."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from cells.fast.gates import gate_slopes, gate_weights
+from cells.fast.larnn_window import Slots, elu_backward
+from cells.fast.norms import StepNorm, norm_weights
+from cells.fast.products import WeightGradients, add_product, product
+from cells.fast.sweep import Arriving, Carried, Gradients, Sweep
+from cells.larnn import LARNNCell, LARNNState
+from cells.lengths import Rows
+from cells.norms import SMALLEST_BATCH, Norm
+
+__all__ = ["LARNNSweep"]
+
+
+class LARNNSweep(Sweep):
+    """All timesteps of a LARNN without positions, whose attention enters all gates."""
+
+    def __init__(self, cell: LARNNCell, rows: Rows, keep: frozenset[str], *, saving: bool) -> None:
+        super().__init__(cell, rows, keep, saving=saving)
+        options = cell.options
+        self.elu_query, self.elu_context = options.query == "elu", options.context == "elu"
+        self.training = cell.training
+        noisy = cell.training or not options.eval_honoured
+        # Batch statistics where enough rows run; otherwise the running ones.
+        self.fitting = noisy and options.norm == "batch"
+        self.batch_norm = options.norm == "batch"
+        self.dropping = options.hidden_dropout if noisy else 0.0
+        dropping = options.attention_dropout if noisy else 0.0
+        self.slots = Slots(cell, fitting=self.fitting, dropping=dropping)
+        self.context_norm = StepNorm("context", _context_norm(cell))
+        self.memory_norm = StepNorm("memory", cell.memory_norm)
+        self.hidden_norm = StepNorm("hidden", cell.hidden_norm)
+
+    @staticmethod
+    def obstacle(cell: LARNNCell, state: LARNNState) -> str | None:
+        """What has no place here: slots that differ by lag or by row, and other gates."""
+        options, steps = cell.options, state.steps
+        if options.positions:
+            return "positions=True"
+        if options.attention_into != "all":
+            return f"attention_into={options.attention_into!r}"
+        if options.gate_norm == "applied":
+            return "gate_norm='applied'"
+        if options.linear_candidate:
+            return "layer_candidate='linear'"
+        reached = steps.clamp(max=len(cell.lags) - 1)
+        if not bool((reached == reached[0]).all()):
+            return "the sequences carried on have seen different numbers of timesteps"
+        return None
+
+    @staticmethod
+    def weights(cell: LARNNCell) -> dict[str, Tensor]:
+        """The maps of gates and query, of entries, of what is attended, and the norms."""
+        attention, gates = cell.attention, gate_weights(cell.gates)
+        biases = [gates.get("bias"), cell.from_attention.bias]
+        given = [bias for bias in biases if bias is not None]
+        query_bias = attention.query_from_input.bias
+        zeros = gates["from_input"].new_zeros(())
+        of_gates = sum(given) if given else zeros.expand(4 * cell.hidden_size)
+        of_query = zeros.expand(cell.hidden_size) if query_bias is None else query_bias
+        maps = (attention.key, attention.value)
+        of_entries = [zeros.expand(cell.hidden_size) if m.bias is None else m.bias for m in maps]
+        weights: dict[str, Any] = {
+            "from_input": torch.cat([gates["from_input"], attention.query_from_input.weight]),
+            "bias": torch.cat([of_gates, of_query]),
+            "from_hidden": torch.cat([gates["from_hidden"], attention.query_from_hidden.weight]),
+            "to_entry": torch.cat([m.weight for m in maps]),
+            "entry_bias": torch.cat(of_entries),
+            "output": attention.output.weight,
+            "output_bias": attention.output.bias,
+            "from_attention": cell.from_attention.weight,
+            **norm_weights("context", _context_norm(cell)),
+            **norm_weights("memory", cell.memory_norm),
+            **norm_weights("hidden", cell.hidden_norm),
+        }
+        if cell.options.key_value == "own":
+            weights["key_gain"] = attention.key_norm.weight  # the softmax ignores its shift
+            weights |= norm_weights("value", attention.value_norm)
+        return {name: weight for name, weight in weights.items() if weight is not None}
+
+    def forward(
+        self,
+        x: Float[Tensor, "time batch feature"],
+        start: Carried,
+        weights: Mapping[str, Tensor],
+    ) -> Float[Tensor, "time batch unit"]:
+        """All timesteps."""
+        assert start.memory is not None and start.window is not None  # noqa: S101  (its state)
+        units, gates, lags = self.units, 4 * self.units, len(self.lags)
+        self.x, self.from_input = x.contiguous(), weights["from_input"]
+        self.from_hidden, self.from_attention = weights["from_hidden"], weights["from_attention"]
+        self.output, output_bias = weights["output"], weights.get("output_bias")
+        self.gates = self.hoisted(self.x, self.from_input, weights["bias"])
+        z, query = (self.steps(part) for part in self.gates.split([gates, units], dim=-1))
+        sigmoids = self.steps(self.gates[..., : 3 * units])
+        i, f, o, g = map(self.steps, self.gates[..., :gates].chunk(4, dim=-1))
+
+        self.first_memory = start.memory
+        self.memory = self.with_window(start.window, lead=lags)
+        self.slots.begin(self, self.memory[:lags], weights)
+        self.hidden = self.buffer(start.hidden, units, lead=1)
+        self.hidden[0] = start.hidden
+        h_past, h = self.steps(self.hidden[:-1]), self.steps(self.hidden[1:])
+        c = self.steps(self.memory[lags:])
+        needed = {"needed": self.saving}
+        room = start.memory
+        self.raw_memory = self.passing(room, units, **needed)  # before their norms
+        self.raw_hidden = self.passing(room, units, **needed)
+        self.raw_attended = self.passing(room, units, **needed)
+        self.attended = self.passing(room, units, **needed)
+        self.squashed = self.passing(room, units, **needed)
+        raw_c, raw_h, raw_r = (
+            self.steps(b) for b in (self.raw_memory, self.raw_hidden, self.raw_attended)
+        )
+        attended, elu_c = self.steps(self.attended), self.steps(self.squashed)
+        if self.dropping:
+            self.masks = self.buffer(room, units)
+        for norm in (self.context_norm, self.memory_norm, self.hidden_norm):
+            norm.begin(weights, room, self.time, self.batch)
+
+        c_past = start.memory
+        for t, n in enumerate(self.running):
+            own = self.fitting and n >= SMALLEST_BATCH
+            raw = product(h_past[t], self.from_hidden)
+            query[t].add_(raw[:, gates:])
+            if self.elu_query:
+                F.elu_(query[t])
+            context = self.slots.attend(t, query[t])
+            mapped = product(context, self.output)
+            if output_bias is not None:
+                mapped += output_bias
+            if self.elu_context:
+                F.elu_(mapped)
+            raw_r[t].copy_(mapped)
+            attended[t].copy_(self.context_norm.forward(t, raw_r[t], own=own))
+
+            raw = add_product(z[t] + raw[:, :gates], attended[t], self.from_attention)
+            torch.sigmoid(raw[:, : 3 * units], out=sigmoids[t])
+            torch.tanh(raw[:, 3 * units :], out=g[t])
+            torch.mul(f[t], c_past[:n], out=raw_c[t]).addcmul_(i[t], g[t])
+            c_past = c[t].copy_(self.memory_norm.forward(t, raw_c[t], own=own))
+            elu_c[t].copy_(F.elu(c_past))
+            torch.mul(o[t], elu_c[t], out=raw_h[t])
+            h[t].copy_(self.hidden_norm.forward(t, raw_h[t], own=own))
+            if self.dropping:
+                mask = F.dropout(torch.ones_like(h[t]), self.dropping)
+                self.masks[t, :n] = mask
+                h[t].mul_(mask)
+            self.slots.enter(t, c_past)
+        return self.hidden[1:]
+
+    def backward(self, arriving: Arriving, *, for_x: bool) -> Gradients:
+        """Backpropagation through time."""
+        units, gates, lags = self.units, 4 * self.units, len(self.lags)
+        d_x = torch.empty_like(self.x) if for_x else None
+        by_window, d_window = self.window_gradients(arriving.window, self.hidden, lead=lags)
+        of_gates, of_attended, of_output = (WeightGradients() for _ in range(3))
+        arriving_h = self.steps(arriving.output)
+        arriving_c = None if by_window is None else self.steps(by_window)
+        last_h = self.waiting(arriving.hidden, self.hidden)
+        last_c = self.waiting(arriving.memory, self.hidden)
+        carried_h, carried_c = last_h[: self.running[-1]], last_c[: self.running[-1]]
+        self.slots.begin_backward()
+        for start, end in self.pieces(5 * units):
+            size = end - start
+            i, f, o, g, query = self.gates[start:end].split(units, dim=-1)
+            deltas = self.room("deltas", self.gates, size, 5 * units)
+            d_h, d_c, d_mapped = (
+                self.room(name, self.gates, size, units) for name in ("hidden", "memory", "mapped")
+            )
+
+            # The slopes of what the memory's norm reads by i, f and g, of the hidden's by o.
+            d_gates = deltas[..., :gates]
+            slope_i, slope_f, slope_o, slope_g = gate_slopes(
+                self.gates[start:end, :, :gates], out=d_gates
+            )
+            slope_i *= g
+            slope_f *= self.memory_before(start, end)
+            slope_o *= self.squashed[start:end]
+            slope_g *= i
+            self.blank(deltas, start)
+
+            delta, of_o = self.piece(deltas, start), self.piece(slope_o, start)
+            by_gate = self.piece(d_gates.unflatten(-1, (4, units)), start)
+            d_query = self.piece(deltas[..., gates:], start)
+            dh, dc, dr = (self.piece(part, start) for part in (d_h, d_c, d_mapped))
+            f, o, query = (self.piece(part, start) for part in (f, o, query))
+            elu_c, elu_r, raw_c, raw_h = (
+                self.piece(part[start:end], start)
+                for part in (self.squashed, self.raw_attended, self.raw_memory, self.raw_hidden)
+            )
+            for t in reversed(range(start, end)):
+                s, n = t - start, self.running[t]
+                own = self.fitting and n >= SMALLEST_BATCH
+                torch.add(arriving_h[t], self.joined(carried_h, last_h, t), out=dh[s])
+                d_normed = dh[s] * self.masks[t, :n] if self.dropping else dh[s]
+                d_raw_h = self.hidden_norm.backward(t, d_normed, raw_h[s], own=own)
+                torch.add(
+                    self.joined(carried_c, last_c, t),
+                    elu_backward(d_raw_h * o[s], elu_c[s]),
+                    out=dc[s],
+                )
+                by_entry = self.slots.leave_backward(t, n)
+                if by_entry is not None:
+                    dc[s].add_(by_entry)
+                if arriving_c is not None:
+                    dc[s].add_(arriving_c[t])
+                d_raw_c = self.memory_norm.backward(t, dc[s], raw_c[s], own=own)
+                carried_c = d_raw_c * f[s]
+
+                d_o = of_o[s] * d_raw_h
+                by_gate[s].mul_(d_raw_c[:, None])
+                of_o[s].copy_(d_o)
+                d_attended = product(delta[s][:, :gates].contiguous(), self.from_attention.t())
+                d_raw = self.context_norm.backward(t, d_attended, elu_r[s], own=own)
+                dr[s].copy_(elu_backward(d_raw, elu_r[s]) if self.elu_context else d_raw)
+                d_context = product(dr[s], self.output.t())
+                d_elu = self.slots.attend_backward(t, d_context, query[s])
+                d_query[s].copy_(elu_backward(d_elu, query[s]) if self.elu_query else d_elu)
+                carried_h = product(delta[s], self.from_hidden.t())
+
+            of_gates.add(deltas, self.x[start:end], self.hidden[start:end])
+            of_attended.add(d_gates, self.attended[start:end])
+            of_output.add(d_mapped, self.slots.context[start:end])
+            places = slice(lags + start, lags + end)
+            self.slots.learn_entries(places, self.memory[places])
+            self.note("hidden", start, d_h)
+            self.note("memory", start, d_c)
+            if d_x is not None:
+                d_x[start:end] = self.unhoisted(deltas, self.from_input)
+
+        for lag in range(1, lags + 1):
+            by_entry = self.slots.leave_backward(-lag, self.batch)
+            if by_entry is not None:
+                d_window[lag - 1] += by_entry
+        self.slots.learn_entries(slice(lags), self.memory[:lags])
+        learned = self.slots.learned()
+        for norm in (self.context_norm, self.memory_norm, self.hidden_norm):
+            learned |= norm.gradients
+        names = ("from_input", "from_hidden", "bias")
+        learned |= zip(names, of_gates.parts(), strict=True)
+        learned["from_attention"], _ = of_attended.parts()
+        learned["output"], learned["output_bias"] = of_output.parts()
+        return Gradients(d_x, Carried(carried_h, carried_c, d_window), learned)
+
+    def memory_before(self, start: int, end: int) -> Tensor:
+        """The memories that the timesteps of a piece began with."""
+        before = self.memory[(lags := len(self.lags)) + start - 1 : lags + end - 1]
+        return before if start else torch.cat([self.first_memory[None], before[1:]])
+
+    def final(self, last: Int[Tensor, "batch"]) -> Carried:
+        """The states and the window after each row's last timestep."""
+        row, lags = torch.arange(self.batch, device=last.device), len(self.lags)
+        window = self.window_after(self.memory, last, lead=lags)
+        return Carried(self.hidden[last, row], self.memory[lags - 1 + last, row], window)
+
+    def signal(self, name: str) -> Tensor:
+        """One entry of the readout."""
+        i, f, o, g, _ = self.gates.split(self.units, dim=-1)
+        if name == "attention":
+            return self.slots.nearest_first(self.slots.attention)
+        if name == "attention_used":
+            return self.slots.nearest_first(self.slots.used)
+        if name == "contribution":
+            return self.slots.contribution(self.output)
+        if name == "running_statistics":
+            by_step = [0.0 if self.fitting and n >= SMALLEST_BATCH else 1.0 for n in self.running]
+            return self.gates.new_tensor(by_step)[:, None].expand(-1, self.batch)
+        found = {
+            "context": self.slots.context,
+            "hidden": self.hidden[1:],
+            "memory": self.memory[len(self.lags) :],
+            "input_gate": i,
+            "forget_gate": f,
+            "output_gate": o,
+            "candidate": g,
+        }
+        return found[name]
+
+    def statistics(self) -> dict[str, list[Tensor]]:
+        """Batch statistics of each timestep that took its own, and the largest memory."""
+        found = self.slots.statistics() if self.fitting else {}
+        for norm in (self.context_norm, self.memory_norm, self.hidden_norm):
+            if self.fitting and norm.kind == "batch":
+                own = [t for t, n in enumerate(self.running) if n >= SMALLEST_BATCH]
+                found[f"{norm.name}_statistics"] = [norm.counted[t] for t in own]
+        if self.training:
+            memories = self.memory[len(self.lags) :]
+            found["largest_memory"] = [torch.linalg.vector_norm(memories, torch.inf)]
+        return found
+
+
+def _context_norm(cell: LARNNCell) -> Norm:
+    """The norm of what is attended; one that changes nothing where there is none."""
+    if cell.options.context == "elu":
+        return cell.attention.context_norm
+    return Norm(cell.hidden_size, "none")

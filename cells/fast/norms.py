@@ -1,0 +1,111 @@
+"""The norms of a recurrence, one timestep after the other, with what their gradients need."""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cells.norms import Norm
+
+__all__ = ["Part", "StepNorm", "norm_weights"]
+
+
+def norm_weights(name: str, norm: Norm) -> dict[str, Tensor]:
+    """What a norm learns, as `name_gain` and `name_shift`."""
+    learned = {f"{name}_gain": norm.weight, f"{name}_shift": norm.bias}
+    return {key: weight for key, weight in learned.items() if weight is not None}
+
+
+class Part:
+    """A part of a sweep that holds tensors of its own and adds up gradients of its own weights."""
+
+    gradients: dict[str, Tensor]
+
+    def add(self, name: str, gradient: Tensor) -> None:
+        """Adds to the gradient of a weight."""
+        total = self.gradients.get(name)
+        self.gradients[name] = gradient if total is None else total.add_(gradient)
+
+
+class StepNorm(Part):
+    """One norm over the timesteps of a sweep; the equations are `Norm`'s.
+
+    Arguments:
+        name: Of the norm, in the weights.
+        norm: For its kind, ε and running statistics.
+    """
+
+    def __init__(self, name: str, norm: Norm) -> None:
+        self.name, self.kind, self.units, self.epsilon = name, norm.kind, norm.units, norm.epsilon
+        running = norm.kind == "batch"
+        self.running = (norm.running_mean, norm.running_var) if running else None
+        self.gradients = {}
+
+    def begin(self, weights: Mapping[str, Tensor], like: Tensor, time: int, batch: int) -> None:
+        """Room for the statistics of all timesteps.
+
+        Batch norm keeps count, mean and unbiased variance, mean and inverse deviation of each;
+        layer norm mean and inverse deviation of each row.
+        """
+        self.gain, self.shift = (weights.get(f"{self.name}_{part}") for part in ("gain", "shift"))
+        if self.kind == "batch":
+            self.counted = like.new_zeros(time, 3, self.units)
+            self.kept = like.new_zeros(time, 2, self.units)
+        elif self.kind == "layer":
+            self.kept = like.new_zeros(time, 2, batch, 1)
+
+    def forward(
+        self, t: int, x: Float[Tensor, "row unit"], *, own: bool
+    ) -> Float[Tensor, "row unit"]:
+        """Normalises a timestep; `own` is whether batch norm takes the rows' own statistics."""
+        if self.kind == "none":
+            return x
+        if self.kind == "layer":
+            y, mean, scale = torch.native_layer_norm(
+                x, [self.units], self.gain, self.shift, self.epsilon
+            )
+            self.kept[t, 0, : len(x)], self.kept[t, 1, : len(x)] = mean, scale
+            return y
+        if own:
+            self.counted[t, 0] = len(x)
+            _, mean, variance = self.counted[t]
+            # With a momentum of one the batch's statistics are written over these two.
+            y, mean, scale = torch.native_batch_norm(
+                x, self.gain, self.shift, mean, variance, True, 1.0, self.epsilon
+            )
+            self.kept[t, 0], self.kept[t, 1] = mean, scale
+            return y
+        mean, variance = self.running  # type: ignore[misc]  # batch norm has them
+        y, _, _ = torch.native_batch_norm(
+            x, self.gain, self.shift, mean, variance, False, 0.0, self.epsilon
+        )
+        return y
+
+    def backward(
+        self,
+        t: int,
+        dy: Float[Tensor, "row unit"],
+        x: Float[Tensor, "row unit"],
+        *,
+        own: bool,
+    ) -> Float[Tensor, "row unit"]:
+        """The gradient of what was normalised; those of gain and shift are added up."""
+        if self.kind == "none":
+            return dy
+        wanted = [True, self.gain is not None, self.shift is not None]
+        if self.kind == "layer":
+            mean, scale = self.kept[t, 0, : len(x)], self.kept[t, 1, : len(x)]
+            dx, d_gain, d_shift = torch.ops.aten.native_layer_norm_backward(
+                dy, x, [self.units], mean, scale, self.gain, self.shift, wanted
+            )
+        else:
+            mean, scale = self.kept[t]
+            dx, d_gain, d_shift = torch.ops.aten.native_batch_norm_backward(
+                dy, x, self.gain, *self.running, mean, scale, own, self.epsilon, wanted
+            )
+        for part, gradient in (("gain", d_gain), ("shift", d_shift)):
+            if gradient is not None:
+                self.add(f"{self.name}_{part}", gradient)
+        found: Tensor = dx
+        return found

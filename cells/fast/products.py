@@ -1,0 +1,100 @@
+"""Matrix products, by whichever library is faster, and the gradients of weights that are made of
+them."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+__all__ = ["WeightGradients", "add_product", "product"]
+
+# Multiplications below which oneDNN's preparations cost more than it gains.
+SMALL = 1_000_000
+
+# The operator by which torch's own compiler reaches oneDNN. On processors of some makes MKL,
+# behind torch.mm, leaves half of the vector width unused.
+_onednn = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
+
+
+def product(a: Float[Tensor, "row inner"], b: Float[Tensor, "column inner"]) -> Tensor:
+    r""":math:`a b^\top`, in float32 and float64 alike; both factors are read as they lie."""
+    if _suits_onednn(a, b):
+        result: Tensor = _onednn(a, b, None, "none", [], "")  # type: ignore[misc]
+        return result
+    return torch.mm(a, b.t())
+
+
+def add_product(
+    offset: Float[Tensor, "row column"],
+    a: Float[Tensor, "row inner"],
+    b: Float[Tensor, "column inner"],
+) -> Tensor:
+    r""":math:`o + a b^\top`."""
+    if _suits_onednn(a, b):
+        result: Tensor = _onednn.binary(a, offset, b, None, "add")  # type: ignore[union-attr]
+        return result
+    if torch.is_autocast_enabled(a.device.type):
+        return offset + torch.mm(a, b.t())  # addmm would round the offset too
+    return torch.addmm(offset, a, b.t())
+
+
+def _suits_onednn(a: Tensor, b: Tensor) -> bool:
+    # Factors with gaps between their rows would be multiplied by its reference code, very slowly.
+    return (
+        _onednn is not None
+        and a.dtype is b.dtype is torch.float32
+        and a.device.type == "cpu"
+        and a.numel() * b.shape[0] >= SMALL
+        and (a.is_contiguous() or a.t().is_contiguous())
+        and (b.is_contiguous() or b.t().is_contiguous())
+        and not torch.is_autocast_enabled("cpu")  # which asks for another precision
+        and torch.backends.mkldnn.is_available()
+    )
+
+
+class WeightGradients:
+    r"""The gradient of one matrix that maps several inputs side by side, with a bias.
+
+    .. math:: \nabla [W_1\; W_2 \ldots\; b] = \sum_t \delta_t^\top [x_{1,t}\; x_{2,t} \ldots\; 1]
+
+    One product a piece of the sequence, with the rows of all its timesteps as the inner axis.
+    """
+
+    def __init__(self) -> None:
+        self._total: Tensor | None = None
+        self._widths: list[int] = []
+        self._room: dict[str, Tensor] = {}
+
+    def add(self, delta: Float[Tensor, "time batch out"], *inputs: Tensor) -> None:
+        """Adds the timesteps of a piece.
+
+        Arguments:
+            delta: The gradient of what the matrix gave.
+            inputs: What it read, each `(time, batch, feature)`.
+        """
+        rows = delta.shape[0] * delta.shape[1]
+        self._widths = [part.shape[-1] for part in inputs]
+        # Transposed while still in the cache: the inner axis must be the last for either factor.
+        left = self._rows("left", delta.shape[-1], rows, delta)
+        left.copy_(delta.reshape(rows, -1).t())
+        right = self._rows("right", sum(self._widths) + 1, rows, delta)
+        start = 0
+        for part, width in zip(inputs, self._widths, strict=True):
+            right[start : start + width].copy_(part.reshape(rows, width).t())
+            start += width
+        right[start].fill_(1)
+        more = product(left, right)
+        self._total = more if self._total is None else self._total.add_(more)
+
+    def _rows(self, name: str, height: int, rows: int, like: Tensor) -> Tensor:
+        """Room that is used again for every piece; fresh memory costs more than the product."""
+        room = self._room.get(name)
+        if room is None or room.numel() < height * rows:
+            room = self._room[name] = like.new_empty(height * rows)
+        return room[: height * rows].view(height, rows)
+
+    def parts(self) -> list[Tensor]:
+        """The gradient of each input's matrix `(out, feature)`, and of the bias `(out)`."""
+        if self._total is None:
+            raise RuntimeError("No timestep was added.")
+        *matrices, bias = self._total.split([*self._widths, 1], dim=1)
+        return [*matrices, bias[:, 0]]

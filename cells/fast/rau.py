@@ -1,0 +1,202 @@
+"""RAU over a whole sequence; the equations are `RAUCell`'s."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from cells.fast.products import WeightGradients, product
+from cells.fast.sweep import Arriving, Carried, Gradients, Sweep
+from cells.lengths import Rows
+from cells.rau import RAUCell, RAUState
+
+__all__ = ["RAUSweep"]
+
+
+class RAUSweep(Sweep):
+    """All timesteps of a RAU that attends over its input and its state."""
+
+    def __init__(self, cell: RAUCell, rows: Rows, keep: frozenset[str], *, saving: bool) -> None:
+        super().__init__(cell, rows, keep, saving=saving)
+        self.both = cell.input_size + cell.hidden_size
+        self.scale = float(self.both) if cell.rescale else 1.0
+
+    @staticmethod
+    def obstacle(cell: RAUCell, state: RAUState) -> str | None:
+        """The other readings weigh something else."""
+        return None if cell.reading == "input" else f"reading={cell.reading!r}"
+
+    @staticmethod
+    def weights(cell: RAUCell) -> dict[str, Tensor]:
+        """The maps of gates and scores, which read the same, of the plain candidate, and so on."""
+        features, both = cell.input_size, 2 * cell.hidden_size
+        from_input, score = cell.from_input, cell.score
+        weights: dict[str, Any] = {
+            "from_input": torch.cat([from_input.weight[:both], score.weight[:, :features]]),
+            "from_hidden": torch.cat(
+                [
+                    cell.update_from_hidden.weight,
+                    cell.reset_from_hidden.weight,
+                    score.weight[:, features:],
+                ]
+            ),
+            "plain_from_input": from_input.weight[both:],
+            "plain_from_recalled": cell.candidate_from_hidden.weight,
+            "attended": cell.attended.weight,
+        }
+        if from_input.bias is not None:
+            weights["bias"] = torch.cat([from_input.bias[:both], score.bias])
+            weights["plain_bias"] = from_input.bias[both:]
+            weights["attended_bias"] = cell.attended.bias
+        return weights
+
+    def forward(
+        self,
+        x: Float[Tensor, "time batch feature"],
+        start: Carried,
+        weights: Mapping[str, Tensor],
+    ) -> Float[Tensor, "time batch unit"]:
+        """All timesteps."""
+        units, features, keep = self.units, self.features, self.keep
+        self.x = x.contiguous()
+        self.from_input, self.from_hidden = weights["from_input"], weights["from_hidden"]
+        self.plain_from_input = weights["plain_from_input"]
+        self.plain_from_recalled = weights["plain_from_recalled"]
+        self.attended = weights["attended"]
+        self.gates = self.hoisted(self.x, self.from_input, weights.get("bias"))
+        self.plain = self.hoisted(self.x, self.plain_from_input, weights.get("plain_bias"))
+        z_r, attention = map(self.steps, self.gates.split([2 * units, self.both], dim=-1))
+        z, r = (self.steps(gate) for gate in self.gates[..., : 2 * units].chunk(2, dim=-1))
+        x_now, plain = self.steps(self.x), self.steps(self.plain)
+
+        self.hidden = self.buffer(start.hidden, units, lead=1)
+        self.hidden[0] = start.hidden
+        h_past, h = self.steps(self.hidden[:-1]), self.steps(self.hidden[1:])
+        saving, room = self.saving, start.hidden
+        self.recalled = self.passing(room, units, needed=saving)  # what the reset gate leaves
+        self.weighed = self.passing(room, self.both, needed=saving)
+        shown = saving or "attended_candidate" in keep
+        self.attended_candidate = self.passing(room, units, needed=shown)
+        self.candidate = self.passing(room, units, needed=saving or "candidate" in keep)
+        recalled, weighed = self.steps(self.recalled), self.steps(self.weighed)
+        attended, candidate = self.steps(self.attended_candidate), self.steps(self.candidate)
+        offset = weights.get("attended_bias", room.new_zeros(units))
+
+        for t in range(self.time):
+            raw = product(h_past[t], self.from_hidden)
+            torch.add(z_r[t], raw[:, : 2 * units], out=z_r[t]).sigmoid_()
+            torch.mul(r[t], h_past[t], out=recalled[t])
+            plain[t].add_(product(recalled[t], self.plain_from_recalled)).tanh_()
+
+            scores = attention[t] + raw[:, 2 * units :]
+            torch.softmax(scores, dim=-1, out=attention[t])
+            values = torch.cat([x_now[t], h_past[t]], dim=-1)
+            torch.mul(attention[t], values, out=weighed[t])
+            if self.scale != 1:
+                weighed[t].mul_(self.scale)
+            torch.add(product(weighed[t], self.attended), offset, out=attended[t]).tanh_()
+
+            torch.add(plain[t], attended[t], out=candidate[t]).div_(2)
+            torch.lerp(h_past[t], candidate[t], z[t], out=h[t])
+        return self.hidden[1:]
+
+    def backward(self, arriving: Arriving, *, for_x: bool) -> Gradients:
+        """Backpropagation through time."""
+        units, features, both = self.units, self.features, self.both
+        d_x = torch.empty_like(self.x) if for_x else None
+        of_gates, of_plain, of_attended = (WeightGradients() for _ in range(3))
+        arriving_h, last_h = self.steps(arriving.output), self.waiting(arriving.hidden, self.hidden)
+        carried = last_h[: self.running[-1]]
+        to_hidden, to_recalled = self.from_hidden.t(), self.plain_from_recalled.t()
+        to_weighed = self.attended.t()
+        for start, end in self.pieces(2 * units + both):
+            gates, size = self.gates[start:end], end - start
+            z, r, attention = gates.split([units, units, both], dim=-1)
+            past, plain = self.hidden[start:end], self.plain[start:end]
+            attended, weighed = self.attended_candidate[start:end], self.weighed[start:end]
+            d_gates = self.room("gates", gates, size, 2 * units + both)
+            d_h, d_plain, d_attended, kept = (
+                self.room(name, gates, size, units)
+                for name in ("hidden", "plain", "attended", "kept")
+            )
+            d_values = self.room("values", gates, size, both)
+
+            # The slopes of h_t by z and by either candidate, and of what is reset by r.
+            slope_z, slope_r, d_scores = d_gates.split([units, units, both], dim=-1)
+            torch.sub(1, z, out=kept)
+            torch.mul(z, kept, out=slope_z).mul_(self.candidate[start:end] - past)
+            torch.sub(1, r, out=slope_r).mul_(r).mul_(past)
+            for half, slope in ((plain, d_plain), (attended, d_attended)):
+                torch.mul(half, half, out=slope).neg_().add_(1).mul_(z).div_(2)
+            values = torch.cat([self.x[start:end], past], dim=-1)
+            for slopes in (d_gates, d_plain, d_attended):
+                self.blank(slopes, start)
+
+            dh, keep, delta = (self.piece(part, start) for part in (d_h, kept, d_gates))
+            dz, dr, ds = (self.piece(part, start) for part in (slope_z, slope_r, d_scores))
+            dp, da, dv = (self.piece(part, start) for part in (d_plain, d_attended, d_values))
+            alpha, value = self.piece(attention, start), self.piece(values, start)
+            of_r = self.piece(r, start)
+            for t in reversed(range(start, end)):
+                s = t - start
+                torch.add(arriving_h[t], self.joined(carried, last_h, t), out=dh[s])
+                dz[s].mul_(dh[s])
+                dp[s].mul_(dh[s])
+                da[s].mul_(dh[s])
+                d_reset = product(dp[s], to_recalled)
+                dr[s].mul_(d_reset)
+
+                # U_t ⊙ [x_t, h_{t-1}]: first as what is weighed, then by its softmax.
+                d_weighed = product(da[s], to_weighed)
+                if self.scale != 1:
+                    d_weighed.mul_(self.scale)
+                d_weighed.mul_(alpha[s])
+                dv[s].copy_(d_weighed)
+                d_weighed.mul_(value[s])
+                total = d_weighed.sum(dim=-1, keepdim=True)
+                torch.addcmul(d_weighed, alpha[s], total, value=-1, out=ds[s])
+
+                carried = product(delta[s], to_hidden)
+                carried.addcmul_(dh[s], keep[s]).addcmul_(d_reset, of_r[s])
+                carried.add_(dv[s][:, features:])
+
+            of_gates.add(d_gates, self.x[start:end], past)
+            of_plain.add(d_plain, self.x[start:end], self.recalled[start:end])
+            of_attended.add(d_attended, weighed)
+            self.note("hidden", start, d_h)
+            if d_x is not None:
+                torch.add(
+                    self.unhoisted(d_gates, self.from_input),
+                    self.unhoisted(d_plain, self.plain_from_input),
+                    out=d_x[start:end],
+                )
+                d_x[start:end] += d_values[..., :features]
+        names = (
+            ("from_input", "from_hidden", "bias"),
+            ("plain_from_input", "plain_from_recalled", "plain_bias"),
+            ("attended", "attended_bias"),
+        )
+        learned: dict[str, Tensor] = {}
+        for total, parts in zip((of_gates, of_plain, of_attended), names, strict=True):
+            learned |= zip(parts, total.parts(), strict=True)
+        return Gradients(d_x, Carried(carried), learned)
+
+    def final(self, last: Int[Tensor, "batch"]) -> Carried:
+        """The state after each row's last timestep."""
+        return Carried(self.hidden[last, torch.arange(self.batch, device=last.device)])
+
+    def signal(self, name: str) -> Tensor:
+        """One entry of the readout."""
+        z, r, attention = self.gates.split([self.units, self.units, self.both], dim=-1)
+        found = {
+            "feature_attention": attention,
+            "hidden": self.hidden[1:],
+            "update_gate": z,
+            "reset_gate": r,
+            "candidate": self.candidate,
+            "plain_candidate": self.plain,
+            "attended_candidate": self.attended_candidate,
+        }
+        return found[name]

@@ -1,0 +1,285 @@
+"""A cell over a whole sequence, written out by hand: what all fast paths share.
+
+A *sweep* computes all timesteps into buffers that are allocated once, and its gradients by
+backpropagation through time. What it keeps for the backward pass are the cell's signals, so that
+recording them costs next to nothing.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from copy import copy
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cells.base import Cell
+from cells.fast.norms import Part
+from cells.fast.products import product
+from cells.hooks import norm_of_each
+from cells.lengths import Rows
+
+__all__ = ["Arriving", "Carried", "Gradients", "Sweep"]
+
+# Entries of the widest buffer of a piece of the backward pass, so that it stays in a core's cache.
+PIECE = 1 << 18
+
+Steps = list[Float[Tensor, "running unit"]]
+
+
+class Carried(NamedTuple):
+    """A state's tensors; the window is `(lag, batch, unit)`, the previous timestep first."""
+
+    hidden: Float[Tensor, "batch unit"]
+    memory: Float[Tensor, "batch unit"] | None = None
+    window: Float[Tensor, "lag batch unit"] | None = None
+
+
+class Arriving(NamedTuple):
+    """The gradients with which a backward pass begins; None where there is none."""
+
+    output: Float[Tensor, "time batch unit"]
+    hidden: Float[Tensor, "batch unit"] | None
+    memory: Float[Tensor, "batch unit"] | None = None
+    window: Float[Tensor, "lag batch unit"] | None = None
+
+
+class Gradients(NamedTuple):
+    """What a backward pass gives."""
+
+    x: Float[Tensor, "time batch feature"] | None
+    start: Carried
+    weights: Mapping[str, Tensor]
+
+
+class Sweep(ABC):
+    """One cell over one batch of sequences, in the walk's order of rows and time.
+
+    Everything is `(time, batch, ...)`. Rows that have ended are left as they are: zero.
+
+    Arguments:
+        cell: The step, for its sizes and options.
+        rows: Their order, and how many still run at each timestep.
+        keep: Signals that will be read.
+        saving: Whether a backward pass will follow.
+
+    Attributes:
+        watching: Whether the backward pass notes the norms of the states' gradients.
+        begun: Timesteps that the state before had seen.
+        norms: For each state `(time, batch)`, after a backward pass that watched.
+    """
+
+    def __init__(self, cell: Cell[Any], rows: Rows, keep: frozenset[str], *, saving: bool) -> None:
+        self.features, self.units, self.lags = cell.input_size, cell.hidden_size, cell.lags
+        self.running, self.batch = rows.running, len(rows.order)
+        self.time, self.even = len(rows.running), rows.running[-1] == len(rows.order)
+        self.keep, self.saving = keep, saving
+        self.watching, self.begun = False, 0
+        self.norms: dict[str, Tensor] = {}
+        self._rooms: dict[str, Tensor] = {}
+        self._rooms_ahead: dict[str, Tensor] = {}
+
+    @staticmethod
+    def obstacle(cell: Any, state: Any) -> str | None:  # noqa: ANN401  (the cell's, and its state)
+        """What about the cell's options, or the state it begins with, is out of reach, if any."""
+        return None
+
+    @staticmethod
+    @abstractmethod
+    def weights(cell: Any) -> dict[str, Tensor]:  # noqa: ANN401
+        """What is learned, by the names that `forward` reads and `backward` gives gradients by."""
+
+    @abstractmethod
+    def forward(self, x: Tensor, start: Carried, weights: Mapping[str, Tensor]) -> Tensor:
+        """All timesteps.
+
+        Arguments:
+            x: `(time, batch, feature)`.
+            start: The state before the first.
+            weights: Those of `weights`.
+
+        Returns:
+            The hidden states `(time, batch, unit)`, in a buffer that the sweep keeps.
+        """
+
+    @abstractmethod
+    def final(self, last: Tensor) -> Carried:
+        """The state of each row after its own last timestep; `last` is how many it has taken."""
+
+    @abstractmethod
+    def backward(self, arriving: Arriving, *, for_x: bool) -> Gradients:
+        """The gradients of all that `forward` was given."""
+
+    @abstractmethod
+    def signal(self, name: str) -> Tensor:
+        """One entry of the readout, `(time, batch, ...)`."""
+
+    def statistics(self) -> dict[str, list[Tensor]]:
+        """Batch statistics of each step, in training."""
+        return {}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What a backward pass needs, by attribute (`part.attribute` for that of a part)."""
+        return {
+            f"{name}.{attribute}": value
+            for name, holder in self._holders().items()
+            for attribute, value in vars(holder).items()
+            if isinstance(value, Tensor)
+        }
+
+    def release(self) -> None:
+        """Lets go of all tensors; who saved them still has them."""
+        for holder in self._holders().values():
+            for attribute, value in list(vars(holder).items()):
+                if isinstance(value, Tensor):
+                    delattr(holder, attribute)
+
+    def revived(self, tensors: Mapping[str, Tensor]) -> "Sweep":
+        """The same sweep with its tensors, for one backward pass."""
+        sweep = copy(self)
+        sweep.norms, sweep._rooms, sweep._rooms_ahead = {}, {}, {}
+        for name, holder in self._holders().items():
+            if name:
+                part = copy(holder)
+                part.gradients = {}
+                setattr(sweep, name, part)
+        holders = sweep._holders()
+        for path, value in tensors.items():
+            name, attribute = path.split(".")
+            setattr(holders[name], attribute, value)
+        return sweep
+
+    def _holders(self) -> dict[str, Any]:
+        parts = {name: part for name, part in vars(self).items() if isinstance(part, Part)}
+        return {"": self, **parts}
+
+    # What forward passes are made of
+
+    def hoisted(self, x: Tensor, matrix: Tensor, bias: Tensor | None) -> Tensor:
+        """What the input adds to every timestep, as one product before the loop."""
+        rows = x.view(self.time * self.batch, self.features)
+        mapped = product(rows, matrix).to(x.dtype)
+        if bias is not None:
+            mapped += bias
+        return mapped.view(self.time, self.batch, -1)
+
+    def buffer(self, like: Tensor, *axes: int, lead: int = 0) -> Tensor:
+        """Room for all timesteps, and `lead` more before them."""
+        make = like.new_empty if self.even else like.new_zeros
+        return make((lead + self.time, self.batch, *axes))
+
+    def passing(self, like: Tensor, *axes: int, needed: bool) -> Tensor:
+        """As `buffer` if needed; otherwise a single timestep's room, written again and again."""
+        if needed:
+            return self.buffer(like, *axes)
+        return like.new_zeros((1, self.batch, *axes)).expand(self.time, -1, *axes)
+
+    def with_window(self, window: Tensor, *, lead: int) -> Tensor:
+        """A buffer of states that begins with those of a window, the oldest first."""
+        states = self.buffer(window, self.units, lead=lead)
+        states[:lead] = window.flip(0)
+        return states
+
+    def window_after(self, states: Tensor, last: Tensor, *, lead: int) -> Tensor:
+        """The window of each row after its own last timestep, the nearest first."""
+        return states[self._places_after(last, lead), torch.arange(self.batch, device=last.device)]
+
+    def _places_after(self, last: Tensor, lead: int) -> Tensor:
+        lags = torch.arange(1, lead + 1, device=last.device)
+        return lead + last - lags[:, None]
+
+    def steps(self, buffer: Tensor) -> list[Tensor]:
+        """The running rows of each timestep."""
+        if self.even:
+            return list(buffer.unbind())
+        return [rows[:n] for rows, n in zip(buffer.unbind(), self.running, strict=True)]
+
+    # What backward passes are made of
+
+    def pieces(self, width: int) -> Iterator[tuple[int, int]]:
+        """Stretches of time, the last first, in which bulk work stays in a core's cache."""
+        size = max(1, PIECE // (width * self.batch))
+        for end in range(self.time, 0, -size):
+            yield max(0, end - size), end
+
+    def room(self, name: str, like: Tensor, steps: int, *axes: int) -> Tensor:
+        """Room for a piece, the same for every piece: fresh memory is dear."""
+        shape = (steps, self.batch, *axes)
+        size = torch.Size(shape).numel()
+        if name not in self._rooms or self._rooms[name].numel() < size:
+            self._rooms[name] = like.new_empty(size)
+        room = self._rooms[name][:size].view(shape)
+        return room if self.even else room.zero_()
+
+    def piece(self, buffer: Tensor, start: int) -> list[Tensor]:
+        """The running rows of each timestep of a piece."""
+        if self.even:
+            return list(buffer.unbind())
+        running = self.running[start : start + len(buffer)]
+        return [rows[:n] for rows, n in zip(buffer.unbind(), running, strict=True)]
+
+    def blank(self, buffer: Tensor, start: int) -> None:
+        """Zeros for the rows of a piece that have ended."""
+        if not self.even:
+            for rows, n in zip(buffer, self.running[start : start + len(buffer)], strict=True):
+                rows[n:] = 0
+
+    def unhoisted(self, delta: Float[Tensor, "time batch out"], matrix: Tensor) -> Tensor:
+        """The gradient of the input, from that of what `hoisted` gave."""
+        rows = delta.reshape(-1, delta.shape[-1])
+        mapped = product(rows, matrix.t()).to(rows.dtype)
+        return mapped.view(*delta.shape[:2], self.features)
+
+    def waiting(self, final: Tensor | None, like: Tensor) -> Tensor:
+        """The gradient that reaches each row at its own last timestep."""
+        return like.new_zeros(self.batch, self.units) if final is None else final
+
+    def window_gradients(
+        self, arriving: Tensor | None, like: Tensor, *, lead: int
+    ) -> tuple[Tensor | None, Tensor]:
+        """What arrives at a returned window, by the timestep whose state each entry is.
+
+        Arguments:
+            arriving: Gradients `(lag, batch, unit)`.
+            like: For device and precision.
+            lead: Lags of the window.
+
+        Returns:
+            Gradients of the states of all timesteps, if any; and of the window before them
+            (after a short sequence some of its entries are still in the returned one).
+        """
+        if arriving is None:
+            return None, like.new_zeros(lead, self.batch, self.units)
+        states = like.new_zeros(lead + self.time, self.batch, self.units)
+        rows = torch.arange(self.batch, device=states.device)
+        last = torch.tensor(self.running, device=states.device)[:, None] > rows
+        places = self._places_after(last.sum(dim=0), lead)
+        states.index_put_((places, rows.expand_as(places)), arriving, accumulate=True)
+        return states[lead:], states[:lead].flip(0)
+
+    def ahead(self, name: str, like: Tensor, start: int, end: int) -> Tensor:
+        """Room for a piece's gradients with those of the timesteps after it, as far as lags reach.
+
+        Entry 0 is timestep `start`. Pieces must come one after the other, the last first.
+        """
+        reach, earlier = self.lags[-1], self._rooms_ahead.get(name)
+        tail = None if earlier is None else earlier[:reach].clone()  # before its room is reused
+        room = self.room(name, like, end - start + reach, self.units)
+        room[end - start :] = 0 if tail is None else tail
+        self._rooms_ahead[name] = room
+        return room
+
+    def joined(self, carried: Tensor, waiting: Tensor, t: int) -> Tensor:
+        """The gradient carried back to a timestep, with that of the rows whose last one it is."""
+        running = self.running[t]
+        if len(carried) == running:
+            return carried
+        return torch.cat([carried, waiting[len(carried) : running]])
+
+    def note(self, state: str, start: int, gradients: Tensor) -> None:
+        """The norms of a piece of a state's gradients, if anyone watches."""
+        if self.watching:
+            if state not in self.norms:
+                self.norms[state] = gradients.new_zeros(self.time, self.batch)
+            self.norms[state][start : start + len(gradients)] = norm_of_each(gradients)

@@ -1,0 +1,135 @@
+"""A sweep as one node of the graph."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from cells.fast.sweep import Arriving, Carried, Sweep
+from cells.lengths import Rows
+
+__all__ = ["Report", "sweep_whole"]
+
+Report = Callable[[dict[str, Tensor]], None]
+
+
+class _Plan(NamedTuple):
+    """What the node needs besides tensors."""
+
+    sweep: Sweep
+    rows: Rows
+    longest: int
+    weights: tuple[str, ...]
+    report: Report | None
+
+
+def sweep_whole(
+    sweep: Sweep,
+    x: Float[Tensor, "time batch feature"],
+    rows: Rows,
+    start: Carried,
+    weights: Mapping[str, Tensor],
+    *,
+    report: Report | None = None,
+) -> tuple[Float[Tensor, "time batch unit"], Carried]:
+    """Runs a sweep, as one node of the graph if it was made for saving.
+
+    Arguments:
+        sweep: Made for these rows; it has its signals afterwards.
+        x: In the caller's order.
+        rows: The order of the walk.
+        start: The state before, in the walk's order.
+        weights: What the sweep reads of its cell.
+        report: Takes the norms of the states' gradients when a backward pass ends.
+
+    Returns:
+        The output in the caller's order, zero in padding, and the state after each row's own last
+        timestep, in the walk's order.
+    """
+    plan = _Plan(sweep, rows, len(x), tuple(weights), report)
+    tensors = (x, *start, *weights.values())
+    if sweep.saving:
+        output, *final = _Whole.apply(plan, *tensors)  # type: ignore[no-untyped-call]
+        return output, Carried(*final)
+    return _run(plan, *(t if t is None else t.detach() for t in tensors))
+
+
+def _run(plan: _Plan, x: Tensor | None, *tensors: Tensor | None) -> tuple[Tensor, Carried]:
+    assert x is not None  # noqa: S101  (the first of the tensors)
+    start, learned = Carried(*tensors[:3]), tensors[3:]
+    weights = {name: t for name, t in zip(plan.weights, learned, strict=True) if t is not None}
+    hidden = plan.sweep.forward(plan.rows.to_walk(x), start, weights)
+    output = plan.rows.from_walk(hidden, longest=plan.longest, fill=0.0)
+    if output is hidden:
+        # Callers may change what they are given in place; the sweep still needs its own.
+        output = hidden.clone()
+    last = plan.rows.lengths[plan.rows.order].to(x.device)
+    return output, plan.sweep.final(last)
+
+
+class _Whole(torch.autograd.Function):
+    """Forward and backward of a whole sequence."""
+
+    @staticmethod
+    def forward(ctx: Any, plan: _Plan, *tensors: Tensor | None) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        """As `_run`."""
+        ctx.set_materialize_grads(False)
+        output, final = _run(plan, *tensors)
+        # Saved as any node saves its tensors, so that torch frees them and sees changes in place.
+        buffers = plan.sweep.tensors()
+        ctx.plan, ctx.names, ctx.given = plan, tuple(buffers), len(tensors)
+        ctx.save_for_backward(*tensors, *buffers.values())
+        device = output.device.type
+        ctx.mixed = device, torch.get_autocast_dtype(device), torch.is_autocast_enabled(device)
+        return output, *final
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(
+        ctx: Any,  # noqa: ANN401
+        output: Tensor | None,
+        *final: Tensor | None,
+    ) -> tuple[Tensor | None, ...]:
+        """The gradients of the input, the state before and the weights."""
+        plan: _Plan = ctx.plan
+        x, *tensors = ctx.saved_tensors[: ctx.given]
+        sweep = plan.sweep.revived(
+            dict(zip(ctx.names, ctx.saved_tensors[ctx.given :], strict=True))
+        )
+        sweep.watching = plan.report is not None
+        shape = (plan.longest, sweep.batch, sweep.units)
+        whole = x.new_zeros(shape) if output is None else output
+        device, dtype, enabled = ctx.mixed
+        with torch.autocast(device, dtype, enabled):
+            found = sweep.backward(
+                Arriving(plan.rows.to_walk(whole), *final), for_x=ctx.needs_input_grad[1]
+            )
+        if plan.report is not None:
+            _report_at_the_end(plan, sweep.norms)
+        d_x = found.x
+        if d_x is not None:
+            d_x = plan.rows.from_walk(d_x, longest=plan.longest, fill=0.0)
+        learned = [found.weights[name] for name in plan.weights]
+        return None, d_x, *_shaped(found.start, tensors), *learned
+
+
+def _shaped(start: Carried, given: list[Tensor | None]) -> list[Tensor | None]:
+    return [None if g is None else d for g, d in zip(given, start, strict=False)]
+
+
+def _report_at_the_end(plan: _Plan, norms: dict[str, Tensor]) -> None:
+    """Hands the norms over when the whole backward pass is over, as hooks on states do."""
+    report = plan.report
+    whole = {
+        f"{name}_gradient_norm": plan.rows.from_walk(values, longest=plan.longest, fill=torch.nan)
+        for name, values in norms.items()
+    }
+
+    def finish() -> None:
+        if report is not None:
+            report(whole)
+
+    torch.autograd.Variable._execution_engine.queue_callback(finish)

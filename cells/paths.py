@@ -1,0 +1,194 @@
+"""The ways in which a layer reads a sequence with a cell: step by step, or all at once."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, get_args
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from cells.base import Cell, Edit
+from cells.fast import SWEEPS, Carried, sweep_whole
+from cells.gates import LSTMGates
+from cells.hooks import watch_gradients
+from cells.larnn_attention import WindowAttention
+from cells.lengths import Rows
+from cells.norms import Norm
+from cells.walk import Tap, map_state, walk
+
+__all__ = ["Call", "Path", "Read", "check_path", "obstacle", "read", "worth_saying"]
+
+Path = Literal["auto", "step", "fast"]
+
+# Parts of the built-in cells whose computation the fast paths know.
+_KNOWN = (nn.Linear, LSTMGates, Norm, WindowAttention)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One cell that reads one batch of sequences in one direction.
+
+    Arguments:
+        cell: The step.
+        x: In the caller's order.
+        rows: The order of the walk.
+        state: Before the first timestep, in the caller's order.
+        keep: Names of readout entries to collect.
+        edits: Applied to attention at every step.
+        group: The layer and direction, for the edits.
+        tap: Stands on every use of a state.
+        report: Takes the norms of the states' gradients when a backward pass ends.
+    """
+
+    cell: Cell[Any]
+    x: Float[Tensor, "time batch feature"]
+    rows: Rows
+    state: Any
+    keep: frozenset[str] = frozenset()
+    edits: Sequence[Edit] = ()
+    group: str = ""
+    tap: Tap | None = None
+    report: Callable[[dict[str, Tensor]], None] | None = None
+
+
+class Read(NamedTuple):
+    """What reading leaves, in the caller's order of rows and time."""
+
+    output: Float[Tensor, "time batch unit"]
+    state: Any
+    readouts: dict[str, Tensor]
+    statistics: dict[str, list[Tensor]]
+
+
+def check_path(path: str) -> Path:
+    """A path by its name.
+
+    Raises:
+        ValueError: If there is none of that name.
+    """
+    if path not in get_args(Path):
+        raise ValueError(f"A path is one of {get_args(Path)}, got {path!r}.")
+    return path  # type: ignore[return-value]
+
+
+def worth_saying(cell: Cell[Any]) -> bool:
+    """Whether a user would expect a fast path for this cell."""
+    return type(cell) in SWEEPS
+
+
+def obstacle(call: Call) -> str | None:
+    """Why a call cannot be read all at once; None if it can."""
+    sweep = SWEEPS.get(type(call.cell))
+    if sweep is None:
+        return f"{type(call.cell).__name__} has no fast path"
+    if call.edits:
+        return "an edit is registered"
+    if call.tap is not None:
+        return "the uses of its states are watched"
+    if _transformed():
+        return "a function transform (vmap, jvp, torch.func.grad) is active"
+    if call.report is not None and not call.x.requires_grad and _partly_frozen(call.cell):
+        return "gradients are watched while some of its weights are frozen"
+    return _foreign_part(call.cell) or sweep.obstacle(call.cell, call.state)
+
+
+def read(call: Call, path: Literal["step", "fast"]) -> Read:
+    """Reads the sequences, step by step or all at once."""
+    return _read_whole(call) if path == "fast" else _read_steps(call)
+
+
+def _read_steps(call: Call) -> Read:
+    rows, longest = call.rows, len(call.x)
+    walked = walk(
+        call.cell,
+        rows.arrange(call.x),
+        rows,
+        map_state(rows.sort_rows, call.state),
+        keep=call.keep,
+        edits=call.edits,
+        group=call.group,
+        tap=call.tap,
+    )
+    if call.report is not None and walked.outputs[0].requires_grad:
+        watch_gradients(walked.states, rows, longest=longest, report=call.report)
+    return Read(
+        rows.restore(walked.outputs, longest=longest, fill=0.0),
+        map_state(rows.restore_rows, walked.state),
+        {
+            name: rows.restore(steps, longest=longest, fill=_missing(steps[0]))
+            for name, steps in walked.readouts.items()
+        },
+        walked.statistics,
+    )
+
+
+def _read_whole(call: Call) -> Read:
+    cell, rows = call.cell, call.rows
+    kind = SWEEPS[type(cell)]
+    weights, start = kind.weights(cell), _carried(map_state(rows.sort_rows, call.state))
+    x = call.x
+    if torch.is_autocast_enabled(x.device.type):
+        x = x.to(start.hidden.dtype)
+    given = (x, *start, *weights.values())
+    saving = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in given)
+    sweep = kind(cell, rows, call.keep, saving=saving)
+    if "steps" in call.state._fields:
+        sweep.begun = int(call.state.steps[0])
+    output, final = sweep_whole(sweep, x, rows, start, weights, report=call.report)
+    with torch.no_grad():
+        readouts = {
+            name: rows.from_walk(signal, longest=len(x), fill=_missing(signal))
+            for name in cell.signals
+            if name in call.keep
+            for signal in [sweep.signal(name)]
+        }
+        statistics = sweep.statistics()
+    sweep.release()
+    state = _state(call.state, final, rows)
+    return Read(output, map_state(rows.restore_rows, state), readouts, statistics)
+
+
+def _carried(state: Any) -> Carried:  # noqa: ANN401  (a cell's own named tuple)
+    fields = state._asdict()
+    window = torch.stack(fields["window"]) if "window" in fields else None
+    return Carried(state.hidden, fields.get("memory"), window)
+
+
+def _state(start: Any, final: Carried, rows: Rows) -> Any:  # noqa: ANN401
+    """The state in the form of the one that was given, in the walk's order."""
+    fields: dict[str, Any] = {"hidden": final.hidden}
+    if final.memory is not None:
+        fields["memory"] = final.memory
+    if final.window is not None:
+        taken = rows.lengths[rows.order].to(final.hidden.device)
+        fields["window"], fields["steps"] = (
+            final.window.unbind(),
+            rows.sort_rows(start.steps) + taken,
+        )
+    return type(start)(**fields)
+
+
+def _transformed() -> bool:
+    forward_mode: bool = torch.autograd.forward_ad._current_level >= 0
+    return forward_mode or torch._C._are_functorch_transforms_active()
+
+
+def _partly_frozen(cell: Cell[Any]) -> bool:
+    """Whether some states may depend on nothing that asks for gradients, and others do."""
+    return len({parameter.requires_grad for parameter in cell.parameters()}) > 1
+
+
+def _foreign_part(cell: Cell[Any]) -> str | None:
+    """A part that was replaced or is hooked, so that its own forward must be called."""
+    for name, module in cell.named_modules():
+        known = module is cell or type(module) in _KNOWN
+        if not known:
+            return f"{name} is a {type(module).__name__}"
+        if module._forward_hooks or module._forward_pre_hooks or module._backward_hooks:
+            return f"{name or 'the cell'} has hooks"
+    return None
+
+
+def _missing(value: Tensor) -> float:
+    return torch.nan if value.is_floating_point() else 0
