@@ -24,7 +24,7 @@ from cells.larnn_options import FIXED, PAPER, PRESETS, RELEASED, STABLE, LARNNOp
 from cells.layers import GRU, LARNN, LSTM, RAU, RRA
 from cells.lstm import LSTMCell, LSTMState
 from cells.rau import RAUCell, RAUState
-from cells.recurrent import Recurrent
+from cells.recurrent import Recurrent, StepByStepWarning
 from cells.rra import RRACell, RRAState
 
 __all__ = [
@@ -59,6 +59,7 @@ __all__ = [
     "Route",
     "Signal",
     "Slot",
+    "StepByStepWarning",
     "Via",
     "alias",
     "same",

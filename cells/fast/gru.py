@@ -154,7 +154,7 @@ class GRUSweep(Sweep):
     def signal(self, name: str) -> Tensor:
         """One entry of the readout."""
         z, r, candidate = self.gates.chunk(3, dim=-1)
-        found = {
+        found: dict[str, Tensor] = {
             "hidden": self.hidden[1:],
             "update_gate": z,
             "reset_gate": r,

@@ -60,19 +60,21 @@ class LARNNSweep(Sweep):
     def weights(cell: LARNNCell) -> dict[str, Tensor]:
         """The maps of gates and query, of entries, of what is attended, and the norms."""
         attention, gates = cell.attention, gate_weights(cell.gates)
-        biases = [gates.get("bias"), cell.from_attention.bias]
-        given = [bias for bias in biases if bias is not None]
-        query_bias = attention.query_from_input.bias
         zeros = gates["from_input"].new_zeros(())
-        of_gates = sum(given) if given else zeros.expand(4 * cell.hidden_size)
+        of_gates = zeros.expand(4 * cell.hidden_size)
+        for bias in (gates.get("bias"), cell.from_attention.bias):
+            of_gates = of_gates if bias is None else of_gates + bias
+        query_bias = attention.query_from_input.bias
         of_query = zeros.expand(cell.hidden_size) if query_bias is None else query_bias
         maps = (attention.key, attention.value)
-        of_entries = [zeros.expand(cell.hidden_size) if m.bias is None else m.bias for m in maps]
+        of_entries: list[Tensor] = [
+            zeros.expand(cell.hidden_size) if m.bias is None else m.bias for m in maps
+        ]
         weights: dict[str, Any] = {
             "from_input": torch.cat([gates["from_input"], attention.query_from_input.weight]),
             "bias": torch.cat([of_gates, of_query]),
             "from_hidden": torch.cat([gates["from_hidden"], attention.query_from_hidden.weight]),
-            "to_entry": torch.cat([m.weight for m in maps]),
+            "to_entry": torch.cat((maps[0].weight, maps[1].weight)),
             "entry_bias": torch.cat(of_entries),
             "output": attention.output.weight,
             "output_bias": attention.output.bias,
@@ -93,7 +95,7 @@ class LARNNSweep(Sweep):
         weights: Mapping[str, Tensor],
     ) -> Float[Tensor, "time batch unit"]:
         """All timesteps."""
-        assert start.memory is not None and start.window is not None  # noqa: S101  (its state)
+        assert start.memory is not None and start.window is not None
         units, gates, lags = self.units, 4 * self.units, len(self.lags)
         self.x, self.from_input = x.contiguous(), weights["from_input"]
         self.from_hidden, self.from_attention = weights["from_hidden"], weights["from_attention"]
@@ -274,7 +276,7 @@ class LARNNSweep(Sweep):
         if name == "running_statistics":
             by_step = [0.0 if self.fitting and n >= SMALLEST_BATCH else 1.0 for n in self.running]
             return self.gates.new_tensor(by_step)[:, None].expand(-1, self.batch)
-        found = {
+        found: dict[str, Tensor] = {
             "context": self.slots.context,
             "hidden": self.hidden[1:],
             "memory": self.memory[len(self.lags) :],

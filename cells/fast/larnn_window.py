@@ -1,10 +1,10 @@
 """LARNN's attention over a whole sequence; the equations are `WindowAttention`'s.
 
 A memory is projected once, when it enters the window, and stands there as an *entry*: its key and
-value side by side, normalised but for gain and shift. Those are affine: the keys' gain goes into the
-query, the values' gain and shift come out of the weighted sum, and what all slots of a softmax share
-falls away. Batch norm's mean and deviation are affine too, but differ at every timestep, and each
-step's statistics send gradients to all entries that they were taken over.
+value side by side, normalised but for gain and shift. Those are affine: the keys' gain goes into
+the query, the values' gain and shift come out of the weighted sum, and what all slots of a softmax
+share falls away. Batch norm's mean and deviation are affine too, but differ at every timestep, and
+each step's statistics send gradients to all entries that they were taken over.
 """
 
 import math
@@ -107,7 +107,7 @@ class Slots(Part):
     def enter(self, t: int, memory: Float[Tensor, "row unit"]) -> None:
         """Makes the entry of the memory of a timestep (before the first: counted down from -1)."""
         place, rows = self.lags + t, len(memory)
-        entry = product(memory, self.to_entry).to(memory.dtype).add_(self.entry_bias)
+        entry = product(memory, self.to_entry).add_(self.entry_bias)
         if not self.linear:
             F.elu_(entry)
         if self.kind == "layer":
@@ -189,9 +189,12 @@ class Slots(Part):
         if self.kind == "batch":
             centre = self.centre[t, self.units :]
             gathered -= centre if total is None else centre * total
-        context = torch.mul(gathered, of_values, out=self.context[t, :rows])
+        context = gathered * of_values
         if self.shifted:
             context += self.shift if total is None else self.shift * total
+        # A copy: a product's last bits can depend on where in memory its factors lie, and so on
+        # whether the context is recorded.
+        self.context[t, :rows] = context
         return context
 
     def _total(self, weights: Float[Tensor, "lag row head"]) -> Float[Tensor, "row unit"]:
@@ -290,11 +293,13 @@ class Slots(Part):
         """What an entry receives as one of many that mean and deviation were taken over."""
         running = self.running[steps]
         entries = self.entries[place, :rows]
-        if running[-1] == rows:
-            return self.levels[steps].sum(dim=0) + self.slopes[steps].sum(dim=0) * entries
-        row = torch.arange(rows, device=entries.device)[:, None]
-        counted = (row < torch.tensor(running, device=entries.device)).to(entries.dtype)
-        return counted @ self.levels[steps] + counted @ self.slopes[steps] * entries
+        level: Tensor = self.levels[steps].sum(dim=0)
+        slope: Tensor = self.slopes[steps].sum(dim=0)
+        if running[-1] < rows:  # a row that has ended was not counted
+            row = torch.arange(rows, device=entries.device)[:, None]
+            counted = (row < torch.tensor(running, device=entries.device)).to(entries.dtype)
+            level, slope = counted @ self.levels[steps], counted @ self.slopes[steps]
+        return torch.addcmul(level, slope, entries)
 
     def learn_entries(self, places: slice, memories: Float[Tensor, "time batch unit"]) -> None:
         """The gradients of the maps to the entries of these places."""
@@ -321,7 +326,8 @@ class Slots(Part):
 
     def nearest_first(self, weights: Tensor) -> Float[Tensor, "time batch head lag"]:
         """Weights as the readout has them."""
-        return weights.permute(0, 2, 3, 1).flip(-1)
+        by_head: Tensor = weights.permute(0, 2, 3, 1)
+        return by_head.flip(-1)
 
     def contribution(
         self, output: Float[Tensor, "unit unit"]
@@ -330,8 +336,9 @@ class Slots(Part):
         maps = output.view(self.units, self.heads, -1).permute(1, 2, 0)
         gram, time = maps @ maps.transpose(1, 2), len(self.running)
         if self.fitting:
-            sizes = [self._sizes(t, slice(t, t + self.lags), gram) for t in range(time)]
-            windows = torch.stack(sizes)
+            windows = torch.stack(
+                [self._sizes(t, slice(t, t + self.lags), gram) for t in range(time)]
+            )
         else:
             sizes = self._sizes(0, slice(None), gram)
             windows = torch.stack([sizes[t : t + self.lags] for t in range(time)])

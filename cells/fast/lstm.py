@@ -29,7 +29,7 @@ class LSTMSweep(Sweep):
         weights: Mapping[str, Tensor],
     ) -> Float[Tensor, "time batch unit"]:
         """All timesteps."""
-        assert start.memory is not None  # noqa: S101  (an LSTM has one)
+        assert start.memory is not None
         self.from_hidden = weights["from_hidden"]
         self.x, self.from_input = x.contiguous(), weights["from_input"]
         self.gates = self.hoisted(self.x, self.from_input, weights.get("bias"))
@@ -66,7 +66,7 @@ class LSTMSweep(Sweep):
             i, f, o, g = gates.chunk(4, dim=-1)
             d_gates = self.room("gates", gates, size, 4 * self.units)
             d_h, d_c = (self.room(name, gates, size, self.units) for name in ("hidden", "memory"))
-            through = self.room("through", gates, size, self.units)
+            slope_h = self.room("through", gates, size, self.units)
 
             # The slopes of c_t by each gate, of h_t by o and by c_t.
             slope_i, slope_f, slope_o, slope_g = gate_slopes(gates, out=d_gates)
@@ -75,20 +75,20 @@ class LSTMSweep(Sweep):
             slope_f *= self.memory[start:end]
             slope_o *= tanh_c
             slope_g *= i
-            torch.mul(tanh_c, tanh_c, out=through).neg_().add_(1).mul_(o)
+            torch.mul(tanh_c, tanh_c, out=slope_h).neg_().add_(1).mul_(o)
             self.blank(d_gates, start)
 
-            delta, slope_o = self.piece(d_gates, start), self.piece(slope_o, start)
+            delta, of_o = self.piece(d_gates, start), self.piece(slope_o, start)
             by_gate = self.piece(d_gates.unflatten(-1, (4, self.units)), start)
-            dh, dc, f, through = (self.piece(part, start) for part in (d_h, d_c, f, through))
+            dh, dc, of_f, of_h = (self.piece(part, start) for part in (d_h, d_c, f, slope_h))
             for t in reversed(range(start, end)):
                 s = t - start
                 torch.add(arriving_h[t], self.joined(carried_h, last_h, t), out=dh[s])
-                torch.addcmul(self.joined(carried_c, last_c, t), dh[s], through[s], out=dc[s])
-                d_o = slope_o[s] * dh[s]
+                torch.addcmul(self.joined(carried_c, last_c, t), dh[s], of_h[s], out=dc[s])
+                d_o = of_o[s] * dh[s]
                 by_gate[s].mul_(dc[s][:, None])
-                slope_o[s].copy_(d_o)
-                carried_c = dc[s] * f[s]
+                of_o[s].copy_(d_o)
+                carried_c = dc[s] * of_f[s]
                 carried_h = product(delta[s], to_hidden)
 
             weights.add(d_gates, self.x[start:end], self.hidden[start:end])
@@ -108,7 +108,7 @@ class LSTMSweep(Sweep):
     def signal(self, name: str) -> Tensor:
         """One entry of the readout."""
         i, f, o, g = self.gates.chunk(4, dim=-1)
-        found = {
+        found: dict[str, Tensor] = {
             "hidden": self.hidden[1:],
             "memory": self.memory[1:],
             "input_gate": i,

@@ -102,7 +102,7 @@ class StepNorm(Part):
         else:
             mean, scale = self.kept[t]
             dx, d_gain, d_shift = torch.ops.aten.native_batch_norm_backward(
-                dy, x, self.gain, *self.running, mean, scale, own, self.epsilon, wanted
+                dy, x, self.gain, *(self.running or ()), mean, scale, own, self.epsilon, wanted
             )
         for part, gradient in (("gain", d_gain), ("shift", d_shift)):
             if gradient is not None:

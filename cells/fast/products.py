@@ -1,5 +1,4 @@
-"""Matrix products, by whichever library is faster, and the gradients of weights that are made of
-them."""
+"""Matrix products, by whichever library is faster, and the weight gradients made of them."""
 
 import torch
 from jaxtyping import Float
@@ -20,7 +19,7 @@ def product(a: Float[Tensor, "row inner"], b: Float[Tensor, "column inner"]) -> 
     if _suits_onednn(a, b):
         result: Tensor = _onednn(a, b, None, "none", [], "")  # type: ignore[misc]
         return result
-    return torch.mm(a, b.t())
+    return torch.mm(a, b.t()).to(a.dtype)  # autocast's product is of lower precision
 
 
 def add_product(

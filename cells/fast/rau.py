@@ -59,7 +59,7 @@ class RAUSweep(Sweep):
         weights: Mapping[str, Tensor],
     ) -> Float[Tensor, "time batch unit"]:
         """All timesteps."""
-        units, features, keep = self.units, self.features, self.keep
+        units, keep = self.units, self.keep
         self.x = x.contiguous()
         self.from_input, self.from_hidden = weights["from_input"], weights["from_hidden"]
         self.plain_from_input = weights["plain_from_input"]
@@ -179,8 +179,8 @@ class RAUSweep(Sweep):
             ("attended", "attended_bias"),
         )
         learned: dict[str, Tensor] = {}
-        for total, parts in zip((of_gates, of_plain, of_attended), names, strict=True):
-            learned |= zip(parts, total.parts(), strict=True)
+        for summed, parts in zip((of_gates, of_plain, of_attended), names, strict=True):
+            learned |= zip(parts, summed.parts(), strict=True)
         return Gradients(d_x, Carried(carried), learned)
 
     def final(self, last: Int[Tensor, "batch"]) -> Carried:
@@ -190,7 +190,7 @@ class RAUSweep(Sweep):
     def signal(self, name: str) -> Tensor:
         """One entry of the readout."""
         z, r, attention = self.gates.split([self.units, self.units, self.both], dim=-1)
-        found = {
+        found: dict[str, Tensor] = {
             "feature_attention": attention,
             "hidden": self.hidden[1:],
             "update_gate": z,

@@ -34,7 +34,7 @@ class RRASweep(Sweep):
         weights: Mapping[str, Tensor],
     ) -> Float[Tensor, "time batch unit"]:
         """All timesteps."""
-        assert start.memory is not None and start.window is not None  # noqa: S101  (RRA's state)
+        assert start.memory is not None and start.window is not None
         self.from_hidden, self.kernel = weights["from_hidden"], weights["kernel"]
         self.x, self.from_input = x.contiguous(), weights["from_input"]
         self.gates = self.hoisted(self.x, self.from_input, weights.get("bias"))
@@ -84,7 +84,7 @@ class RRASweep(Sweep):
             i, f, o, g = gates.chunk(4, dim=-1)
             d_gates = self.room("gates", gates, size, 4 * self.units)
             d_h, d_c = (self.room(name, gates, size, self.units) for name in ("hidden", "memory"))
-            through = self.room("through", gates, size, self.units)
+            slope_h = self.room("through", gates, size, self.units)
             d_sum = self.ahead("sum", gates, start, end)  # of c_t + a_t, read again as a_t's
 
             # The slopes of c_t by each gate, of h_t by o and by c_t + a_t.
@@ -94,12 +94,12 @@ class RRASweep(Sweep):
             slope_f *= self.memory[start:end]
             slope_o *= tanh_s
             slope_g *= i
-            torch.mul(tanh_s, tanh_s, out=through).neg_().add_(1).mul_(o)
+            torch.mul(tanh_s, tanh_s, out=slope_h).neg_().add_(1).mul_(o)
             self.blank(d_gates, start)
 
-            delta, slope_o = self.piece(d_gates, start), self.piece(slope_o, start)
+            delta, of_o = self.piece(d_gates, start), self.piece(slope_o, start)
             by_gate = self.piece(d_gates.unflatten(-1, (4, self.units)), start)
-            dh, dc, f, through = (self.piece(part, start) for part in (d_h, d_c, f, through))
+            dh, dc, of_f, of_h = (self.piece(part, start) for part in (d_h, d_c, f, slope_h))
             ds = self.piece(d_sum[:size], start)
             for t in reversed(range(start, end)):
                 s, n = t - start, self.running[t]
@@ -107,14 +107,14 @@ class RRASweep(Sweep):
                 later = d_sum[s + first : s + reach + 1, :n].reshape(len(self.lags), -1)
                 torch.mm(nearest_first, later, out=dh[s].view(1, -1))
                 dh[s].add_(arriving_h[t]).add_(self.joined(carried_h, last_h, t))
-                torch.mul(dh[s], through[s], out=ds[s])
+                torch.mul(dh[s], of_h[s], out=ds[s])
                 torch.add(self.joined(carried_c, last_c, t), ds[s], out=dc[s])
                 window = self.hidden[t : t + reach + 1 - first, :n].reshape(len(self.lags), -1)
                 d_kernel.addmv_(window, ds[s].view(-1))
-                d_o = slope_o[s] * dh[s]
+                d_o = of_o[s] * dh[s]
                 by_gate[s].mul_(dc[s][:, None])
-                slope_o[s].copy_(d_o)
-                carried_c = dc[s] * f[s]
+                of_o[s].copy_(d_o)
+                carried_c = dc[s] * of_f[s]
                 carried_h = product(delta[s], to_hidden)
 
             weights.add(d_gates, self.x[start:end], self.hidden_before(start, end))
@@ -156,7 +156,7 @@ class RRASweep(Sweep):
             return self.kernel.expand(self.time, self.batch, 1, -1)
         if name == "contribution":
             return self._contribution()
-        found = {
+        found: dict[str, Tensor] = {
             "hidden": self.hidden[self.lags[-1] :],
             "memory": self.memory[1:],
             "input_gate": i,

@@ -159,7 +159,7 @@ class Sweep(ABC):
     def hoisted(self, x: Tensor, matrix: Tensor, bias: Tensor | None) -> Tensor:
         """What the input adds to every timestep, as one product before the loop."""
         rows = x.view(self.time * self.batch, self.features)
-        mapped = product(rows, matrix).to(x.dtype)
+        mapped = product(rows, matrix)
         if bias is not None:
             mapped += bias
         return mapped.view(self.time, self.batch, -1)
@@ -228,7 +228,7 @@ class Sweep(ABC):
     def unhoisted(self, delta: Float[Tensor, "time batch out"], matrix: Tensor) -> Tensor:
         """The gradient of the input, from that of what `hoisted` gave."""
         rows = delta.reshape(-1, delta.shape[-1])
-        mapped = product(rows, matrix.t()).to(rows.dtype)
+        mapped = product(rows, matrix.t())
         return mapped.view(*delta.shape[:2], self.features)
 
     def waiting(self, final: Tensor | None, like: Tensor) -> Tensor:

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from cells.fast.sweep import Arriving, Carried, Sweep
 from cells.lengths import Rows
@@ -52,14 +51,14 @@ def sweep_whole(
     plan = _Plan(sweep, rows, len(x), tuple(weights), report)
     tensors = (x, *start, *weights.values())
     if sweep.saving:
-        output, *final = _Whole.apply(plan, *tensors)  # type: ignore[no-untyped-call]
+        output, *final = _Whole.apply(plan, *tensors)
         return output, Carried(*final)
     return _run(plan, *(t if t is None else t.detach() for t in tensors))
 
 
 def _run(plan: _Plan, x: Tensor | None, *tensors: Tensor | None) -> tuple[Tensor, Carried]:
-    assert x is not None  # noqa: S101  (the first of the tensors)
-    start, learned = Carried(*tensors[:3]), tensors[3:]
+    assert x is not None
+    start, learned = Carried(*tensors[:3]), tensors[3:]  # type: ignore[arg-type]
     weights = {name: t for name, t in zip(plan.weights, learned, strict=True) if t is not None}
     hidden = plan.sweep.forward(plan.rows.to_walk(x), start, weights)
     output = plan.rows.from_walk(hidden, longest=plan.longest, fill=0.0)
@@ -87,13 +86,17 @@ class _Whole(torch.autograd.Function):
         return output, *final
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
     def backward(
         ctx: Any,  # noqa: ANN401
         output: Tensor | None,
         *final: Tensor | None,
     ) -> tuple[Tensor | None, ...]:
         """The gradients of the input, the state before and the weights."""
+        if torch.is_grad_enabled():
+            raise RuntimeError(
+                "A gradient of a gradient (create_graph=True) needs the step: the fast path's "
+                "backward pass cannot be differentiated. Set the layer's path to 'step'."
+            )
         plan: _Plan = ctx.plan
         x, *tensors = ctx.saved_tensors[: ctx.given]
         sweep = plan.sweep.revived(

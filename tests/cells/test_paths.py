@@ -11,8 +11,8 @@ import torch
 from torch.testing import assert_close
 
 import cells
+from cells import StepByStepWarning
 from cells.norms import SMALLEST_BATCH
-from cells.recurrent import StepByStepWarning
 from tests.cells.helpers import randomise
 from tests.cells.own_cell import GlanceCell
 
@@ -77,7 +77,9 @@ CASES = {
     "lengths below the input's": (3, 5, 11, 3, {"lengths": [4, 9, 7]}),
     "equal lengths below the input's": (3, 5, 11, 3, {"lengths": [6, 6, 6]}),
     "carried state": (3, 5, 7, 4, {"carried": [5, 5, 5, 5]}),
-    "carried state of unequal lengths": (3, 5, 7, 4, {"carried": [12, 12, 15, 13], "lengths": [7, 2, 5, 1]}),
+    "carried state of unequal lengths": (
+        3, 5, 7, 4, {"carried": [12, 12, 15, 13], "lengths": [7, 2, 5, 1]}
+    ),
     "large batch": (3, 4, 9, 17, {"lengths": [9] * 9 + [1, 2, 3, 4, 5, 6, 7, 8]}),
     "large batch carried": (3, 4, 7, 17, {"carried": [9] * 17, "lengths": [7] * 9 + [2] * 8}),
     "bidirectional": (3, 5, 9, 4, {"bidirectional": True, "lengths": [9, 3, 8, 1]}),
@@ -106,24 +108,28 @@ def _read(layer, x, *, state=None, lengths=None, seed=5):
         output, final = layer(x, state, lengths=lengths)
     values["output"] = output.detach().clone()
     values |= {name: buffer.clone() for name, buffer in layer.named_buffers()}
-    # Every output and every entry of the state with a weight of its own.
-    loss = _weighed(output)
-    for group, part in zip(layer.groups, final, strict=True):
-        for name, tensors in part._asdict().items():
-            for lag, tensor in enumerate(tensors if isinstance(tensors, tuple) else [tensors]):
-                values[f"{group} final {name} {lag}"] = tensor.detach().clone()
-                if tensor.is_floating_point():
-                    loss = loss + _weighed(tensor) * (lag + 2)
-    loss.backward()
+    left = _named(layer, final)
+    values |= {f"final {name}": tensor.detach().clone() for name, tensor in left.items()}
+    # Every entry of the output and of the state with a weight of its own.
+    floating = [output, *(tensor for tensor in left.values() if tensor.is_floating_point())]
+    sum(_weighed(tensor) * (i + 2) for i, tensor in enumerate(floating)).backward()
     gradients["x"] = x.grad
     # Of those that cannot receive any, the step leaves rounding.
     gradients |= {name: p.grad for name, p in layer.named_parameters() if not _idle(layer, name)}
-    for group, part in zip(layer.groups, state or (), strict=False):
-        for name, tensors in part._asdict().items():
-            for lag, tensor in enumerate(tensors if isinstance(tensors, tuple) else [tensors]):
-                if tensor.is_floating_point():
-                    gradients[f"{group} initial {name} {lag}"] = tensor.grad
+    for name, tensor in _named(layer, state or ()).items():
+        if tensor.is_floating_point():
+            gradients[f"initial {name}"] = tensor.grad
     return values, gradients
+
+
+def _named(layer, state):
+    """Every tensor of a state by group, field and place."""
+    return {
+        f"{group} {field} {place}": tensor
+        for group, part in zip(layer.groups, state, strict=False)
+        for field, tensors in part._asdict().items()
+        for place, tensor in enumerate(tensors if isinstance(tensors, tuple) else [tensors])
+    }
 
 
 def _idle(layer, name):
@@ -201,3 +207,197 @@ def test_fast_path_gives_what_the_step_gives(kind, case, dtype, device):
 def _on(layer, path):
     layer.path = path
     return layer
+
+
+def test_the_choice_is_automatic_forceable_and_reported(device):
+    layer = cells.LSTM(3, 5, device=device)
+    x = torch.randn(4, 2, 3, device=device)
+    for asked, taken in (("auto", "fast"), ("step", "step"), ("fast", "fast")):
+        layer.path = asked
+        layer(x)
+        assert (layer.path, layer.last_path) == (asked, taken)
+    with pytest.raises((ValueError, TypeError), match="quick"):  # the type checker's, in tests
+        layer.path = "quick"
+    assert layer.path == "fast"
+
+
+OBSTACLES = {
+    "an edit": (lambda: cells.RRA(3, 4), lambda layer: layer.register_edit(cells.same)),
+    "renormalise": (lambda: cells.RRA(3, 4, missing="renormalise"), None),
+    "reading='hidden'": (lambda: cells.RAU(3, 4, reading="hidden"), None),
+    "positions": (lambda: _larnn(3, 2, "stable", positions=True), None),
+    "attention_into": (lambda: _larnn(3, 2, "stable", attention_into="candidate"), None),
+    "gate_norm": (lambda: _larnn(3, 2, "stable", gate_norm="applied"), None),
+    "has hooks": (
+        lambda: cells.GRU(3, 4),
+        lambda layer: layer.groups["l0"].from_input.register_forward_hook(lambda *call: None),
+    ),
+    "is a ParametrizedLinear": (
+        lambda: cells.GRU(3, 4),
+        lambda layer: torch.nn.utils.parametrizations.weight_norm(layer.groups["l0"].from_input),
+    ),
+}
+
+
+@pytest.mark.parametrize("obstacle", OBSTACLES)
+def test_what_is_out_of_reach_runs_the_step_and_says_so_once(obstacle):
+    make, disturb = OBSTACLES[obstacle]
+    layer = make()
+    if disturb is not None:
+        disturb(layer)
+    x = torch.randn(4, 2, 3)
+
+    with pytest.warns(StepByStepWarning, match=obstacle):
+        layer(x)
+    assert layer.last_path == "step"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        layer(x)
+    layer.path = "fast"
+    with pytest.raises(ValueError, match=f"cannot take the fast path.*{obstacle}"):
+        layer(x)
+
+
+def test_an_edit_of_one_call_slows_that_call_only():
+    layer, x = cells.RRA(3, 4), torch.randn(4, 2, 3)
+    with layer.register_edit(cells.same):
+        layer(x)
+        assert layer.last_path == "step"
+    layer(x)
+    assert layer.last_path == "fast"
+
+
+def test_a_cell_of_ones_own_is_read_by_step_without_a_word():
+    layer = cells.Recurrent(lambda features: GlanceCell(features, 4), 3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        layer(torch.randn(5, 2, 3))
+    assert layer.last_path == "step"
+
+
+def test_rows_of_different_histories_are_read_by_step():
+    layer = _larnn(3, 2, "stable")
+    _, state = layer(torch.randn(5, 3, 3), lengths=[5, 2, 1])
+    x = torch.randn(4, 3, 3)
+    with pytest.warns(StepByStepWarning, match="different numbers of timesteps"):
+        layer(x, state)
+    assert layer.last_path == "step"
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_input_that_does_not_lie_in_order_is_read_as_it_stands(kind):
+    layer = randomise(LAYERS[kind](3, 5)).double().eval()
+    x = torch.randn(3, 9, 8, dtype=torch.float64).permute(2, 1, 0)[::2]  # (4, 9, 3), strides apart
+    assert not x.is_contiguous()
+    found, expected = _read(_on(layer, "fast"), x), _read(_on(layer, "fast"), x.contiguous())
+    for left, right in zip(found, expected, strict=True):
+        assert all(torch.equal(left[n].nan_to_num(), right[n].nan_to_num()) for n in right)
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_a_second_backward_gives_the_same_again(kind):
+    layer = randomise(LAYERS[kind](3, 5)).double().eval()
+    x = torch.randn(6, 2, 3, dtype=torch.float64, requires_grad=True)
+    output, _ = layer(x)
+    assert layer.last_path == "fast"
+    names = [name for name, _ in layer.named_parameters() if not _idle(layer, name)]
+    leaves = [x, *(dict(layer.named_parameters())[name] for name in names)]
+
+    first = torch.autograd.grad(_weighed(output), leaves, retain_graph=True)
+    second = torch.autograd.grad(_weighed(output), leaves)
+    assert all(map(torch.equal, first, second))
+    with pytest.raises(RuntimeError, match="backward through the graph a second time"):
+        output.sum().backward()
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_outputs_may_be_changed_in_place(kind):
+    layer = randomise(LAYERS[kind](3, 5)).double().eval()
+    x = torch.randn(6, 2, 3, dtype=torch.float64)
+    gradients = []
+    for change in (lambda output: output * 2, lambda output: output.mul_(2)):
+        layer.zero_grad()
+        _weighed(change(layer(x)[0])).backward()
+        gradients.append([p.grad.clone() for p in layer.parameters() if p.grad is not None])
+    assert all(map(torch.equal, *gradients))
+
+
+def test_weights_changed_before_the_backward_pass_are_noticed():
+    layer = cells.RRA(3, 4)
+    output, _ = layer(torch.randn(5, 2, 3))
+    with torch.no_grad():
+        layer.groups["l0"].gates.from_input.weight.add_(1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        output.sum().backward()
+
+
+def test_the_gradient_of_a_gradient_is_refused():
+    layer, x = cells.GRU(3, 4), torch.randn(5, 2, 3, requires_grad=True)
+    with pytest.raises(RuntimeError, match="Set the layer's path to 'step'"):
+        torch.autograd.grad(layer(x)[0].sum(), x, create_graph=True)
+    layer.path = "step"
+    (gradient,) = torch.autograd.grad(layer(x)[0].sum(), x, create_graph=True)
+    gradient.sum().backward()
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_a_call_leaves_nothing_in_memory(kind):
+    layer = LAYERS[kind](3, 5).eval()
+    gc.collect()
+    gc.disable()
+    try:
+        output, state = layer(torch.randn(6, 9, 3))
+        output.sum().backward()
+        graph = weakref.ref(output.grad_fn)
+        del output, state
+        assert graph() is None
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_without_gradients_the_numbers_are_the_same(kind):
+    layer = randomise(LAYERS[kind](3, 5)).double().eval()
+    x = torch.randn(6, 9, 3, dtype=torch.float64)
+    declared = {name for cell in layer.groups.values() for name in cell.signals}
+    unwatched = layer(x)[0].detach()
+    with torch.no_grad():
+        plain = layer(x)[0]
+    assert_close(plain, unwatched, rtol=0, atol=1e-14)
+    for signals in (declared, *([name] for name in sorted(declared))):
+        seen = []
+        with layer.register_readout_hook(lambda *call, seen=seen: seen.append(call[1]), signals):
+            assert torch.equal(layer(x)[0], unwatched)
+            with torch.no_grad():
+                assert torch.equal(layer(x)[0], plain)
+        for name in signals:
+            assert_close(seen[0][name], seen[1][name], rtol=0, atol=1e-14)
+
+
+def test_function_transforms_take_the_step():
+    layer = cells.LSTM(3, 4)
+    x = torch.randn(5, 2, 3)
+    with pytest.warns(StepByStepWarning, match="function transform"):
+        derivative = torch.func.grad(lambda x: layer(x)[0].sum())(x)
+    inputs = x.clone().requires_grad_()
+    layer(inputs)[0].sum().backward()
+    assert_close(derivative, inputs.grad)
+
+
+@pytest.mark.parametrize("kind", ["lstm", "rra", "gru", "rau", "larnn"])
+def test_mixed_precision_keeps_the_states_whole(kind, device):
+    layer = LAYERS[kind](8, 16).to(device).float().eval()
+    x = torch.randn(12, 9, 8, device=device, dtype=torch.float32)
+    results = {}
+    for path in ("step", "fast"):
+        layer.path = path
+        layer.zero_grad()
+        with torch.autocast(x.device.type, torch.bfloat16):
+            output, state = layer(x.to(torch.bfloat16))
+        output.float().sum().backward()
+        assert output.dtype == state[0].hidden.dtype == torch.float32
+        results[path] = output.detach(), next(layer.parameters()).grad.clone()
+    exact = _on(layer, "step")(x)[0].detach()
+    for path in results:
+        assert_close(results[path][0], exact, rtol=0, atol=0.05)
+    assert_close(results["fast"][1], results["step"][1], rtol=0.1, atol=0.1)
