@@ -1,0 +1,45 @@
+from tests.benchmarks.subjects import CELLS, reading, training
+from tests.benchmarks.table import reading_table, training_table
+from tests.benchmarks.timing import Spread, alternate, ratios
+
+
+def test_functions_take_turns_after_a_round_for_warmth():
+    calls = []
+    functions = {name: lambda name=name: calls.append(name) for name in ("a", "b")}
+
+    times = alternate(functions, rounds=3)
+
+    assert calls == ["a", "b"] * 4
+    assert [len(times[name]) for name in ("a", "b")] == [3, 3]
+
+
+def test_ratios_are_of_the_same_round():
+    times = {"mine": [2.0, 30.0, 8.0], "its": [1.0, 10.0, 1.0]}
+
+    assert ratios(times, "mine", to="its") == Spread(3.0, 2.0, 8.0)
+
+
+def test_tables_show_ratios_and_overheads():
+    times = {
+        "torch": [0.010, 0.010, 0.010],
+        "fast": [0.012, 0.015, 0.011],
+        "all signals": [0.0126, 0.0165, 0.011],
+        "gradient norms": [0.012, 0.015, 0.011],
+    }
+
+    table = training_table([("GRU", (2, 3, 4), times)])
+
+    assert table.splitlines()[2] == (
+        "| GRU | 2, 3, 4 | 10.0 ms | – | 1.20 × (1.10–1.50) | – | +5 % (+0 to +10) "
+        "| +0 % (+0 to +0) |"
+    )
+    assert "| rra-imdb | 30 ms (20–40) | 3 ms (2–4) |" in reading_table(
+        [("rra-imdb", {"step": [0.02, 0.03, 0.04], "fast": [0.002, 0.003, 0.004]})]
+    )
+
+
+def test_every_subject_runs():
+    for name in CELLS:
+        functions = training(name, (8, 8, 3), device="cpu", step=True)
+        assert {"torch", "fast", "step", "all signals"} <= set(alternate(functions, rounds=1))
+    assert set(alternate(reading("rra-imdb", 5, device="cpu"), rounds=1)) == {"fast", "step"}
