@@ -88,6 +88,12 @@ class Slots(Part):
         self.context = sweep.passing(window, units, needed=sweep.saving or "context" in sweep.keep)
         # Mean and inverse deviation by which entries are taken to be normalised at each timestep.
         self.centre, self.scale = self._constant(window, time)
+        if not self.fitting:  # the same at all timesteps
+            by = self.gain * self.scale[0]
+            self.key_gain, self.value_gain = (
+                by[: self.units] / math.sqrt(self.part),
+                by[self.units :],
+            )
         self._make_room(batch)
         self.rows = batch
         for place in range(lags):
@@ -152,6 +158,8 @@ class Slots(Part):
 
     def _gains(self, t: int) -> tuple[Tensor, Tensor]:
         """What a timestep multiplies keys by (in the query), and values (in the sum)."""
+        if not self.fitting:
+            return self.key_gain, self.value_gain
         by = self.gain * self.scale[t]
         return by[: self.units] / math.sqrt(self.part), by[self.units :]
 
@@ -239,7 +247,7 @@ class Slots(Part):
         shares = torch.cat([d_scores, used], dim=-1)[..., None]
         by_head = self.d_entries[places, :rows].unflatten(-1, (-1, self.part))
         by_head.addcmul_(shares, both)
-        if self.kind != "none":
+        if self.gained or self.shifted or self.fitting:
             total = self._total(used) if self.dropping else None
             self._learn(t, query * taken, d_context, total)
         return taken.mul_(of_keys)
