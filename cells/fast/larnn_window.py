@@ -76,7 +76,7 @@ class Slots(Part):
         self.entries = sweep.buffer(window, 2 * units, lead=lags)
         if self.kind == "layer":
             self.raw = sweep.buffer(window, 2 * units, lead=lags)  # before the norm
-            self.kept = window.new_zeros(lags + time, 2, 2 * batch, 1)
+        self.kept: list[tuple[Tensor, Tensor]] = []  # layer norm's mean and inverse deviation
         if self.fitting:
             self.means, self.squares = window.new_zeros(2, lags + time, 2 * units)
             self.counted = window.new_zeros(time, 3, 2 * units)
@@ -121,7 +121,7 @@ class Slots(Part):
             normed, mean, scale = torch.native_layer_norm(
                 entry.view(2 * rows, -1), [self.units], None, None, self.epsilon
             )
-            self.kept[place, 0, : 2 * rows], self.kept[place, 1, : 2 * rows] = mean, scale
+            self.kept.append((mean, scale))
             entry = normed.view(rows, -1)
         self.entries[place, :rows] = entry
         if self.fitting:
@@ -163,9 +163,16 @@ class Slots(Part):
         by = self.gain * self.scale[t]
         return by[: self.units] / math.sqrt(self.part), by[self.units :]
 
-    def _halves(self, places: slice, rows: int) -> tuple[Tensor, Tensor]:
-        """Keys and values `(lag, row, head, part)` of some entries."""
-        by_head = self.entries[places, :rows].unflatten(-1, (2, self.heads, self.part))
+    def _halves(self, t: int, places: slice, rows: int) -> tuple[Tensor, Tensor]:
+        """Keys and values `(lag, row, head, part)` of some entries, about their mean.
+
+        The mean of all slots falls away in a softmax and could be taken out of the weighted sum,
+        but where all entries are nearly the same that would leave nothing but rounding.
+        """
+        entries = self.entries[places, :rows]
+        if self.kind == "batch":
+            entries = entries - self.centre[t]
+        by_head = entries.unflatten(-1, (2, self.heads, self.part))
         keys, values = by_head.unbind(dim=2)
         return keys, values
 
@@ -176,7 +183,7 @@ class Slots(Part):
         if self.fitting and rows >= SMALLEST_BATCH:
             self._fit(t, rows)
         of_keys, of_values = self._gains(t)
-        keys, values = self._halves(places, rows)
+        keys, values = self._halves(t, places, rows)
         room, total = self._room[0][reached, :rows], None
 
         scaled = (query * of_keys).unflatten(-1, (self.heads, self.part))
@@ -185,29 +192,25 @@ class Slots(Part):
         torch.softmax(scores, dim=0, out=weights)
         if self.dropping:
             ones = query.new_ones(rows, self.heads, self.lags)  # drawn as the step draws it
-            mask = F.dropout(ones, self.dropping).permute(2, 0, 1).flip(0)[reached]
-            self.masks[t, reached, :rows] = mask
+            mask = self.masks[t, reached, :rows]
+            mask.copy_(F.dropout(ones, self.dropping).permute(2, 0, 1).flip(0)[reached])
             weights = torch.mul(weights, mask, out=self.used[t, reached, :rows])
-            total = self._total(weights)
+            total = weights.sum(dim=0)[..., None]
 
-        # Σ α (e − μ), which loses no digits where all entries are nearly the same.
         gathered = self.gathered[t, :rows]
         by_head = gathered.unflatten(-1, (self.heads, self.part))
         torch.sum(torch.mul(values, weights[..., None], out=room), dim=0, out=by_head)
-        if self.kind == "batch":
-            centre = self.centre[t, self.units :]
-            gathered -= centre if total is None else centre * total
         context = gathered * of_values
         if self.shifted:
-            context += self.shift if total is None else self.shift * total
+            if total is None:
+                context += self.shift
+            else:  # dropped weights do not sum to one
+                by_head = context.unflatten(-1, (self.heads, self.part))
+                by_head.addcmul_(total, self.shift.view(self.heads, self.part))
         # A copy: a product's last bits can depend on where in memory its factors lie, and so on
         # whether the context is recorded.
         self.context[t, :rows] = context
         return context
-
-    def _total(self, weights: Float[Tensor, "lag row head"]) -> Float[Tensor, "row unit"]:
-        """The sum of a head's weights, for each of its units; dropped ones do not sum to one."""
-        return weights.sum(dim=0).repeat_interleave(self.part, dim=-1)
 
     def _make_room(self, batch: int) -> None:
         # Inside a list it is not saved for the backward pass, which makes its own.
@@ -228,17 +231,15 @@ class Slots(Part):
         rows, places = len(query), self.window(t)
         reached = slice(self.lags - (places.stop - places.start), None)
         of_keys, of_values = self._gains(t)
-        keys, values = self._halves(places, rows)
+        keys, values = self._halves(t, places, rows)
         room, heads = self._room[0][reached, :rows], (self.heads, self.part)
         weights, used = self.attention[t, reached, :rows], self.used[t, reached, :rows]
 
         to_values = d_context * of_values
         d_weights = torch.mul(values, to_values.unflatten(-1, heads), out=room).sum(dim=-1)
         if self.dropping:
-            # Without dropout the softmax would ignore what all slots share.
-            shared = d_context * self.shift if self.shifted else torch.zeros_like(d_context)
-            shared -= to_values * self.centre[t, self.units :]
-            d_weights += shared.unflatten(-1, heads).sum(dim=-1)
+            if self.shifted:  # without dropout the softmax ignores what all slots share
+                d_weights += (d_context * self.shift).unflatten(-1, heads).sum(dim=-1)
             d_weights *= self.masks[t, reached, :rows]
         d_scores = torch.ops.aten._softmax_backward_data(d_weights, weights, 0, weights.dtype)
         taken = torch.mul(keys, d_scores[..., None], out=room).sum(dim=0).flatten(1)
@@ -248,7 +249,7 @@ class Slots(Part):
         by_head = self.d_entries[places, :rows].unflatten(-1, (-1, self.part))
         by_head.addcmul_(shares, both)
         if self.gained or self.shifted or self.fitting:
-            total = self._total(used) if self.dropping else None
+            total = used.sum(dim=0)[..., None] if self.dropping else None
             self._learn(t, query * taken, d_context, total)
         return taken.mul_(of_keys)
 
@@ -257,11 +258,12 @@ class Slots(Part):
         t: int,
         of_keys: Float[Tensor, "row unit"],
         d_context: Float[Tensor, "row unit"],
-        total: Float[Tensor, "row unit"] | None,
+        total: Float[Tensor, "row head 1"] | None,
     ) -> None:
         """The gradients of gains and shift, and what a step's own statistics pass on."""
         rows, units = len(d_context), self.units
-        shift = (d_context if total is None else d_context * total).sum(dim=0)
+        by_head = d_context.unflatten(-1, (self.heads, self.part))
+        shift = (by_head if total is None else by_head * total).sum(dim=0).flatten()
         value = (d_context * self.gathered[t, :rows]).sum(dim=0)
         gain = torch.cat([of_keys.sum(dim=0).div_(math.sqrt(self.part)), value]).mul_(self.scale[t])
         if self.gained:
@@ -286,7 +288,7 @@ class Slots(Part):
         elu, found = self.entries[place, :rows], d_entry
         if self.kind == "layer":
             elu, halves = self.raw[place, :rows], (2 * rows, -1)
-            mean, scale = self.kept[place, 0, : 2 * rows], self.kept[place, 1, : 2 * rows]
+            mean, scale = self.kept[place]
             found, _, _ = torch.ops.aten.native_layer_norm_backward(
                 d_entry.view(halves), elu.view(halves), [self.units], mean, scale, None, None,
                 [True, False, False],
@@ -356,11 +358,10 @@ class Slots(Part):
         self, t: int, places: slice, gram: Float[Tensor, "head part part"]
     ) -> Float[Tensor, "lag batch head"]:
         """‖W_O V‖ of some entries, as a timestep normalises them."""
-        _, values = self._halves(places, self.entries.shape[1])
+        _, values = self._halves(t, places, self.entries.shape[1])
         _, of_values = self._gains(t)
         heads = (self.heads, self.part)
-        centre = self.centre[t, self.units :].view(heads)
-        values = torch.addcmul(self.shift.view(heads), values - centre, of_values.view(heads))
+        values = torch.addcmul(self.shift.view(heads), values, of_values.view(heads))
         by_head = values.permute(2, 0, 1, 3).flatten(1, 2)
         squares = (by_head @ gram * by_head).sum(dim=-1)
         return squares.clamp_min(0).sqrt().view(self.heads, *values.shape[:2]).permute(1, 2, 0)

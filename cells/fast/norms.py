@@ -42,18 +42,13 @@ class StepNorm(Part):
         self.running = (norm.running_mean, norm.running_var) if running else None
         self.gradients = {}
 
-    def begin(self, weights: Mapping[str, Tensor], like: Tensor, time: int, batch: int) -> None:
-        """Room for the statistics of all timesteps.
-
-        Batch norm keeps count, mean and unbiased variance, mean and inverse deviation of each;
-        layer norm mean and inverse deviation of each row.
-        """
+    def begin(self, weights: Mapping[str, Tensor], like: Tensor, time: int) -> None:
+        """Room for the statistics of all timesteps: of batch norm's rows, count, mean, variance."""
         self.gain, self.shift = (weights.get(f"{self.name}_{part}") for part in ("gain", "shift"))
         if self.kind == "batch":
             self.counted = like.new_zeros(time, 3, self.units)
-            self.kept = like.new_zeros(time, 2, self.units)
-        elif self.kind == "layer":
-            self.kept = like.new_zeros(time, 2, batch, 1)
+        # Mean and inverse deviation of each timestep: small, and nobody else's, so in a list.
+        self.kept: list[tuple[Tensor, Tensor]] = []
 
     def forward(
         self, t: int, x: Float[Tensor, "row unit"], *, own: bool
@@ -65,7 +60,7 @@ class StepNorm(Part):
             y, mean, scale = torch.native_layer_norm(
                 x, [self.units], self.gain, self.shift, self.epsilon
             )
-            self.kept[t, 0, : len(x)], self.kept[t, 1, : len(x)] = mean, scale
+            self.kept.append((mean, scale))
             return y
         if own:
             self.counted[t, 0] = len(x)
@@ -74,12 +69,13 @@ class StepNorm(Part):
             y, mean, scale = torch.native_batch_norm(
                 x, self.gain, self.shift, mean, variance, True, 1.0, self.epsilon
             )
-            self.kept[t, 0], self.kept[t, 1] = mean, scale
+            self.kept.append((mean, scale))
             return y
         mean, variance = self.running  # type: ignore[misc]  # batch norm has them
         y, _, _ = torch.native_batch_norm(
             x, self.gain, self.shift, mean, variance, False, 0.0, self.epsilon
         )
+        self.kept.append((mean, variance))  # which backward leaves unread
         return y
 
     def backward(
@@ -95,7 +91,7 @@ class StepNorm(Part):
             return dy
         wanted = [True, self.gain is not None, self.shift is not None]
         if self.kind == "layer":
-            mean, scale = self.kept[t, 0, : len(x)], self.kept[t, 1, : len(x)]
+            mean, scale = self.kept[t]
             dx, d_gain, d_shift = torch.ops.aten.native_layer_norm_backward(
                 dy, x, [self.units], mean, scale, self.gain, self.shift, wanted
             )
