@@ -138,8 +138,8 @@ class Rows:
 
     def restore_rows(self, rows: Shaped[Tensor, "batch *rest"]) -> Shaped[Tensor, "batch *rest"]:
         """Puts one value a row back in the caller's order."""
-        return rows[self.order.argsort().to(rows.device)]
+        return rows if self.even else rows[self.order.argsort().to(rows.device)]
 
     def sort_rows(self, rows: Shaped[Tensor, "batch *rest"]) -> Shaped[Tensor, "batch *rest"]:
         """Puts one value a row in the order of the walk."""
-        return rows[self.order.to(rows.device)]
+        return rows if self.even else rows[self.order.to(rows.device)]

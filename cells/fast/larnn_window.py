@@ -67,7 +67,7 @@ class Slots(Part):
             w: The sweep's weights.
         """
         time, batch, lags, units = sweep.time, sweep.batch, self.lags, self.units
-        self.begun, self.running = sweep.begun, sweep.running
+        self.begun, self.running, self.saving = sweep.begun, sweep.running, sweep.saving
         self.to_entry, self.entry_bias = w["to_entry"], w["entry_bias"]
         gains = [w.get(f"{name}_gain", window.new_ones(units)) for name in ("key", "value")]
         self.gain, self.shift = torch.cat(gains), w.get("value_shift", window.new_zeros(units))
@@ -75,7 +75,8 @@ class Slots(Part):
 
         self.entries = sweep.buffer(window, 2 * units, lead=lags)
         if self.kind == "layer":
-            self.raw = sweep.buffer(window, 2 * units, lead=lags)  # before the norm
+            if self.saving:
+                self.raw = sweep.buffer(window, 2 * units, lead=lags)  # before the norm
         self.kept: list[tuple[Tensor, Tensor]] = []  # layer norm's mean and inverse deviation
         if self.fitting:
             self.means, self.squares = window.new_zeros(2, lags + time, 2 * units)
@@ -117,11 +118,13 @@ class Slots(Part):
         if not self.linear:
             F.elu_(entry)
         if self.kind == "layer":
-            self.raw[place, :rows] = entry
+            if self.saving:
+                self.raw[place, :rows] = entry
             normed, mean, scale = torch.native_layer_norm(
                 entry.view(2 * rows, -1), [self.units], None, None, self.epsilon
             )
-            self.kept.append((mean, scale))
+            if self.saving:
+                self.kept.append((mean, scale))
             entry = normed.view(rows, -1)
         self.entries[place, :rows] = entry
         if self.fitting:

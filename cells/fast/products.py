@@ -19,7 +19,8 @@ def product(a: Float[Tensor, "row inner"], b: Float[Tensor, "column inner"]) -> 
     if _suits_onednn(a, b):
         result: Tensor = _onednn(a, b, None, "none", [], "")  # type: ignore[misc]
         return result
-    return torch.mm(a, b.t()).to(a.dtype)  # autocast's product is of lower precision
+    mapped = torch.mm(a, b.t())
+    return mapped if mapped.dtype is a.dtype else mapped.to(a.dtype)  # autocast's is of lower
 
 
 def add_product(
@@ -39,10 +40,10 @@ def add_product(
 def _suits_onednn(a: Tensor, b: Tensor) -> bool:
     # Factors with gaps between their rows would be multiplied by its reference code, very slowly.
     return (
-        _onednn is not None
+        a.numel() * b.shape[0] >= SMALL
+        and _onednn is not None
         and a.dtype is b.dtype is torch.float32
         and a.device.type == "cpu"
-        and a.numel() * b.shape[0] >= SMALL
         and (a.is_contiguous() or a.t().is_contiguous())
         and (b.is_contiguous() or b.t().is_contiguous())
         and not torch.is_autocast_enabled("cpu")  # which asks for another precision
