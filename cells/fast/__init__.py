@@ -1,4 +1,4 @@
-"""Whole sequences at once: the same numbers as the step, several times faster.
+"""Whole sequences at once: the same numbers as the step, about twice as fast.
 
 The equations are the cells'. Each file here writes one cell out over time, with the cell's names in
 the cell's order, forward and backward; `sweep` holds what they share, `whole` makes a sweep one
