@@ -1,4 +1,6 @@
-"""What LSTM and RRA have in common: four gates from one product, and their slopes."""
+"""What LSTM, RRA and LARNN have in common: four gates side by side, i, f, o and the candidate g."""
+
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
@@ -6,7 +8,10 @@ from torch import Tensor
 
 from cells.gates import LSTMGates
 
-__all__ = ["gate_slopes", "gate_weights"]
+if TYPE_CHECKING:
+    from cells.fast.sweep import Sweep
+
+__all__ = ["GateDeltas", "Gates", "gate_weights"]
 
 
 def gate_weights(gates: LSTMGates) -> dict[str, Tensor]:
@@ -18,23 +23,79 @@ def gate_weights(gates: LSTMGates) -> dict[str, Tensor]:
     return weights
 
 
-def gate_slopes(
-    gates: Float[Tensor, "time batch four_units"], out: Float[Tensor, "time batch four_units"]
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    r"""The derivatives of gates and candidate by what enters their sigmoid or tanh.
-
-    .. math:: i(1-i),\; f(1-f),\; o(1-o),\; 1-g^2
+class Gates:
+    """The gates of all timesteps, in the buffer that holds what the input adds to them.
 
     Arguments:
-        gates: i, f, o, g side by side.
-        out: Where the slopes are written.
-
-    Returns:
-        The four, as views of `out`.
+        sweep: For its sizes.
+        gates: `(time, batch, 4 unit)`.
     """
-    torch.mul(gates, gates, out=out)
-    torch.sub(gates, out, out=out)
-    i, f, o, g = out.chunk(4, dim=-1)
-    candidate = gates[..., -g.shape[-1] :]
-    torch.mul(candidate, candidate, out=g).neg_().add_(1)
-    return i, f, o, g
+
+    def __init__(self, sweep: "Sweep", gates: Float[Tensor, "time batch four_units"]) -> None:
+        self.from_input, self._candidates = sweep.steps(gates), 3 * sweep.units
+        self._sigmoids = sweep.steps(gates[..., : self._candidates])
+        self.i, self.f, self.o, self.g = map(sweep.steps, gates.chunk(4, dim=-1))
+
+    def write(self, t: int, raw: Tensor, c_past: Tensor, out: Tensor) -> Tensor:
+        r"""Opens the gates of a timestep and writes its memory.
+
+        .. math:: c_t = f \odot c_{t-1} + i \odot g
+
+        Arguments:
+            t: The timestep.
+            raw: What enters sigmoid and tanh, `(running, 4 unit)`.
+            c_past: The memory before.
+            out: Where the memory goes.
+        """
+        torch.sigmoid(raw[:, : self._candidates], out=self._sigmoids[t])
+        torch.tanh(raw[:, self._candidates :], out=self.g[t])
+        written: Tensor = torch.mul(self.f[t], c_past, out=out).addcmul_(self.i[t], self.g[t])
+        return written
+
+
+class GateDeltas:
+    r"""The gradients of what enters the gates, for a piece of the backward pass.
+
+    They begin as what each gate is worth to the memory or the hidden state by its slope, for all
+    timesteps of the piece at once, and are multiplied by that state's gradient one by one.
+
+    .. math::
+        \delta_i = i(1-i)\, g \,\lambda^c, \quad \delta_f = f(1-f)\, c_{t-1} \lambda^c, \quad
+        \delta_o = o(1-o)\, s_t \lambda^h, \quad \delta_g = (1-g^2)\, i \,\lambda^c
+
+    Arguments:
+        sweep: For its sizes.
+        start: The piece's first timestep.
+        gates: The piece's gates `(time, batch, 4 unit)`.
+        out: Where the gradients go, of that shape.
+        c_past: The memories before.
+        squashed: What the output gate lets through.
+
+    Attributes:
+        steps: The gradients of the running rows, by timestep of the piece.
+        whole: All of them, zero where rows have ended.
+    """
+
+    def __init__(
+        self, sweep: "Sweep", start: int, gates: Tensor, *, out: Tensor, c_past: Tensor,
+        squashed: Tensor,
+    ) -> None:  # fmt: skip
+        i, _, _, g = gates.chunk(4, dim=-1)
+        torch.mul(gates, gates, out=out)
+        torch.sub(gates, out, out=out)
+        of_i, of_f, of_o, of_g = out.chunk(4, dim=-1)
+        torch.mul(g, g, out=of_g).neg_().add_(1).mul_(i)
+        of_i *= g
+        of_f *= c_past
+        of_o *= squashed
+        sweep.blank(out, start)
+        self.whole, self.steps = out, sweep.piece(out, start)
+        self._by_gate = sweep.piece(out.unflatten(-1, (4, sweep.units)), start)
+        self._of_o = sweep.piece(of_o, start)
+
+    def take(self, s: int, d_memory: Tensor, d_hidden: Tensor) -> Tensor:
+        """The gradients of a timestep of the piece, from those of what its gates wrote."""
+        d_o = self._of_o[s] * d_hidden
+        self._by_gate[s].mul_(d_memory[:, None])
+        self._of_o[s].copy_(d_o)
+        return self.steps[s]

@@ -46,16 +46,13 @@ class GRUSweep(Sweep):
     ) -> Float[Tensor, "time batch unit"]:
         """All timesteps."""
         both = 2 * self.units
-        self.from_hidden = weights["from_hidden"]
+        self.read(x, weights)
         if not self.reset_after:
             self.from_recalled = weights["candidate_from_recalled"]
-        self.x, self.from_input = x.contiguous(), weights["from_input"]
-        self.gates = self.hoisted(self.x, self.from_input, weights.get("bias"))
         zr = self.steps(self.gates[..., :both])
         z, r, candidate = map(self.steps, self.gates.chunk(3, dim=-1))
 
-        self.hidden = self.buffer(start.hidden, self.units, lead=1)
-        self.hidden[0] = start.hidden
+        self.hidden = self.from_state(start.hidden)
         h_past, h = self.steps(self.hidden[:-1]), self.steps(self.hidden[1:])
         # What the reset gate acts on (after the product) or leaves (before it).
         self.recalled = self.passing(start.hidden, self.units, needed=self.saving)
@@ -140,16 +137,16 @@ class GRUSweep(Sweep):
             self.note("hidden", start, d_h)
             if d_x is not None:
                 d_x[start:end] = self.unhoisted(d_gates, self.from_input)
-        learned = dict(zip(("from_input", "bias"), from_input.parts(), strict=True))
-        learned["from_hidden"], offset = from_hidden.parts()
-        learned["candidate_bias"] = offset[both:]
+        learned = from_input.named("from_input", "bias")
+        learned |= from_hidden.named("from_hidden", "candidate_bias")
+        learned["candidate_bias"] = learned["candidate_bias"][both:]
         if not self.reset_after:
-            learned["candidate_from_recalled"] = from_recalled.parts()[0]
+            learned |= from_recalled.named("candidate_from_recalled")
         return Gradients(d_x, Carried(carried), learned)
 
     def final(self, last: Int[Tensor, "batch"]) -> Carried:
         """The state after each row's last timestep."""
-        return Carried(self.hidden[last, torch.arange(self.batch, device=last.device)])
+        return Carried(self.last_of(self.hidden, last))
 
     def signal(self, name: str) -> Tensor:
         """One entry of the readout."""

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from cells.fast.gates import gate_slopes, gate_weights
+from cells.fast.gates import GateDeltas, Gates, gate_weights
 from cells.fast.larnn_window import Slots, elu_backward
 from cells.fast.norms import StepNorm, norm_weights
 from cells.fast.products import WeightGradients, add_product, product
@@ -31,7 +31,6 @@ class LARNNSweep(Sweep):
         noisy = cell.training or not options.eval_honoured
         # Batch statistics where enough rows run; otherwise the running ones.
         self.fitting = noisy and options.norm == "batch"
-        self.batch_norm = options.norm == "batch"
         self.dropping = options.hidden_dropout if noisy else 0.0
         dropping = options.attention_dropout if noisy else 0.0
         self.slots = Slots(cell, fitting=self.fitting, dropping=dropping)
@@ -96,20 +95,17 @@ class LARNNSweep(Sweep):
     ) -> Float[Tensor, "time batch unit"]:
         """All timesteps."""
         assert start.memory is not None and start.window is not None
-        units, gates, lags = self.units, 4 * self.units, len(self.lags)
-        self.x, self.from_input = x.contiguous(), weights["from_input"]
-        self.from_hidden, self.from_attention = weights["from_hidden"], weights["from_attention"]
+        units, lags = self.units, len(self.lags)
+        self.read(x, weights)
+        self.from_attention = weights["from_attention"]
         self.output, output_bias = weights["output"], weights.get("output_bias")
-        self.gates = self.hoisted(self.x, self.from_input, weights["bias"])
-        z, query = (self.steps(part) for part in self.gates.split([gates, units], dim=-1))
-        sigmoids = self.steps(self.gates[..., : 3 * units])
-        i, f, o, g = map(self.steps, self.gates[..., :gates].chunk(4, dim=-1))
+        gated, query = self.gates.split([4 * units, units], dim=-1)
+        gates, query = Gates(self, gated), self.steps(query)
 
         self.first_memory = start.memory
-        self.memory = self.with_window(start.window, lead=lags)
+        self.memory = self.from_window(start.window, lead=lags)
         self.slots.begin(self, self.memory[:lags], weights)
-        self.hidden = self.buffer(start.hidden, units, lead=1)
-        self.hidden[0] = start.hidden
+        self.hidden = self.from_state(start.hidden)
         h_past, h = self.steps(self.hidden[:-1]), self.steps(self.hidden[1:])
         c = self.steps(self.memory[lags:])
         needed = {"needed": self.saving}
@@ -132,7 +128,7 @@ class LARNNSweep(Sweep):
         for t, n in enumerate(self.running):
             own = self.fitting and n >= SMALLEST_BATCH
             raw = product(h_past[t], self.from_hidden)
-            query[t].add_(raw[:, gates:])
+            query[t].add_(raw[:, 4 * units :])
             if self.elu_query:
                 F.elu_(query[t])
             context = self.slots.attend(t, query[t])
@@ -144,13 +140,12 @@ class LARNNSweep(Sweep):
             raw_r[t].copy_(mapped)
             attended[t].copy_(self.context_norm.forward(t, raw_r[t], own=own))
 
-            raw = add_product(z[t] + raw[:, :gates], attended[t], self.from_attention)
-            torch.sigmoid(raw[:, : 3 * units], out=sigmoids[t])
-            torch.tanh(raw[:, 3 * units :], out=g[t])
-            torch.mul(f[t], c_past[:n], out=raw_c[t]).addcmul_(i[t], g[t])
+            raw = gates.from_input[t] + raw[:, : 4 * units]
+            raw = add_product(raw, attended[t], self.from_attention)
+            gates.write(t, raw, c_past[:n], out=raw_c[t])
             c_past = c[t].copy_(self.memory_norm.forward(t, raw_c[t], own=own))
             elu_c[t].copy_(F.elu(c_past))
-            torch.mul(o[t], elu_c[t], out=raw_h[t])
+            torch.mul(gates.o[t], elu_c[t], out=raw_h[t])
             h[t].copy_(self.hidden_norm.forward(t, raw_h[t], own=own))
             if self.dropping:
                 mask = F.dropout(torch.ones_like(h[t]), self.dropping)
@@ -173,26 +168,20 @@ class LARNNSweep(Sweep):
         self.slots.begin_backward()
         for start, end in self.pieces(5 * units):
             size = end - start
-            i, f, o, g, query = self.gates[start:end].split(units, dim=-1)
-            deltas = self.room("deltas", self.gates, size, 5 * units)
+            _, f, o, _, query = self.gates[start:end].split(units, dim=-1)
+            both = self.room("deltas", self.gates, size, 5 * units)  # of gates and query
             d_h, d_c, d_mapped = (
                 self.room(name, self.gates, size, units) for name in ("hidden", "memory", "mapped")
             )
 
-            # The slopes of what the memory's norm reads by i, f and g, of the hidden's by o.
-            d_gates = deltas[..., :gates]
-            slope_i, slope_f, slope_o, slope_g = gate_slopes(
-                self.gates[start:end, :, :gates], out=d_gates
-            )
-            slope_i *= g
-            slope_f *= self.memory_before(start, end)
-            slope_o *= self.squashed[start:end]
-            slope_g *= i
-            self.blank(deltas, start)
+            d_gates, d_query = both.split([gates, units], dim=-1)
+            deltas = GateDeltas(
+                self, start, self.gates[start:end, :, :gates], out=d_gates,
+                c_past=self.before(self.memory, self.first_memory, start, end),
+                squashed=self.squashed[start:end],
+            )  # fmt: skip
 
-            delta, of_o = self.piece(deltas, start), self.piece(slope_o, start)
-            by_gate = self.piece(d_gates.unflatten(-1, (4, units)), start)
-            d_query = self.piece(deltas[..., gates:], start)
+            delta, d_query = self.piece(both, start), self.piece(d_query, start)
             dh, dc, dr = (self.piece(part, start) for part in (d_h, d_c, d_mapped))
             f, o, query = (self.piece(part, start) for part in (f, o, query))
             elu_c, elu_r, raw_c, raw_h = (
@@ -218,10 +207,8 @@ class LARNNSweep(Sweep):
                 d_raw_c = self.memory_norm.backward(t, dc[s], raw_c[s], own=own)
                 carried_c = d_raw_c * f[s]
 
-                d_o = of_o[s] * d_raw_h
-                by_gate[s].mul_(d_raw_c[:, None])
-                of_o[s].copy_(d_o)
-                d_attended = product(delta[s][:, :gates].contiguous(), self.from_attention.t())
+                of_gates_now = deltas.take(s, d_raw_c, d_raw_h).contiguous()
+                d_attended = product(of_gates_now, self.from_attention.t())
                 d_raw = self.context_norm.backward(t, d_attended, elu_r[s], own=own)
                 dr[s].copy_(elu_backward(d_raw, elu_r[s]) if self.elu_context else d_raw)
                 d_context = product(dr[s], self.output.t())
@@ -229,7 +216,7 @@ class LARNNSweep(Sweep):
                 d_query[s].copy_(elu_backward(d_elu, query[s]) if self.elu_query else d_elu)
                 carried_h = product(delta[s], self.from_hidden.t())
 
-            of_gates.add(deltas, self.x[start:end], self.hidden[start:end])
+            of_gates.add(both, self.x[start:end], self.hidden[start:end])
             of_attended.add(d_gates, self.attended[start:end])
             of_output.add(d_mapped, self.slots.context[start:end])
             places = slice(lags + start, lags + end)
@@ -237,7 +224,7 @@ class LARNNSweep(Sweep):
             self.note("hidden", start, d_h)
             self.note("memory", start, d_c)
             if d_x is not None:
-                d_x[start:end] = self.unhoisted(deltas, self.from_input)
+                d_x[start:end] = self.unhoisted(both, self.from_input)
 
         for lag in range(1, lags + 1):
             by_entry = self.slots.leave_backward(-lag, self.batch)
@@ -247,22 +234,15 @@ class LARNNSweep(Sweep):
         learned = self.slots.learned()
         for norm in (self.context_norm, self.memory_norm, self.hidden_norm):
             learned |= norm.gradients
-        names = ("from_input", "from_hidden", "bias")
-        learned |= zip(names, of_gates.parts(), strict=True)
-        learned["from_attention"], _ = of_attended.parts()
-        learned["output"], learned["output_bias"] = of_output.parts()
+        learned |= of_gates.named("from_input", "from_hidden", "bias")
+        learned |= of_attended.named("from_attention")
+        learned |= of_output.named("output", "output_bias")
         return Gradients(d_x, Carried(carried_h, carried_c, d_window), learned)
-
-    def memory_before(self, start: int, end: int) -> Tensor:
-        """The memories that the timesteps of a piece began with."""
-        before = self.memory[(lags := len(self.lags)) + start - 1 : lags + end - 1]
-        return before if start else torch.cat([self.first_memory[None], before[1:]])
 
     def final(self, last: Int[Tensor, "batch"]) -> Carried:
         """The states and the window after each row's last timestep."""
-        row, lags = torch.arange(self.batch, device=last.device), len(self.lags)
-        window = self.window_after(self.memory, last, lead=lags)
-        return Carried(self.hidden[last, row], self.memory[lags - 1 + last, row], window)
+        hidden, memory = self.last_of(self.hidden, last), self.last_of(self.memory, last)
+        return Carried(hidden, memory, self.window_after(self.memory, last, lead=len(self.lags)))
 
     def signal(self, name: str) -> Tensor:
         """One entry of the readout."""

@@ -320,8 +320,7 @@ class Slots(Part):
 
     def learned(self) -> dict[str, Tensor]:
         """The gradients of all weights, by the sweep's names."""
-        names = ("to_entry", "entry_bias")
-        found = dict(zip(names, self.of_entries.parts(), strict=True))
+        found = self.of_entries.named("to_entry", "entry_bias")
         if "gain" in self.gradients:
             found["key_gain"], found["value_gain"] = self.gradients["gain"].chunk(2)
         if "shift" in self.gradients:

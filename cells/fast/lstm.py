@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from cells.fast.gates import gate_slopes, gate_weights
+from cells.fast.gates import GateDeltas, Gates, gate_weights
 from cells.fast.products import WeightGradients, add_product, product
 from cells.fast.sweep import Arriving, Carried, Gradients, Sweep
 from cells.lstm import LSTMCell
@@ -30,27 +30,19 @@ class LSTMSweep(Sweep):
     ) -> Float[Tensor, "time batch unit"]:
         """All timesteps."""
         assert start.memory is not None
-        self.from_hidden = weights["from_hidden"]
-        self.x, self.from_input = x.contiguous(), weights["from_input"]
-        self.gates = self.hoisted(self.x, self.from_input, weights.get("bias"))
-        z, (i, f, o, g) = self.steps(self.gates), map(self.steps, self.gates.chunk(4, dim=-1))
-        sigmoids = self.steps(self.gates[..., : 3 * self.units])
-
-        self.hidden = self.buffer(start.hidden, self.units, lead=1)
-        self.memory = self.buffer(start.memory, self.units, lead=1)
-        self.hidden[0], self.memory[0] = start.hidden, start.memory
+        self.read(x, weights)
+        gates = Gates(self, self.gates)
+        self.hidden, self.memory = self.from_state(start.hidden), self.from_state(start.memory)
         h_past, h = self.steps(self.hidden[:-1]), self.steps(self.hidden[1:])
         c_past, c = self.steps(self.memory[:-1]), self.steps(self.memory[1:])
         self.squashed = self.passing(start.memory, self.units, needed=self.saving)
         tanh_c = self.steps(self.squashed)
 
         for t in range(self.time):
-            raw = add_product(z[t], h_past[t], self.from_hidden)
-            torch.sigmoid(raw[:, : 3 * self.units], out=sigmoids[t])
-            torch.tanh(raw[:, 3 * self.units :], out=g[t])
-            torch.mul(f[t], c_past[t], out=c[t]).addcmul_(i[t], g[t])
+            raw = add_product(gates.from_input[t], h_past[t], self.from_hidden)
+            gates.write(t, raw, c_past[t], out=c[t])
             torch.tanh(c[t], out=tanh_c[t])
-            torch.mul(o[t], tanh_c[t], out=h[t])
+            torch.mul(gates.o[t], tanh_c[t], out=h[t])
         return self.hidden[1:]
 
     def backward(self, arriving: Arriving, *, for_x: bool) -> Gradients:
@@ -63,47 +55,38 @@ class LSTMSweep(Sweep):
         to_hidden = self.from_hidden.t()
         for start, end in self.pieces(4 * self.units):
             gates, size = self.gates[start:end], end - start
-            i, f, o, g = gates.chunk(4, dim=-1)
-            d_gates = self.room("gates", gates, size, 4 * self.units)
-            d_h, d_c = (self.room(name, gates, size, self.units) for name in ("hidden", "memory"))
-            slope_h = self.room("through", gates, size, self.units)
-
-            # The slopes of c_t by each gate, of h_t by o and by c_t.
-            slope_i, slope_f, slope_o, slope_g = gate_slopes(gates, out=d_gates)
+            _, f, o, _ = gates.chunk(4, dim=-1)
+            d_h, d_c, of_h = (
+                self.room(name, gates, size, self.units) for name in ("hidden", "memory", "slope")
+            )
             tanh_c = self.squashed[start:end]
-            slope_i *= g
-            slope_f *= self.memory[start:end]
-            slope_o *= tanh_c
-            slope_g *= i
-            torch.mul(tanh_c, tanh_c, out=slope_h).neg_().add_(1).mul_(o)
-            self.blank(d_gates, start)
+            torch.mul(tanh_c, tanh_c, out=of_h).neg_().add_(1).mul_(o)  # of h_t by c_t
+            deltas = GateDeltas(
+                self, start, gates, out=self.room("gates", gates, size, 4 * self.units),
+                c_past=self.memory[start:end], squashed=tanh_c,
+            )  # fmt: skip
 
-            delta, of_o = self.piece(d_gates, start), self.piece(slope_o, start)
-            by_gate = self.piece(d_gates.unflatten(-1, (4, self.units)), start)
-            dh, dc, of_f, of_h = (self.piece(part, start) for part in (d_h, d_c, f, slope_h))
+            dh, dc, kept, slope = (self.piece(part, start) for part in (d_h, d_c, f, of_h))
             for t in reversed(range(start, end)):
                 s = t - start
                 torch.add(arriving_h[t], self.joined(carried_h, last_h, t), out=dh[s])
-                torch.addcmul(self.joined(carried_c, last_c, t), dh[s], of_h[s], out=dc[s])
-                d_o = of_o[s] * dh[s]
-                by_gate[s].mul_(dc[s][:, None])
-                of_o[s].copy_(d_o)
-                carried_c = dc[s] * of_f[s]
-                carried_h = product(delta[s], to_hidden)
+                torch.addcmul(self.joined(carried_c, last_c, t), dh[s], slope[s], out=dc[s])
+                delta = deltas.take(s, dc[s], dh[s])
+                carried_c = dc[s] * kept[s]
+                carried_h = product(delta, to_hidden)
 
+            d_gates = deltas.whole
             weights.add(d_gates, self.x[start:end], self.hidden[start:end])
             self.note("hidden", start, d_h)
             self.note("memory", start, d_c)
             if d_x is not None:
                 d_x[start:end] = self.unhoisted(d_gates, self.from_input)
-        from_input, from_hidden, bias = weights.parts()
-        learned = {"from_input": from_input, "from_hidden": from_hidden, "bias": bias}
+        learned = weights.named("from_input", "from_hidden", "bias")
         return Gradients(d_x, Carried(carried_h, carried_c), learned)
 
     def final(self, last: Int[Tensor, "batch"]) -> Carried:
         """The states after each row's last timestep."""
-        row = torch.arange(self.batch, device=last.device)
-        return Carried(self.hidden[last, row], self.memory[last, row])
+        return Carried(self.last_of(self.hidden, last), self.last_of(self.memory, last))
 
     def signal(self, name: str) -> Tensor:
         """One entry of the readout."""

@@ -92,9 +92,12 @@ class WeightGradients:
             room = self._room[name] = like.new_empty(height * rows)
         return room[: height * rows].view(height, rows)
 
-    def parts(self) -> list[Tensor]:
-        """The gradient of each input's matrix `(out, feature)`, and of the bias `(out)`."""
+    def named(self, *names: str) -> dict[str, Tensor]:
+        """The gradients by name: of each input's matrix `(out, feature)`, and of the bias `(out)`.
+
+        Without a name for the bias it is left out.
+        """
         if self._total is None:
             raise RuntimeError("No timestep was added.")
         *matrices, bias = self._total.split([*self._widths, 1], dim=1)
-        return [*matrices, bias[:, 0]]
+        return dict(zip(names, [*matrices, bias[:, 0]], strict=False))

@@ -60,19 +60,16 @@ class RAUSweep(Sweep):
     ) -> Float[Tensor, "time batch unit"]:
         """All timesteps."""
         units, keep = self.units, self.keep
-        self.x = x.contiguous()
-        self.from_input, self.from_hidden = weights["from_input"], weights["from_hidden"]
+        self.read(x, weights)
         self.plain_from_input = weights["plain_from_input"]
         self.plain_from_recalled = weights["plain_from_recalled"]
         self.attended = weights["attended"]
-        self.gates = self.hoisted(self.x, self.from_input, weights.get("bias"))
         self.plain = self.hoisted(self.x, self.plain_from_input, weights.get("plain_bias"))
         z_r, attention = map(self.steps, self.gates.split([2 * units, self.both], dim=-1))
         z, r = (self.steps(gate) for gate in self.gates[..., : 2 * units].chunk(2, dim=-1))
         x_now, plain = self.steps(self.x), self.steps(self.plain)
 
-        self.hidden = self.buffer(start.hidden, units, lead=1)
-        self.hidden[0] = start.hidden
+        self.hidden = self.from_state(start.hidden)
         h_past, h = self.steps(self.hidden[:-1]), self.steps(self.hidden[1:])
         saving, room = self.saving, start.hidden
         self.recalled = self.passing(room, units, needed=saving)  # what the reset gate leaves
@@ -173,19 +170,14 @@ class RAUSweep(Sweep):
                     out=d_x[start:end],
                 )
                 d_x[start:end] += d_values[..., :features]
-        names = (
-            ("from_input", "from_hidden", "bias"),
-            ("plain_from_input", "plain_from_recalled", "plain_bias"),
-            ("attended", "attended_bias"),
-        )
-        learned: dict[str, Tensor] = {}
-        for summed, parts in zip((of_gates, of_plain, of_attended), names, strict=True):
-            learned |= zip(parts, summed.parts(), strict=True)
+        learned = of_gates.named("from_input", "from_hidden", "bias")
+        learned |= of_plain.named("plain_from_input", "plain_from_recalled", "plain_bias")
+        learned |= of_attended.named("attended", "attended_bias")
         return Gradients(d_x, Carried(carried), learned)
 
     def final(self, last: Int[Tensor, "batch"]) -> Carried:
         """The state after each row's last timestep."""
-        return Carried(self.hidden[last, torch.arange(self.batch, device=last.device)])
+        return Carried(self.last_of(self.hidden, last))
 
     def signal(self, name: str) -> Tensor:
         """One entry of the readout."""

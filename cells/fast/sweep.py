@@ -25,8 +25,6 @@ __all__ = ["Arriving", "Carried", "Gradients", "Sweep"]
 # Entries of the widest buffer of a piece of the backward pass, so that it stays in a core's cache.
 PIECE = 1 << 18
 
-Steps = list[Float[Tensor, "running unit"]]
-
 
 class Carried(NamedTuple):
     """A state's tensors; the window is `(lag, batch, unit)`, the previous timestep first."""
@@ -156,6 +154,12 @@ class Sweep(ABC):
 
     # What forward passes are made of
 
+    def read(self, x: Tensor, weights: Mapping[str, Tensor]) -> None:
+        """Takes the input, and what it adds to the gates of every timestep."""
+        self.x, self.from_input = x.contiguous(), weights["from_input"]
+        self.from_hidden = weights["from_hidden"]
+        self.gates = self.hoisted(self.x, self.from_input, weights.get("bias"))
+
     def hoisted(self, x: Tensor, matrix: Tensor, bias: Tensor | None) -> Tensor:
         """What the input adds to every timestep, as one product before the loop."""
         rows = x.view(self.time * self.batch, self.features)
@@ -175,11 +179,20 @@ class Sweep(ABC):
             return self.buffer(like, *axes)
         return like.new_zeros((1, self.batch, *axes)).expand(self.time, -1, *axes)
 
-    def with_window(self, window: Tensor, *, lead: int) -> Tensor:
+    def from_state(self, state: Tensor) -> Tensor:
+        """A buffer of states that begins with the one before the first timestep."""
+        return self.from_window(state[None], lead=1)
+
+    def from_window(self, window: Tensor, *, lead: int) -> Tensor:
         """A buffer of states that begins with those of a window, the oldest first."""
         states = self.buffer(window, self.units, lead=lead)
         states[:lead] = window.flip(0)
         return states
+
+    def last_of(self, states: Tensor, last: Tensor) -> Tensor:
+        """The state of each row after its own last timestep."""
+        row = torch.arange(self.batch, device=last.device)
+        return states[len(states) - self.time - 1 + last, row]
 
     def window_after(self, states: Tensor, last: Tensor, *, lead: int) -> Tensor:
         """The window of each row after its own last timestep, the nearest first."""
@@ -196,6 +209,15 @@ class Sweep(ABC):
         return [rows[:n] for rows, n in zip(buffer.unbind(), self.running, strict=True)]
 
     # What backward passes are made of
+
+    def before(self, states: Tensor, first: Tensor, start: int, end: int) -> Tensor:
+        """The states that the timesteps of a piece began with.
+
+        Before the first stands `first`, which may be none of its window's.
+        """
+        lead = len(states) - self.time
+        before = states[lead + start - 1 : lead + end - 1]
+        return before if start else torch.cat([first[None], before[1:]])
 
     def pieces(self, width: int) -> Iterator[tuple[int, int]]:
         """Stretches of time, the last first, in which bulk work stays in a core's cache."""
