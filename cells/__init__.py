@@ -18,6 +18,7 @@ from cells.base import (
     same,
 )
 from cells.gates import Chrono
+from cells.graphed import CUDAGraph, cuda_graph
 from cells.gru import GRUCell, GRUState
 from cells.larnn import LARNNCell, LARNNState
 from cells.larnn_options import FIXED, PAPER, PRESETS, RELEASED, STABLE, LARNNOptions
@@ -39,6 +40,7 @@ __all__ = [
     "RRA",
     "STABLE",
     "At",
+    "CUDAGraph",
     "Cell",
     "Chrono",
     "Edit",
@@ -62,5 +64,6 @@ __all__ = [
     "StepByStepWarning",
     "Via",
     "alias",
+    "cuda_graph",
     "same",
 ]

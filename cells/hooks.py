@@ -82,7 +82,7 @@ class _Norms:
         taken, self.taken = self.taken, {}
         self.report(
             {
-                f"{name}_gradient_norm": self.rows.restore(
+                f"{name}_gradient_norm": self.rows.from_steps(
                     steps, longest=self.longest, fill=torch.nan
                 )
                 for name, steps in taken.items()

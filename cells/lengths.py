@@ -93,48 +93,55 @@ class Rows:
     def to_walk(
         self, padded: Shaped[Tensor, "time batch *rest"]
     ) -> Shaped[Tensor, "steps batch *rest"]:
-        """As `arrange`, with zeros where a row has ended, whatever stood in the padding."""
+        """Puts the input in the order of the walk: rows sorted, time reversed where asked.
+
+        Where a row has ended are zeros, whatever stood in the padding.
+        """
         steps = len(self.running)
-        if self.even and not self.reverse:
-            return padded[:steps]
+        if self.even:  # equal lengths keep their order
+            return padded[:steps].flip(0) if self.reverse else padded[:steps]
         walked, place, time, row = (index.to(padded.device) for index in self._places)
         arranged = padded.new_zeros(steps, *padded.shape[1:])
-        return arranged.index_put_((walked, place), padded[time, row])
+        return arranged.index_put((walked, place), padded[time, row])
 
     def from_walk(
         self, arranged: Shaped[Tensor, "steps batch *rest"], *, longest: int, fill: float
     ) -> Shaped[Tensor, "time batch *rest"]:
-        """As `restore`, of one buffer; equal sequences that nothing moves are not copied."""
-        if self.even and not self.reverse and longest == len(arranged):
-            return arranged
-        walked, place, time, row = (index.to(arranged.device) for index in self._places)
-        padded = arranged.new_full((longest, *arranged.shape[1:]), fill)
-        return padded.index_put_((time, row), arranged[walked, place])
+        """Puts a walk's values back in the caller's order, padded with `fill`.
 
-    def arrange(
-        self, padded: Shaped[Tensor, "time batch *rest"]
-    ) -> Shaped[Tensor, "steps batch *rest"]:
-        """Puts the input in the order of the walk: rows sorted, time reversed where asked."""
-        steps, device = len(self.running), padded.device
-        if self.even and not self.reverse:
-            return padded[:steps]  # equal lengths keep their order: nothing moves
-        time = torch.arange(steps)[:, None].expand(-1, len(self.order))
-        if self.reverse:
-            time = (self.lengths[self.order][None] - 1 - time).clamp(min=0)
-        return padded[time.to(device), self.order.to(device)]
+        Equal sequences that nothing moves are not copied.
+        """
+        if self.even:
+            return self._padded(arranged, longest, fill)
+        walked, place, *_ = (index.to(arranged.device) for index in self._places)
+        return self._scattered(arranged[walked, place], longest, fill)
 
-    def restore(
+    def from_steps(
         self, steps: list[Shaped[Tensor, "_ *rest"]], *, longest: int, fill: float
     ) -> Shaped[Tensor, "time batch *rest"]:
-        """Puts what each step returned back in the caller's order, padded with `fill`."""
-        if self.even and not self.reverse and longest == len(steps):
-            return torch.stack(steps)
-        time = torch.cat([self.timesteps(step) for step in range(len(steps))])
-        rows = torch.cat([self.order[:running] for running in self.running])
-        packed = torch.cat(steps)
-        shape = (longest, len(self.order), *packed.shape[1:])
-        padded = packed.new_full(shape, fill)
-        return padded.index_put((time.to(packed.device), rows.to(packed.device)), packed)
+        """As `from_walk`, of what each step returned for its running rows."""
+        if self.even:
+            return self._padded(torch.stack(steps), longest, fill)
+        return self._scattered(torch.cat(steps), longest, fill)
+
+    def _padded(
+        self, arranged: Shaped[Tensor, "steps batch *rest"], longest: int, fill: float
+    ) -> Shaped[Tensor, "time batch *rest"]:
+        """Of sequences that end together."""
+        if self.reverse:
+            arranged = arranged.flip(0)
+        if longest == len(arranged):
+            return arranged
+        padding = arranged.new_full((longest - len(arranged), *arranged.shape[1:]), fill)
+        return torch.cat([arranged, padding])
+
+    def _scattered(
+        self, values: Shaped[Tensor, "timesteps *rest"], longest: int, fill: float
+    ) -> Shaped[Tensor, "time batch *rest"]:
+        """Of sequences that do not: one value a timestep, those of a step after the other."""
+        _, _, time, row = (index.to(values.device) for index in self._places)
+        padded = values.new_full((longest, len(self.order), *values.shape[1:]), fill)
+        return padded.index_put((time, row), values)
 
     def restore_rows(self, rows: Shaped[Tensor, "batch *rest"]) -> Shaped[Tensor, "batch *rest"]:
         """Puts one value a row back in the caller's order."""

@@ -34,6 +34,7 @@ class Call:
         x: In the caller's order.
         rows: The order of the walk.
         state: Before the first timestep, in the caller's order.
+        carried: Whether that state was given, so that it may be any.
         keep: Names of readout entries to collect.
         edits: Applied to attention at every step.
         group: The layer and direction, for the edits.
@@ -45,6 +46,7 @@ class Call:
     x: Float[Tensor, "time batch feature"]
     rows: Rows
     state: Any
+    carried: bool = True
     keep: frozenset[str] = frozenset()
     edits: Sequence[Edit] = ()
     group: str = ""
@@ -90,7 +92,9 @@ def obstacle(call: Call) -> str | None:
         return "a function transform (vmap, jvp, torch.func.grad) is active"
     if call.report is not None and not call.x.requires_grad and _partly_frozen(call.cell):
         return "gradients are watched while some of its weights are frozen"
-    return _foreign_part(call.cell) or sweep.obstacle(call.cell, call.state)
+    return _foreign_part(call.cell) or sweep.obstacle(
+        call.cell, call.state if call.carried else None
+    )
 
 
 def read(call: Call, path: Literal["step", "fast"]) -> Read:
@@ -102,7 +106,7 @@ def _read_steps(call: Call) -> Read:
     rows, longest = call.rows, len(call.x)
     walked = walk(
         call.cell,
-        rows.arrange(call.x),
+        rows.to_walk(call.x),
         rows,
         map_state(rows.sort_rows, call.state),
         keep=call.keep,
@@ -113,10 +117,10 @@ def _read_steps(call: Call) -> Read:
     if call.report is not None and walked.outputs[0].requires_grad:
         watch_gradients(walked.states, rows, longest=longest, report=call.report)
     return Read(
-        rows.restore(walked.outputs, longest=longest, fill=0.0),
+        rows.from_steps(walked.outputs, longest=longest, fill=0.0),
         map_state(rows.restore_rows, walked.state),
         {
-            name: rows.restore(steps, longest=longest, fill=_missing(steps[0]))
+            name: rows.from_steps(steps, longest=longest, fill=_missing(steps[0]))
             for name, steps in walked.readouts.items()
         },
         walked.statistics,
@@ -133,8 +137,8 @@ def _read_whole(call: Call) -> Read:
     given = (x, *start, *weights.values())
     saving = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in given)
     sweep = kind(cell, rows, call.keep, saving=saving)
-    if "steps" in call.state._fields:
-        sweep.begun = int(call.state.steps[0])
+    if call.carried:
+        sweep.carry_on(call.state)
     output, final = sweep_whole(sweep, x, rows, start, weights, report=call.report)
     with torch.no_grad():
         readouts = {
@@ -161,11 +165,10 @@ def _state(start: Any, final: Carried, rows: Rows) -> Any:  # noqa: ANN401
     if final.memory is not None:
         fields["memory"] = final.memory
     if final.window is not None:
-        taken = rows.lengths[rows.order].to(final.hidden.device)
-        fields["window"], fields["steps"] = (
-            final.window.unbind(),
-            rows.sort_rows(start.steps) + taken,
-        )
+        taken = rows.lengths[rows.order]
+        steps = rows.sort_rows(start.steps)
+        steps = steps + (len(rows.running) if rows.even else taken.to(steps.device))
+        fields["window"], fields["steps"] = final.window.unbind(), steps
     return type(start)(**fields)
 
 

@@ -119,7 +119,8 @@ class Recurrent(nn.Module):
             hook: Takes the group, `{name: (time, batch, ...)}` detached, in original time, with
                 NaN in padding, and the lengths. Besides the signals asked for, `history` counts
                 the timesteps `(batch)` that the given state had seen, and `initial_hidden` (and
-                `initial_memory`) `(batch, unit)` are that state's.
+                `initial_memory`) `(batch, unit)` are that state's. They may share memory with what
+                a backward pass reads: copy them before changing them.
             signals: What to hand over; a cell that lacks one leaves it out.
 
         Returns:
@@ -280,6 +281,7 @@ class Recurrent(nn.Module):
         """One layer in one direction."""
         cell, rows = self.groups[group], Rows.sorted(lengths, reverse=reverse)
         cell.before_sequence(len(lengths))
+        carried = state is not None
         if state is None:
             state = cell.initial_state(len(lengths), device=x.device, dtype=_state_dtype(cell, x))
         history = cell.history(state, len(lengths))
@@ -289,6 +291,7 @@ class Recurrent(nn.Module):
             x,
             rows,
             state,
+            carried,
             keep=frozenset().union(*wanted),
             edits=[edit for edit, only in self._edits.values() if only in (None, group)],
             group=group,

@@ -1,4 +1,4 @@
-"""One cell, one direction, over time: the only loop."""
+"""The step over time: one cell, one direction."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple

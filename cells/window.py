@@ -34,11 +34,12 @@ def reachable(
 
     Arguments:
         steps: Timesteps that each row has taken.
-        lags: Timesteps back.
+        lags: Timesteps back, each one more than the one before.
         initial: Whether the initial state counts as one more.
 
     Returns:
         True where a state stands.
     """
-    offsets = torch.tensor(lags, device=steps.device) - int(initial)
+    # Made where it is used: a copy from the host would stand in a CUDA graph's way.
+    offsets = torch.arange(lags[0], lags[-1] + 1, device=steps.device) - int(initial)
     return steps[:, None] >= offsets

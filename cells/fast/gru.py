@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from cells.fast.products import WeightGradients, product
@@ -144,9 +144,9 @@ class GRUSweep(Sweep):
             learned |= from_recalled.named("candidate_from_recalled")
         return Gradients(d_x, Carried(carried), learned)
 
-    def final(self, last: Int[Tensor, "batch"]) -> Carried:
+    def final(self) -> Carried:
         """The state after each row's last timestep."""
-        return Carried(self.last_of(self.hidden, last))
+        return Carried(self.last_of(self.hidden))
 
     def signal(self, name: str) -> Tensor:
         """One entry of the readout."""

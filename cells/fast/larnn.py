@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -27,7 +27,7 @@ class LARNNSweep(Sweep):
         super().__init__(cell, rows, keep, saving=saving)
         options = cell.options
         self.elu_query, self.elu_context = options.query == "elu", options.context == "elu"
-        self.training = cell.training
+        self.training, self.begun = cell.training, 0
         noisy = cell.training or not options.eval_honoured
         # Batch statistics where enough rows run; otherwise the running ones.
         self.fitting = noisy and options.norm == "batch"
@@ -39,9 +39,9 @@ class LARNNSweep(Sweep):
         self.hidden_norm = StepNorm("hidden", cell.hidden_norm)
 
     @staticmethod
-    def obstacle(cell: LARNNCell, state: LARNNState) -> str | None:
+    def obstacle(cell: LARNNCell, state: LARNNState | None) -> str | None:
         """What has no place here: slots that differ by lag or by row, and other gates."""
-        options, steps = cell.options, state.steps
+        options = cell.options
         if options.positions:
             return "positions=True"
         if options.attention_into != "all":
@@ -50,10 +50,15 @@ class LARNNSweep(Sweep):
             return "gate_norm='applied'"
         if options.linear_candidate:
             return "layer_candidate='linear'"
-        reached = steps.clamp(max=len(cell.lags) - 1)
-        if not bool((reached == reached[0]).all()):
-            return "the sequences carried on have seen different numbers of timesteps"
+        if state is not None:
+            reached = state.steps.clamp(max=len(cell.lags) - 1)
+            if not bool((reached == reached[0]).all()):
+                return "the sequences carried on have seen different numbers of timesteps"
         return None
+
+    def carry_on(self, state: LARNNState) -> None:
+        """How many timesteps the rows have seen, as far as their windows reach the same."""
+        self.begun = int(state.steps[0])
 
     @staticmethod
     def weights(cell: LARNNCell) -> dict[str, Tensor]:
@@ -239,10 +244,10 @@ class LARNNSweep(Sweep):
         learned |= of_output.named("output", "output_bias")
         return Gradients(d_x, Carried(carried_h, carried_c, d_window), learned)
 
-    def final(self, last: Int[Tensor, "batch"]) -> Carried:
+    def final(self) -> Carried:
         """The states and the window after each row's last timestep."""
-        hidden, memory = self.last_of(self.hidden, last), self.last_of(self.memory, last)
-        return Carried(hidden, memory, self.window_after(self.memory, last, lead=len(self.lags)))
+        hidden, memory = self.last_of(self.hidden), self.last_of(self.memory)
+        return Carried(hidden, memory, self.window_after(self.memory, lead=len(self.lags)))
 
     def signal(self, name: str) -> Tensor:
         """One entry of the readout."""

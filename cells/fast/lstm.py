@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from cells.fast.gates import GateDeltas, Gates, gate_weights
@@ -84,9 +84,9 @@ class LSTMSweep(Sweep):
         learned = weights.named("from_input", "from_hidden", "bias")
         return Gradients(d_x, Carried(carried_h, carried_c), learned)
 
-    def final(self, last: Int[Tensor, "batch"]) -> Carried:
+    def final(self) -> Carried:
         """The states after each row's last timestep."""
-        return Carried(self.last_of(self.hidden, last), self.last_of(self.memory, last))
+        return Carried(self.last_of(self.hidden), self.last_of(self.memory))
 
     def signal(self, name: str) -> Tensor:
         """One entry of the readout."""

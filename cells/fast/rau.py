@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from cells.fast.products import WeightGradients, product
@@ -24,7 +24,7 @@ class RAUSweep(Sweep):
         self.scale = float(self.both) if cell.rescale else 1.0
 
     @staticmethod
-    def obstacle(cell: RAUCell, state: RAUState) -> str | None:
+    def obstacle(cell: RAUCell, state: RAUState | None) -> str | None:
         """The other readings weigh something else."""
         return None if cell.reading == "input" else f"reading={cell.reading!r}"
 
@@ -175,9 +175,9 @@ class RAUSweep(Sweep):
         learned |= of_attended.named("attended", "attended_bias")
         return Gradients(d_x, Carried(carried), learned)
 
-    def final(self, last: Int[Tensor, "batch"]) -> Carried:
+    def final(self) -> Carried:
         """The state after each row's last timestep."""
-        return Carried(self.last_of(self.hidden, last))
+        return Carried(self.last_of(self.hidden))
 
     def signal(self, name: str) -> Tensor:
         """One entry of the readout."""

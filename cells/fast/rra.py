@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from cells.fast.gates import GateDeltas, Gates, gate_weights
@@ -18,7 +18,7 @@ class RRASweep(Sweep):
     """All timesteps of an RRA whose weights are the same at every one."""
 
     @staticmethod
-    def obstacle(cell: RRACell, state: RRAState) -> str | None:
+    def obstacle(cell: RRACell, state: RRAState | None) -> str | None:
         """Rescaled weights differ between rows and timesteps."""
         return "missing='renormalise'" if cell.missing == "renormalise" else None
 
@@ -118,10 +118,10 @@ class RRASweep(Sweep):
         learned["kernel"] = d_kernel.flip(0)
         return Gradients(d_x, Carried(carried_h, carried_c, d_window), learned)
 
-    def final(self, last: Int[Tensor, "batch"]) -> Carried:
+    def final(self) -> Carried:
         """The states and the window after each row's last timestep."""
-        hidden, memory = self.last_of(self.hidden, last), self.last_of(self.memory, last)
-        return Carried(hidden, memory, self.window_after(self.hidden, last, lead=self.lags[-1]))
+        hidden, memory = self.last_of(self.hidden), self.last_of(self.memory)
+        return Carried(hidden, memory, self.window_after(self.hidden, lead=self.lags[-1]))
 
     def signal(self, name: str) -> Tensor:
         """One entry of the readout."""

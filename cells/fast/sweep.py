@@ -64,7 +64,6 @@ class Sweep(ABC):
 
     Attributes:
         watching: Whether the backward pass notes the norms of the states' gradients.
-        begun: Timesteps that the state before had seen.
         norms: For each state `(time, batch)`, after a backward pass that watched.
     """
 
@@ -73,15 +72,19 @@ class Sweep(ABC):
         self.running, self.batch = rows.running, len(rows.order)
         self.time, self.even = len(rows.running), rows.running[-1] == len(rows.order)
         self.keep, self.saving = keep, saving
-        self.watching, self.begun = False, 0
+        self.watching = False
         self.norms: dict[str, Tensor] = {}
         self._rooms: dict[str, Tensor] = {}
         self._rooms_ahead: dict[str, Tensor] = {}
 
     @staticmethod
     def obstacle(cell: Any, state: Any) -> str | None:  # noqa: ANN401  (the cell's, and its state)
-        """What about the cell's options, or the state it begins with, is out of reach, if any."""
+        """What is out of reach of the cell's options or of the state carried on, if any."""
         return None
+
+    def carry_on(self, state: Any) -> None:  # noqa: ANN401
+        """Takes from a state that was given what a sweep must know before it begins."""
+        return
 
     @staticmethod
     @abstractmethod
@@ -102,8 +105,8 @@ class Sweep(ABC):
         """
 
     @abstractmethod
-    def final(self, last: Tensor) -> Carried:
-        """The state of each row after its own last timestep; `last` is how many it has taken."""
+    def final(self) -> Carried:
+        """The state of each row after its own last timestep."""
 
     @abstractmethod
     def backward(self, arriving: Arriving, *, for_x: bool) -> Gradients:
@@ -189,18 +192,31 @@ class Sweep(ABC):
         states[:lead] = window.flip(0)
         return states
 
-    def last_of(self, states: Tensor, last: Tensor) -> Tensor:
+    def last_of(self, states: Tensor) -> Tensor:
         """The state of each row after its own last timestep."""
-        row = torch.arange(self.batch, device=last.device)
-        return states[len(states) - self.time - 1 + last, row]
+        if self.even:
+            return states[-1].clone()  # callers may change what they are given in place
+        lead = len(states) - self.time
+        taken, row = self._taken(states.device)
+        return states[lead - 1 + taken, row]
 
-    def window_after(self, states: Tensor, last: Tensor, *, lead: int) -> Tensor:
+    def window_after(self, states: Tensor, *, lead: int) -> Tensor:
         """The window of each row after its own last timestep, the nearest first."""
-        return states[self._places_after(last, lead), torch.arange(self.batch, device=last.device)]
+        if self.even:
+            return states[self.time :].flip(0)
+        return states[self._window_places(states.device, lead)]
 
-    def _places_after(self, last: Tensor, lead: int) -> Tensor:
-        lags = torch.arange(1, lead + 1, device=last.device)
-        return lead + last - lags[:, None]
+    def _taken(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """How many timesteps each row takes, and the rows."""
+        row = torch.arange(self.batch)
+        taken = (torch.tensor(self.running)[:, None] > row).sum(dim=0)
+        return taken.to(device), row.to(device)
+
+    def _window_places(self, device: torch.device, lead: int) -> tuple[Tensor, Tensor]:
+        """Where each row's last window stands in a buffer with so many states in front."""
+        taken, row = self._taken(device)
+        places = lead + taken - torch.arange(1, lead + 1, device=device)[:, None]
+        return places, row.expand_as(places)
 
     def steps(self, buffer: Tensor) -> list[Tensor]:
         """The running rows of each timestep."""
@@ -274,10 +290,10 @@ class Sweep(ABC):
         if arriving is None:
             return None, like.new_zeros(lead, self.batch, self.units)
         states = like.new_zeros(lead + self.time, self.batch, self.units)
-        rows = torch.arange(self.batch, device=states.device)
-        last = torch.tensor(self.running, device=states.device)[:, None] > rows
-        places = self._places_after(last.sum(dim=0), lead)
-        states.index_put_((places, rows.expand_as(places)), arriving, accumulate=True)
+        if self.even:
+            states[self.time :] = arriving.flip(0)
+        else:
+            states[self._window_places(states.device, lead)] = arriving
         return states[lead:], states[:lead].flip(0)
 
     def ahead(self, name: str, like: Tensor, start: int, end: int) -> Tensor:

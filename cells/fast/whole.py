@@ -65,8 +65,7 @@ def _run(plan: _Plan, x: Tensor | None, *tensors: Tensor | None) -> tuple[Tensor
     if output is hidden:
         # Callers may change what they are given in place; the sweep still needs its own.
         output = hidden.clone()
-    last = plan.rows.lengths[plan.rows.order].to(x.device)
-    return output, plan.sweep.final(last)
+    return output, plan.sweep.final()
 
 
 class _Whole(torch.autograd.Function):

@@ -24,9 +24,9 @@ def test_restoring_undoes_arranging():
     for reverse in (False, True):
         rows = Rows.sorted(lengths, reverse=reverse)
         steps = [
-            step[:running] for step, running in zip(rows.arrange(x), rows.running, strict=True)
+            step[:running] for step, running in zip(rows.to_walk(x), rows.running, strict=True)
         ]
-        restored = rows.restore(steps, longest=5, fill=-1.0)
+        restored = rows.from_steps(steps, longest=5, fill=-1.0)
         assert torch.equal(restored, torch.where(inside, x, -1.0))
 
 

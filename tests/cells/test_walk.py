@@ -18,7 +18,7 @@ OWN_STEP = {("output", "hidden"), ("hidden", "memory")}
 
 def walked(cell, x, rows, tap=None):
     state = cell.initial_state(x.shape[1])
-    return walk(cell, rows.arrange(x), rows, state, tap=tap)
+    return walk(cell, rows.to_walk(x), rows, state, tap=tap)
 
 
 def loss_of(walk):
