@@ -127,7 +127,7 @@ class LARNNSweep(Sweep):
         if self.dropping:
             self.masks = self.buffer(room, units)
         for norm in (self.context_norm, self.memory_norm, self.hidden_norm):
-            norm.begin(weights, room, self.time)
+            norm.begin(weights, room, self.time, saving=self.saving)
 
         c_past = start.memory
         for t, n in enumerate(self.running):

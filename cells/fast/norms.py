@@ -42,8 +42,11 @@ class StepNorm(Part):
         self.running = (norm.running_mean, norm.running_var) if running else None
         self.gradients = {}
 
-    def begin(self, weights: Mapping[str, Tensor], like: Tensor, time: int) -> None:
+    def begin(
+        self, weights: Mapping[str, Tensor], like: Tensor, time: int, *, saving: bool
+    ) -> None:
         """Room for the statistics of all timesteps: of batch norm's rows, count, mean, variance."""
+        self.saving = saving
         self.gain, self.shift = (weights.get(f"{self.name}_{part}") for part in ("gain", "shift"))
         if self.kind == "batch":
             self.counted = like.new_zeros(time, 3, self.units)
@@ -60,7 +63,7 @@ class StepNorm(Part):
             y, mean, scale = torch.native_layer_norm(
                 x, [self.units], self.gain, self.shift, self.epsilon
             )
-            self.kept.append((mean, scale))
+            self._keep(mean, scale)
             return y
         if own:
             self.counted[t, 0] = len(x)
@@ -69,14 +72,18 @@ class StepNorm(Part):
             y, mean, scale = torch.native_batch_norm(
                 x, self.gain, self.shift, mean, variance, True, 1.0, self.epsilon
             )
-            self.kept.append((mean, scale))
+            self._keep(mean, scale)
             return y
         mean, variance = self.running  # type: ignore[misc]  # batch norm has them
         y, _, _ = torch.native_batch_norm(
             x, self.gain, self.shift, mean, variance, False, 0.0, self.epsilon
         )
-        self.kept.append((mean, variance))  # which backward leaves unread
+        self._keep(mean, variance)  # which backward leaves unread
         return y
+
+    def _keep(self, mean: Tensor, scale: Tensor) -> None:
+        if self.saving:
+            self.kept.append((mean, scale))
 
     def backward(
         self,
