@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -9,36 +10,56 @@ from torch import Tensor
 
 from cells.lengths import Rows
 
-__all__ = ["GradientHook", "ReadoutHook", "norm_of_each", "watch_gradients"]
+__all__ = [
+    "GradientHook",
+    "GradientParts",
+    "ReadoutHook",
+    "Watch",
+    "norm_of_each",
+    "watch_gradients",
+]
 
 ReadoutHook = Callable[[str, Mapping[str, Tensor], Tensor], None]
 GradientHook = Callable[[str, Mapping[str, Tensor]], None]
-Report = Callable[[dict[str, Tensor]], None]
+GradientParts = Literal["norms", "routes", "exits"]
+"""The norms of the states' gradients; by route; and by the routes' way on to the input."""
+
+
+class Watch(NamedTuple):
+    """Who wants to know what of the gradients, when a backward pass ends."""
+
+    report: Callable[[dict[str, Tensor]], None]
+    parts: GradientParts
 
 
 def watch_gradients(
-    states: Mapping[str, list[Tensor]], rows: Rows, *, longest: int, report: Report
+    states: Mapping[str, list[Tensor]],
+    rows: Rows,
+    *,
+    reduce: Callable[[Tensor], Tensor],
+    finish: Callable[[dict[str, list[Tensor]]], None],
 ) -> None:
-    """Reports the norm of the gradient at every state, each time a backward pass ends.
+    """Collects the gradient at every state, each time a backward pass ends.
 
     Arguments:
         states: For each state (`hidden`, `memory`), one tensor a step.
         rows: The order of the rows.
-        longest: Timesteps in the caller's input.
-        report: Takes `{"hidden_gradient_norm": (time, batch), ...}`, NaN in padding and at
-            states that do not depend on anything that asks for gradients.
+        reduce: What to keep of a gradient `(row, unit)`: one entry a row.
+        finish: Takes it for each state and step; zero where no gradient came, NaN at states that
+            do not depend on anything that asks for gradients.
     """
     watched = {name: [step.requires_grad for step in steps] for name, steps in states.items()}
-    like = next(iter(states.values()))[0].detach().new_empty(0)
-    norms = _Norms(watched, rows, longest=longest, like=like, report=report)
+    like = next(iter(states.values()))[0].detach()
+    collected = _Collected(watched, rows, reduce(like[:0]), reduce=reduce, finish=finish)
     for name, steps in states.items():
         for step, state in enumerate(steps):
             if state.requires_grad:
-                state.register_hook(partial(norms.take, name, step))  # type: ignore[no-untyped-call]
+                take = partial(collected.take, name, step)
+                state.register_hook(take)  # type: ignore[no-untyped-call]
 
 
-class _Norms:
-    """The norms of one backward pass.
+class _Collected:
+    """What is kept of one backward pass.
 
     It must not hold a tensor or node of the graph, as `register_multi_grad_hook` does: hooks are
     kept by the graph, and the two would keep each other in memory for good.
@@ -48,13 +69,13 @@ class _Norms:
         self,
         watched: dict[str, list[bool]],
         rows: Rows,
-        *,
-        longest: int,
         like: Tensor,
-        report: Report,
+        *,
+        reduce: Callable[[Tensor], Tensor],
+        finish: Callable[[dict[str, list[Tensor]]], None],
     ) -> None:
-        self.watched, self.rows, self.longest = watched, rows, longest
-        self.like, self.report = like, report
+        self.watched, self.rows, self.like = watched, rows, like
+        self.reduce, self.finish = reduce, finish
         self.backward_pass = -1
         self.taken: dict[str, list[Tensor]] = {}
 
@@ -65,14 +86,14 @@ class _Norms:
             self.backward_pass, self.taken = current, self._untouched()
             engine = torch.autograd.Variable._execution_engine
             engine.queue_callback(self._finish)
-        self.taken[name][step] = norm_of_each(gradient.detach())
+        self.taken[name][step] = self.reduce(gradient.detach())
 
     def _untouched(self) -> dict[str, list[Tensor]]:
         """No gradient has arrived: zero, or NaN where none can."""
-        sizes = self.rows.running
+        sizes, rest = self.rows.running, self.like.shape[1:]
         return {
             name: [
-                self.like.new_full((size,), 0.0 if asks else torch.nan)
+                self.like.new_full((size, *rest), 0.0 if asks else torch.nan)
                 for size, asks in zip(sizes, steps, strict=True)
             ]
             for name, steps in self.watched.items()
@@ -80,14 +101,7 @@ class _Norms:
 
     def _finish(self) -> None:
         taken, self.taken = self.taken, {}
-        self.report(
-            {
-                f"{name}_gradient_norm": self.rows.from_steps(
-                    steps, longest=self.longest, fill=torch.nan
-                )
-                for name, steps in taken.items()
-            }
-        )
+        self.finish(taken)
 
 
 def norm_of_each(gradient: Float[Tensor, "*rows unit"]) -> Float[Tensor, "*rows"]:

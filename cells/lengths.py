@@ -143,6 +143,31 @@ class Rows:
         padded = values.new_full((longest, len(self.order), *values.shape[1:]), fill)
         return padded.index_put((time, row), values)
 
+    def whole(self, steps: list[Shaped[Tensor, "_ *rest"]]) -> Shaped[Tensor, "steps batch *rest"]:
+        """One tensor of what each step has for its running rows, in the walk's order."""
+        return torch.stack(steps) if self.even else self.spread(torch.cat(steps), 0, len(steps))
+
+    def packed(
+        self, whole: Shaped[Tensor, "steps batch *rest"], start: int, end: int
+    ) -> Shaped[Tensor, "rows *rest"]:
+        """The running rows of some steps of the walk, one step after the other."""
+        if self.even:
+            return whole[start:end].flatten(0, 1)
+        running = self.running[start:end]
+        return torch.cat([step[:n] for step, n in zip(whole[start:end], running, strict=True)])
+
+    def spread(
+        self, packed: Shaped[Tensor, "rows *rest"], start: int, end: int
+    ) -> Shaped[Tensor, "steps batch *rest"]:
+        """The reverse of `packed`, with zeros where rows have ended."""
+        shape = (end - start, len(self.order), *packed.shape[1:])
+        if self.even:
+            return packed.view(shape)
+        spread = packed.new_zeros(shape)
+        for step, part in zip(spread, torch.split(packed, self.running[start:end]), strict=True):
+            step[: len(part)] = part
+        return spread
+
     def restore_rows(self, rows: Shaped[Tensor, "batch *rest"]) -> Shaped[Tensor, "batch *rest"]:
         """Puts one value a row back in the caller's order."""
         return rows if self.even else rows[self.order.argsort().to(rows.device)]

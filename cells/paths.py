@@ -9,13 +9,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from cells.base import Cell, Edit
-from cells.fast import SWEEPS, Carried, sweep_whole
+from cells.fast import SWEEPS, Before, Carried, Sweep, sweep_whole
 from cells.gates import LSTMGates
-from cells.hooks import watch_gradients
+from cells.hooks import Watch, norm_of_each, watch_gradients
 from cells.larnn_attention import WindowAttention
 from cells.lengths import Rows
 from cells.norms import Norm
-from cells.walk import Tap, map_state, walk
+from cells.routes import Arrivals, Steps, report, watch_arrivals
+from cells.walk import Tap, Walk, join_states, map_state, walk
 
 __all__ = ["Call", "Path", "Read", "check_path", "obstacle", "read", "worth_saying"]
 
@@ -39,7 +40,7 @@ class Call:
         edits: Applied to attention at every step.
         group: The layer and direction, for the edits.
         tap: Stands on every use of a state.
-        report: Takes the norms of the states' gradients when a backward pass ends.
+        watch: Who wants to know what of the gradients.
     """
 
     cell: Cell[Any]
@@ -51,7 +52,7 @@ class Call:
     edits: Sequence[Edit] = ()
     group: str = ""
     tap: Tap | None = None
-    report: Callable[[dict[str, Tensor]], None] | None = None
+    watch: Watch | None = None
 
 
 class Read(NamedTuple):
@@ -90,7 +91,7 @@ def obstacle(call: Call) -> str | None:
         return "the uses of its states are watched"
     if _transformed():
         return "a function transform (vmap, jvp, torch.func.grad) is active"
-    if call.report is not None and not call.x.requires_grad and _partly_frozen(call.cell):
+    if call.watch is not None and not call.x.requires_grad and _partly_frozen(call.cell):
         return "gradients are watched while some of its weights are frozen"
     return _foreign_part(call.cell) or sweep.obstacle(
         call.cell, call.state if call.carried else None
@@ -99,14 +100,19 @@ def obstacle(call: Call) -> str | None:
 
 def read(call: Call, path: Literal["step", "fast"]) -> Read:
     """Reads the sequences, step by step or all at once."""
-    return _read_whole(call) if path == "fast" else _read_steps(call)
+    arrivals = Arrivals()
+    found = _read_whole(call, arrivals) if path == "fast" else _read_steps(call, arrivals)
+    if call.watch is not None and call.watch.parts != "norms":
+        watch_arrivals(call.cell, call.rows, found.output, found.state, arrivals)
+    return found
 
 
-def _read_steps(call: Call) -> Read:
+def _read_steps(call: Call, arrivals: Arrivals) -> Read:
     rows, longest = call.rows, len(call.x)
+    x = rows.to_walk(call.x)
     walked = walk(
         call.cell,
-        rows.to_walk(call.x),
+        x,
         rows,
         map_state(rows.sort_rows, call.state),
         keep=call.keep,
@@ -114,8 +120,8 @@ def _read_steps(call: Call) -> Read:
         group=call.group,
         tap=call.tap,
     )
-    if call.report is not None and walked.outputs[0].requires_grad:
-        watch_gradients(walked.states, rows, longest=longest, report=call.report)
+    if call.watch is not None and walked.outputs[0].requires_grad:
+        _watch_steps(call, walked, x.detach(), arrivals)
     return Read(
         rows.from_steps(walked.outputs, longest=longest, fill=0.0),
         map_state(rows.restore_rows, walked.state),
@@ -127,7 +133,38 @@ def _read_steps(call: Call) -> Read:
     )
 
 
-def _read_whole(call: Call) -> Read:
+def _watch_steps(call: Call, walked: Walk, x: Tensor, arrivals: Arrivals) -> None:
+    rows, watch, longest = call.rows, call.watch, len(call.x)
+    if watch is None:
+        return
+
+    def report_norms(taken: dict[str, list[Tensor]]) -> None:
+        watch.report(
+            {
+                f"{name}_gradient_norm": rows.from_steps(steps, longest=longest, fill=torch.nan)
+                for name, steps in taken.items()
+            }
+        )
+
+    if watch.parts == "norms":
+        watch_gradients(walked.states, rows, reduce=norm_of_each, finish=report_norms)
+        return
+    before = [map_state(torch.Tensor.detach, state) for state in walked.before]
+    hidden = rows.whole([step.detach() for step in walked.states["hidden"]])
+
+    def piece(start: int, end: int) -> tuple[Tensor, Any]:
+        return rows.packed(x, start, end), join_states(before[start:end])
+
+    steps = Steps(call.cell, rows, piece, hidden, tuple(call.edits), call.group)
+
+    def report_routes(taken: dict[str, list[Tensor]]) -> None:
+        totals = {name: rows.whole(one) for name, one in taken.items()}
+        report(watch, steps, totals, arrivals, longest)  # type: ignore[arg-type]
+
+    watch_gradients(walked.states, rows, reduce=torch.Tensor.detach, finish=report_routes)
+
+
+def _read_whole(call: Call, arrivals: Arrivals) -> Read:
     cell, rows = call.cell, call.rows
     kind = SWEEPS[type(cell)]
     weights, start = kind.weights(cell), _carried(map_state(rows.sort_rows, call.state))
@@ -139,7 +176,11 @@ def _read_whole(call: Call) -> Read:
     sweep = kind(cell, rows, call.keep, saving=saving)
     if call.carried:
         sweep.carry_on(call.state)
-    output, final = sweep_whole(sweep, x, rows, start, weights, report=call.report)
+    finish = _finish_whole(call, arrivals)
+    watching: Literal["nothing", "norms", "all"] = "nothing"
+    if call.watch is not None:
+        watching = "norms" if call.watch.parts == "norms" else "all"
+    output, final = sweep_whole(sweep, x, rows, start, weights, watching=watching, finish=finish)
     with torch.no_grad():
         readouts = {
             name: rows.from_walk(signal, longest=len(x), fill=_missing(signal))
@@ -151,6 +192,58 @@ def _read_whole(call: Call) -> Read:
     sweep.release()
     state = _state(call.state, final, rows)
     return Read(output, map_state(rows.restore_rows, state), readouts, statistics)
+
+
+def _finish_whole(call: Call, arrivals: Arrivals) -> Callable[[Sweep], None] | None:
+    """What a backward pass does at its end with the gradients that a sweep noted."""
+    rows, watch, longest, given = call.rows, call.watch, len(call.x), call.state
+    if watch is None:
+        return None
+
+    def finish(sweep: Sweep) -> None:
+        if watch.parts == "norms":
+            watch.report(
+                {
+                    f"{name}_gradient_norm": rows.from_walk(v, longest=longest, fill=torch.nan)
+                    for name, v in sweep.noted.items()
+                }
+            )
+            return
+        before = sweep.before()
+        hidden = sweep.signal("hidden")
+        first = rows.sort_rows(given.steps) if "steps" in given._fields else None
+
+        def piece(start: int, end: int) -> tuple[Tensor, Any]:
+            state = _states_of_piece(type(given), before, first, rows, start, end)
+            return rows.packed(sweep.x, start, end), state
+
+        steps = Steps(call.cell, rows, piece, hidden, group=call.group)
+        report(watch, steps, sweep.noted, arrivals, longest)
+
+    return finish
+
+
+def _states_of_piece(
+    kind: type[Any],
+    before: Before,
+    first: Tensor | None,
+    rows: Rows,
+    start: int,
+    end: int,
+) -> Any:  # noqa: ANN401
+    """The states before some timesteps, in the form of a cell's own."""
+    fields: dict[str, Any] = {"hidden": rows.packed(before.hidden, start, end)}
+    if before.memory is not None:
+        fields["memory"] = rows.packed(before.memory, start, end)
+    if before.past is not None and first is not None:
+        lead, time = len(before.past) - len(rows.running), len(rows.running)
+        fields["window"] = tuple(
+            rows.packed(before.past[lead - lag : lead - lag + time], start, end)
+            for lag in range(1, lead + 1)
+        )
+        taken = first + torch.arange(time, device=first.device)[:, None]
+        fields["steps"] = rows.packed(taken, start, end)
+    return kind(**fields)
 
 
 def _carried(state: Any) -> Carried:  # noqa: ANN401  (a cell's own named tuple)

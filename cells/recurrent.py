@@ -3,7 +3,7 @@
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from jaxtyping import Float, Int
@@ -13,7 +13,7 @@ from torch.utils.hooks import RemovableHandle
 
 from cells.base import Cell, Edit
 from cells.checks import check_input, check_state
-from cells.hooks import GradientHook, ReadoutHook
+from cells.hooks import GradientHook, GradientParts, ReadoutHook, Watch
 from cells.lengths import Rows, check_lengths
 from cells.paths import Call, Path, Read, check_path, obstacle, read, worth_saying
 from cells.walk import Tap
@@ -86,7 +86,7 @@ class Recurrent(nn.Module):
         self.last_path: str | None = None
         self._said: set[str] = set()
         self._readout_hooks: OrderedDict[int, tuple[ReadoutHook, frozenset[str]]] = OrderedDict()
-        self._gradient_hooks: OrderedDict[int, GradientHook] = OrderedDict()
+        self._gradient_hooks: OrderedDict[int, tuple[GradientHook, GradientParts]] = OrderedDict()
         self._edits: OrderedDict[int, tuple[Edit, str | None]] = OrderedDict()
 
     @property
@@ -139,20 +139,28 @@ class Recurrent(nn.Module):
         self._readout_hooks[handle.id] = (hook, wanted)
         return handle
 
-    def register_gradient_hook(self, hook: GradientHook) -> RemovableHandle:
+    def register_gradient_hook(
+        self, hook: GradientHook, *, parts: GradientParts = "norms"
+    ) -> RemovableHandle:
         """Calls `hook(group, gradients)` when a backward pass through a call's group ends.
 
         Arguments:
             hook: Takes the group and the norm of the loss's gradient at every state,
                 `{"hidden_gradient_norm": (time, batch), ...}`, NaN in padding and at states that
                 depend on nothing that asks for gradients.
+            parts: `"norms"` alone; `"routes"` adds, for each state, what came back by each of its
+                uses: `hidden_route_norm` and `hidden_route_projection (time, batch, route)` in the
+                order of `cells.route_entries`, `hidden_cancellation` and `hidden_route_residual
+                (time, batch)`, which is rounding alone; `"exits"` also what of each route goes on
+                to the input, `input_route_norm` and so on, in the order of `cells.exit_names`.
+                Dropout and batch statistics cannot be read again: under them only norms come.
 
         Returns:
             A handle whose `remove()` ends it for later calls; a call already made still reports
             to the hooks that it was made under.
         """
         handle = RemovableHandle(self._gradient_hooks)
-        self._gradient_hooks[handle.id] = hook
+        self._gradient_hooks[handle.id] = (hook, parts)
         return handle
 
     def register_edit(self, edit: Edit, *, group: str | None = None) -> RemovableHandle:
@@ -296,7 +304,7 @@ class Recurrent(nn.Module):
             edits=[edit for edit, only in self._edits.values() if only in (None, group)],
             group=group,
             tap=self._tap(group),
-            report=self._gradient_report(group),
+            watch=self._watch(group),
         )
         self.last_path = self._choose(call)
         found = read(call, self.last_path)
@@ -341,16 +349,16 @@ class Recurrent(nn.Module):
             chosen = {name: values for name, values in found.readouts.items() if name in wanted}
             hook(group, {**chosen, **began}, rows.lengths)
 
-    def _gradient_report(self, group: str) -> Callable[[dict[str, Tensor]], None] | None:
+    def _watch(self, group: str) -> Watch | None:
         hooks = list(self._gradient_hooks.values())
         if not hooks:
             return None
 
         def report(gradients: dict[str, Tensor]) -> None:
-            for hook in hooks:
+            for hook, _ in hooks:
                 hook(group, gradients)
 
-        return report
+        return Watch(report, max((parts for _, parts in hooks), key=get_args(GradientParts).index))
 
 
 def _state_dtype(cell: Cell[Any], x: Tensor) -> torch.dtype:

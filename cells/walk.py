@@ -10,7 +10,7 @@ from torch import Tensor
 from cells.base import At, Cell, Edit, Slot, StateName, Via, alias, same
 from cells.lengths import Rows
 
-__all__ = ["Tap", "Walk", "map_state", "walk"]
+__all__ = ["Tap", "Walk", "join_states", "map_state", "walk"]
 
 State = Any  # a named tuple of tensors, or of tuples of them
 
@@ -21,6 +21,7 @@ Tap = Callable[[int, Slot, Tensor], Tensor]
 class Walk(NamedTuple):
     """What a walk leaves: per step, in the walk's own order of rows and time."""
 
+    before: list[State]
     outputs: list[Tensor]
     state: State
     readouts: dict[str, list[Tensor]]
@@ -52,9 +53,10 @@ def walk(
         tap: Stands on every use of a state.
 
     Returns:
-        Outputs, readouts (detached), states and batch statistics of each step, and the state of
-        every row after its own last step.
+        The state before each step, outputs, readouts (detached), states and batch statistics of
+        each step, and the state of every row after its own last step.
     """
+    before: list[State] = []
     left, outputs = [], []
     readouts: dict[str, list[Tensor]] = {name: [] for name in cell.signals if name in keep}
     states: dict[str, list[Tensor]] = {name: [] for name in _state_names(state)}
@@ -65,6 +67,7 @@ def walk(
             running = rows.running[step]
             left.append(_some_rows(state, slice(running, None)))
             state = _some_rows(state, slice(running))
+        before.append(state)
         edit = _edit_at(edits, rows, step, group) if edits else same
         state, readout = cell(x[:running], state, edit=edit, via=_via_at(tap, step))
         outputs.append(_via_at(tap, step)(Slot("output"), state.hidden))
@@ -76,8 +79,8 @@ def walk(
             if name in readout:
                 collected.append(readout[name].detach())
     left.append(state)
-    final = _final_state(_join(left[::-1]), _via_at(tap, len(outputs)))
-    return Walk(outputs, final, readouts, states, statistics)
+    final = _final_state(join_states(left[::-1]), _via_at(tap, len(outputs)))
+    return Walk(before, outputs, final, readouts, states, statistics)
 
 
 def map_state(change: Callable[[Tensor], Tensor], state: State) -> State:
@@ -95,12 +98,13 @@ def _rebuild(state: State, parts: list[State]) -> State:
     return type(state)(*parts) if hasattr(state, "_fields") else tuple(parts)
 
 
-def _join(states: list[State]) -> State:
+def join_states(states: list[State]) -> State:
+    """The rows of several states in one."""
     if len(states) == 1:
         return states[0]
     if isinstance(states[0], Tensor):
         return torch.cat(states)
-    return _rebuild(states[0], [_join(list(parts)) for parts in zip(*states, strict=True)])
+    return _rebuild(states[0], [join_states(list(parts)) for parts in zip(*states, strict=True)])
 
 
 def _state_names(state: State) -> list[StateName]:

@@ -14,7 +14,7 @@ from cells.fast.larnn import LARNNSweep
 from cells.fast.lstm import LSTMSweep
 from cells.fast.rau import RAUSweep
 from cells.fast.rra import RRASweep
-from cells.fast.sweep import Carried, Sweep
+from cells.fast.sweep import Before, Carried, Sweep
 from cells.fast.whole import sweep_whole
 from cells.gru import GRUCell
 from cells.larnn import LARNNCell
@@ -22,7 +22,7 @@ from cells.lstm import LSTMCell
 from cells.rau import RAUCell
 from cells.rra import RRACell
 
-__all__ = ["SWEEPS", "Carried", "Sweep", "sweep_whole"]
+__all__ = ["SWEEPS", "Before", "Carried", "Sweep", "sweep_whole"]
 
 SWEEPS: Mapping[type[Cell[Any]], type[Sweep]] = {
     LSTMCell: LSTMSweep,

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cells.fast.products import WeightGradients, product
-from cells.fast.sweep import Arriving, Carried, Gradients, Sweep
+from cells.fast.sweep import Arriving, Before, Carried, Gradients, Sweep
 from cells.gru import GRUCell
 from cells.lengths import Rows
 
@@ -147,6 +147,10 @@ class GRUSweep(Sweep):
     def final(self) -> Carried:
         """The state after each row's last timestep."""
         return Carried(self.last_of(self.hidden))
+
+    def before(self) -> Before:
+        """The states that every timestep began with."""
+        return Before(self.hidden[:-1])
 
     def signal(self, name: str) -> Tensor:
         """One entry of the readout."""

@@ -12,7 +12,7 @@ from cells.fast.gates import GateDeltas, Gates, gate_weights
 from cells.fast.larnn_window import Slots, elu_backward
 from cells.fast.norms import StepNorm, norm_weights
 from cells.fast.products import WeightGradients, add_product, product
-from cells.fast.sweep import Arriving, Carried, Gradients, Sweep
+from cells.fast.sweep import Arriving, Before, Carried, Gradients, Sweep
 from cells.larnn import LARNNCell, LARNNState
 from cells.lengths import Rows
 from cells.norms import SMALLEST_BATCH, Norm
@@ -182,7 +182,7 @@ class LARNNSweep(Sweep):
             d_gates, d_query = both.split([gates, units], dim=-1)
             deltas = GateDeltas(
                 self, start, self.gates[start:end, :, :gates], out=d_gates,
-                c_past=self.before(self.memory, self.first_memory, start, end),
+                c_past=self.began_with(self.memory, self.first_memory, start, end),
                 squashed=self.squashed[start:end],
             )  # fmt: skip
 
@@ -248,6 +248,14 @@ class LARNNSweep(Sweep):
         """The states and the window after each row's last timestep."""
         hidden, memory = self.last_of(self.hidden), self.last_of(self.memory)
         return Carried(hidden, memory, self.window_after(self.memory, lead=len(self.lags)))
+
+    def before(self) -> Before:
+        """The states that every timestep began with."""
+        return Before(
+            self.hidden[:-1],
+            self.began_with(self.memory, self.first_memory, 0, self.time),
+            self.memory,
+        )
 
     def signal(self, name: str) -> Tensor:
         """One entry of the readout."""

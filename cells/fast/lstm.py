@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cells.fast.gates import GateDeltas, Gates, gate_weights
 from cells.fast.products import WeightGradients, add_product, product
-from cells.fast.sweep import Arriving, Carried, Gradients, Sweep
+from cells.fast.sweep import Arriving, Before, Carried, Gradients, Sweep
 from cells.lstm import LSTMCell
 
 __all__ = ["LSTMSweep"]
@@ -87,6 +87,10 @@ class LSTMSweep(Sweep):
     def final(self) -> Carried:
         """The states after each row's last timestep."""
         return Carried(self.last_of(self.hidden), self.last_of(self.memory))
+
+    def before(self) -> Before:
+        """The states that every timestep began with."""
+        return Before(self.hidden[:-1], self.memory[:-1])
 
     def signal(self, name: str) -> Tensor:
         """One entry of the readout."""

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cells.fast.gates import GateDeltas, Gates, gate_weights
 from cells.fast.products import WeightGradients, add_product, product
-from cells.fast.sweep import Arriving, Carried, Gradients, Sweep
+from cells.fast.sweep import Arriving, Before, Carried, Gradients, Sweep
 from cells.rra import RRACell, RRAState
 
 __all__ = ["RRASweep"]
@@ -104,7 +104,9 @@ class RRASweep(Sweep):
 
             d_gates = deltas.whole
             weights.add(
-                d_gates, self.x[start:end], self.before(self.hidden, self.first_hidden, start, end)
+                d_gates,
+                self.x[start:end],
+                self.began_with(self.hidden, self.first_hidden, start, end),
             )
             self.note("hidden", start, d_h)
             self.note("memory", start, d_c)
@@ -122,6 +124,14 @@ class RRASweep(Sweep):
         """The states and the window after each row's last timestep."""
         hidden, memory = self.last_of(self.hidden), self.last_of(self.memory)
         return Carried(hidden, memory, self.window_after(self.hidden, lead=self.lags[-1]))
+
+    def before(self) -> Before:
+        """The states that every timestep began with."""
+        return Before(
+            self.began_with(self.hidden, self.first_hidden, 0, self.time),
+            self.memory[:-1],
+            self.hidden,
+        )
 
     def signal(self, name: str) -> Tensor:
         """One entry of the readout."""

@@ -8,19 +8,19 @@ recording them costs next to nothing.
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from copy import copy
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cells.base import Cell
+from cells.base import Cell, StateName
 from cells.fast.norms import Part
 from cells.fast.products import product
 from cells.hooks import norm_of_each
 from cells.lengths import Rows
 
-__all__ = ["Arriving", "Carried", "Gradients", "Sweep"]
+__all__ = ["Arriving", "Before", "Carried", "Gradients", "Sweep"]
 
 # Entries of the widest buffer of a piece of the backward pass, so that it stays in a core's cache.
 PIECE = 1 << 18
@@ -32,6 +32,14 @@ class Carried(NamedTuple):
     hidden: Float[Tensor, "batch unit"]
     memory: Float[Tensor, "batch unit"] | None = None
     window: Float[Tensor, "lag batch unit"] | None = None
+
+
+class Before(NamedTuple):
+    """The states before every timestep, and the buffer that their windows are slices of."""
+
+    hidden: Float[Tensor, "time batch unit"]
+    memory: Float[Tensor, "time batch unit"] | None = None
+    past: Float[Tensor, "lead_time batch unit"] | None = None
 
 
 class Arriving(NamedTuple):
@@ -63,8 +71,8 @@ class Sweep(ABC):
         saving: Whether a backward pass will follow.
 
     Attributes:
-        watching: Whether the backward pass notes the norms of the states' gradients.
-        norms: For each state `(time, batch)`, after a backward pass that watched.
+        watching: What the backward pass notes of the states' gradients: their norms, or all.
+        noted: That, for each state, `(time, batch)` or `(time, batch, unit)`.
     """
 
     def __init__(self, cell: Cell[Any], rows: Rows, keep: frozenset[str], *, saving: bool) -> None:
@@ -72,8 +80,8 @@ class Sweep(ABC):
         self.running, self.batch = rows.running, len(rows.order)
         self.time, self.even = len(rows.running), rows.running[-1] == len(rows.order)
         self.keep, self.saving = keep, saving
-        self.watching = False
-        self.norms: dict[str, Tensor] = {}
+        self.watching: Literal["nothing", "norms", "all"] = "nothing"
+        self.noted: dict[StateName, Tensor] = {}
         self._rooms: dict[str, Tensor] = {}
         self._rooms_ahead: dict[str, Tensor] = {}
 
@@ -109,6 +117,10 @@ class Sweep(ABC):
         """The state of each row after its own last timestep."""
 
     @abstractmethod
+    def before(self) -> Before:
+        """The states that every timestep began with."""
+
+    @abstractmethod
     def backward(self, arriving: Arriving, *, for_x: bool) -> Gradients:
         """The gradients of all that `forward` was given."""
 
@@ -139,7 +151,7 @@ class Sweep(ABC):
     def revived(self, tensors: Mapping[str, Tensor]) -> "Sweep":
         """The same sweep with its tensors, for one backward pass."""
         sweep = copy(self)
-        sweep.norms, sweep._rooms, sweep._rooms_ahead = {}, {}, {}
+        sweep.noted, sweep._rooms, sweep._rooms_ahead = {}, {}, {}
         for name, holder in self._holders().items():
             if name:
                 part = copy(holder)
@@ -226,7 +238,7 @@ class Sweep(ABC):
 
     # What backward passes are made of
 
-    def before(self, states: Tensor, first: Tensor, start: int, end: int) -> Tensor:
+    def began_with(self, states: Tensor, first: Tensor, start: int, end: int) -> Tensor:
         """The states that the timesteps of a piece began with.
 
         Before the first stands `first`, which may be none of its window's.
@@ -315,9 +327,11 @@ class Sweep(ABC):
             return carried
         return torch.cat([carried, waiting[len(carried) : running]])
 
-    def note(self, state: str, start: int, gradients: Tensor) -> None:
-        """The norms of a piece of a state's gradients, if anyone watches."""
-        if self.watching:
-            if state not in self.norms:
-                self.norms[state] = gradients.new_zeros(self.time, self.batch)
-            self.norms[state][start : start + len(gradients)] = norm_of_each(gradients)
+    def note(self, state: StateName, start: int, gradients: Tensor) -> None:
+        """The gradients of a state in a piece, if anyone watches."""
+        if self.watching == "nothing":
+            return
+        values = norm_of_each(gradients) if self.watching == "norms" else gradients
+        if state not in self.noted:
+            self.noted[state] = values.new_zeros(self.time, *values.shape[1:])
+        self.noted[state][start : start + len(values)] = values

@@ -1,7 +1,8 @@
 """A sweep as one node of the graph."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -10,9 +11,9 @@ from torch import Tensor
 from cells.fast.sweep import Arriving, Carried, Sweep
 from cells.lengths import Rows
 
-__all__ = ["Report", "sweep_whole"]
+__all__ = ["sweep_whole"]
 
-Report = Callable[[dict[str, Tensor]], None]
+Finish = Callable[[Sweep], None]
 
 
 class _Plan(NamedTuple):
@@ -22,7 +23,8 @@ class _Plan(NamedTuple):
     rows: Rows
     longest: int
     weights: tuple[str, ...]
-    report: Report | None
+    watching: Literal["nothing", "norms", "all"]
+    finish: Finish | None
 
 
 def sweep_whole(
@@ -32,7 +34,8 @@ def sweep_whole(
     start: Carried,
     weights: Mapping[str, Tensor],
     *,
-    report: Report | None = None,
+    watching: Literal["nothing", "norms", "all"] = "nothing",
+    finish: Finish | None = None,
 ) -> tuple[Float[Tensor, "time batch unit"], Carried]:
     """Runs a sweep, as one node of the graph if it was made for saving.
 
@@ -42,13 +45,14 @@ def sweep_whole(
         rows: The order of the walk.
         start: The state before, in the walk's order.
         weights: What the sweep reads of its cell.
-        report: Takes the norms of the states' gradients when a backward pass ends.
+        watching: What a backward pass notes of the states' gradients.
+        finish: Takes the sweep with what was noted when a backward pass ends.
 
     Returns:
         The output in the caller's order, zero in padding, and the state after each row's own last
         timestep, in the walk's order.
     """
-    plan = _Plan(sweep, rows, len(x), tuple(weights), report)
+    plan = _Plan(sweep, rows, len(x), tuple(weights), watching, finish)
     tensors = (x, *start, *weights.values())
     if sweep.saving:
         output, *final = _Whole.apply(plan, *tensors)
@@ -101,7 +105,7 @@ class _Whole(torch.autograd.Function):
         sweep = plan.sweep.revived(
             dict(zip(ctx.names, ctx.saved_tensors[ctx.given :], strict=True))
         )
-        sweep.watching = plan.report is not None
+        sweep.watching = plan.watching
         shape = (plan.longest, sweep.batch, sweep.units)
         whole = x.new_zeros(shape) if output is None else output
         device, dtype, enabled = ctx.mixed
@@ -109,8 +113,10 @@ class _Whole(torch.autograd.Function):
             found = sweep.backward(
                 Arriving(plan.rows.to_walk(whole), *final), for_x=ctx.needs_input_grad[1]
             )
-        if plan.report is not None:
-            _report_at_the_end(plan, sweep.norms)
+        if plan.finish is not None:
+            # When the whole backward pass is over, as for hooks on states.
+            engine = torch.autograd.Variable._execution_engine
+            engine.queue_callback(partial(plan.finish, sweep))
         d_x = found.x
         if d_x is not None:
             d_x = plan.rows.from_walk(d_x, longest=plan.longest, fill=0.0)
@@ -120,18 +126,3 @@ class _Whole(torch.autograd.Function):
 
 def _shaped(start: Carried, given: list[Tensor | None]) -> list[Tensor | None]:
     return [None if g is None else d for g, d in zip(given, start, strict=False)]
-
-
-def _report_at_the_end(plan: _Plan, norms: dict[str, Tensor]) -> None:
-    """Hands the norms over when the whole backward pass is over, as hooks on states do."""
-    report = plan.report
-    whole = {
-        f"{name}_gradient_norm": plan.rows.from_walk(values, longest=plan.longest, fill=torch.nan)
-        for name, values in norms.items()
-    }
-
-    def finish() -> None:
-        if report is not None:
-            report(whole)
-
-    torch.autograd.Variable._execution_engine.queue_callback(finish)

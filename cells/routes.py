@@ -1,0 +1,392 @@
+r"""Which way the gradient came back to each state: a step read again, with every use apart.
+
+After a backward pass the whole gradient of every state is known. A step then needs no other: from
+the gradients of what it wrote, one product with its own Jacobian gives the gradient of every
+single use of a state in it. All timesteps are read again at once, as rows of one large batch.
+
+.. math::
+    g^{\mathrm{slot}} = \Big(\frac{\partial h_t}{\partial\,\mathrm{slot}}\Big)^{\!\top}
+        \frac{\partial L}{\partial h_t}
+        + \Big(\frac{\partial c_t}{\partial\,\mathrm{slot}}\Big)^{\!\top}
+        \frac{\partial L}{\partial c_t},
+    \qquad \sum_{\mathrm{slots\;of\;} s} g^{\mathrm{slot}} = \frac{\partial L}{\partial s}
+
+A use of the new memory within its own step is a slot of its own, cut off while the step is read.
+"""
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cells.base import Cell, Edit, Slot, StateName
+from cells.hooks import Watch, norm_of_each
+from cells.lengths import Rows
+
+__all__ = [
+    "Arrivals",
+    "RouteEntry",
+    "Steps",
+    "exit_names",
+    "report",
+    "route_entries",
+    "trace_routes",
+    "watch_arrivals",
+]
+
+# Rows of one piece: large enough for good products, small enough for the cache.
+PIECE = 4096
+
+# How far a state may lie from itself when its step is read again, of the largest entry.
+AGAIN = {torch.float64: 1e-8, torch.float32: 1e-3}
+
+
+class RouteEntry(NamedTuple):
+    """One route into a state; of one lag, where it has several."""
+
+    route: str
+    lag: int | None = None
+
+    @property
+    def label(self) -> str:
+        """Its name on an axis: `candidate`, `shortcut 3`."""
+        return self.route if self.lag is None else f"{self.route} {self.lag}"
+
+
+def route_entries(cell: Cell[Any], state: StateName) -> list[RouteEntry]:
+    """All routes into a state of a cell: its output, its uses in steps, and the returned state."""
+    entries = [RouteEntry("output")] if state == "hidden" else []
+    for name, route in cell.routes.items():
+        if route.state == state:
+            lags: tuple[int | None, ...] = cell.lags if route.lagged else (None,)
+            entries += [RouteEntry(name, lag) for lag in lags]
+    return [*entries, RouteEntry("final_state")]
+
+
+def exit_names(cell: Cell[Any]) -> list[str]:
+    """The routes into the states that a step writes, by which every path leaves its input.
+
+    The memory's use within its own step is left out: what leaves by it is on its way to others.
+    """
+    states = {route.state for route in cell.routes.values()}
+    names = [
+        entry.route
+        for state in ("hidden", "memory")
+        if state in states
+        for entry in route_entries(cell, state)
+    ]
+    return [name for name in dict.fromkeys(names) if name != "hidden"]
+
+
+@dataclass
+class Arrivals:
+    """The gradients at what a call returned, each `(time, batch, unit)` of the state it is."""
+
+    output: Tensor | None = None
+    final: dict[StateName, Tensor] = field(default_factory=dict)
+
+    def add(self, state: StateName, gradient: Tensor) -> None:
+        """Adds to what arrived at the returned state."""
+        before = self.final.get(state)
+        self.final[state] = gradient if before is None else before + gradient
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What every step was given and gave, in the walk's order.
+
+    Arguments:
+        cell: The step.
+        rows: The order of the rows.
+        piece: The inputs and states of the running rows of some timesteps, one after the other.
+        hidden: The hidden states that came out, `(time, batch, unit)`.
+        edits: What changed attention.
+        group: The layer and direction.
+    """
+
+    cell: Cell[Any]
+    rows: Rows
+    piece: Callable[[int, int], tuple[Tensor, Any]]
+    hidden: Float[Tensor, "time batch unit"]
+    edits: tuple[Edit, ...] = ()
+    group: str = ""
+
+    def edit(self, start: int, end: int) -> Edit:
+        """The edits of some timesteps at once."""
+        time = torch.cat([self.rows.timesteps(step) for step in range(start, end)])
+        order = self.rows.order
+        row = torch.cat([order[: self.rows.running[step]] for step in range(start, end)])
+
+        def edit(weights: Tensor, values: Tensor, at: Any) -> tuple[Tensor, Tensor]:  # noqa: ANN401
+            here = at._replace(
+                timestep=time.to(weights.device), row=row.to(weights.device), group=self.group
+            )
+            for one in self.edits:
+                weights, values = one(weights, values, here)
+            return weights, values
+
+        return edit
+
+
+def report(
+    watch: Watch,
+    steps: Steps,
+    totals: Mapping[StateName, Float[Tensor, "time batch unit"]],
+    arrivals: Arrivals,
+    longest: int,
+) -> None:
+    """Hands over what came back by each route, in the caller's order, NaN in padding."""
+    found = trace_routes(steps, totals, arrivals, exits=watch.parts == "exits")
+    if not found:
+        found = {f"{name}_gradient_norm": norm_of_each(total) for name, total in totals.items()}
+    arrivals.output, arrivals.final = None, {}  # a later backward pass begins anew
+    watch.report(
+        {
+            name: steps.rows.from_walk(values, longest=longest, fill=torch.nan)
+            for name, values in found.items()
+        }
+    )
+
+
+def watch_arrivals(
+    cell: Cell[Any],
+    rows: Rows,
+    output: Tensor,
+    final: Any,  # noqa: ANN401  (a cell's own named tuple)
+    arrivals: Arrivals,
+) -> None:
+    """Notes the gradients at what a call returned, when a backward pass brings them.
+
+    Arguments:
+        cell: The step.
+        rows: The order of the rows.
+        output: In the caller's order.
+        final: The returned state, in the caller's order.
+        arrivals: Takes the gradients, in the walk's.
+    """
+
+    def arrived(gradient: Tensor) -> None:
+        arrivals.output = rows.to_walk(gradient.detach())
+
+    if output.requires_grad:
+        output.register_hook(arrived)  # type: ignore[no-untyped-call]
+    lagged = {route.state for route in cell.routes.values() if route.lagged}
+    for name, part in zip(final._fields, final, strict=True):
+        if isinstance(part, tuple):
+            for state in lagged:
+                for lag, tensor in enumerate(part, start=1):
+                    _watch_final(state, tensor, lag, rows, arrivals)
+        elif name in ("hidden", "memory"):
+            _watch_final(name, part, 1, rows, arrivals)
+
+
+def _watch_final(
+    state: StateName, tensor: Tensor, lag: int, rows: Rows, arrivals: Arrivals
+) -> None:
+    """A returned state, `lag` timesteps before the one that would come next."""
+    taken = rows.lengths[rows.order]
+    row = (taken >= lag).nonzero()[:, 0]  # the others return what they were given
+
+    def arrived(gradient: Tensor) -> None:
+        placed = gradient.new_zeros(len(rows.running), *gradient.shape)
+        here = row.to(gradient.device)
+        placed[(taken[row] - lag).to(gradient.device), here] = rows.sort_rows(gradient)[here]
+        arrivals.add(state, placed)
+
+    if tensor.requires_grad:
+        tensor.register_hook(arrived)  # type: ignore[no-untyped-call]
+
+
+def trace_routes(
+    steps: Steps,
+    totals: Mapping[StateName, Float[Tensor, "time batch unit"]],
+    arrivals: Arrivals,
+    *,
+    exits: bool,
+) -> dict[str, Tensor]:
+    """What came back by each route, at every timestep.
+
+    Arguments:
+        steps: What they were given.
+        totals: The whole gradient of every state.
+        arrivals: The gradients at what the call returned.
+        exits: Whether to follow the routes on to the inputs.
+
+    Returns:
+        In the walk's order, for each state (and `input`, with exits) by prefix:
+        `gradient_norm (time, batch)`, `route_norm` and `route_projection (time, batch, route)`
+        (⟨g_r, g⟩/‖g‖), `cancellation` (Σ‖g_r‖/‖g‖) and `route_residual` (‖Σ g_r - g‖/‖g‖). Where
+        the gradient is zero the last three are NaN. Nothing if a step read again does not give
+        the state that it gave.
+    """
+    tables = {
+        state: _Table(route_entries(steps.cell, state), total, by_name=exits)
+        for state, total in totals.items()
+    }
+    if arrivals.output is not None:
+        tables["hidden"].put(RouteEntry("output"), 0, arrivals.output)
+    for state, gradient in arrivals.final.items():
+        tables[state].put(RouteEntry("final_state"), 0, gradient)
+    for start, end in _pieces(steps.rows):
+        if not _trace_piece(steps, totals, tables, start, end):
+            return {}
+    found = {
+        f"{state}_{name}": values
+        for state, table in tables.items()
+        for name, values in table.found().items()
+    }
+    if exits:
+        found |= {f"input_{n}": values for n, values in _trace_exits(steps, tables).items()}
+    return found
+
+
+def _pieces(rows: Rows) -> list[tuple[int, int]]:
+    size = max(1, PIECE // len(rows.order))
+    return [(t, min(t + size, len(rows.running))) for t in range(0, len(rows.running), size)]
+
+
+def _trace_piece(
+    steps: Steps,
+    totals: Mapping[StateName, Tensor],
+    tables: Mapping[StateName, "_Table"],
+    start: int,
+    end: int,
+) -> bool:
+    """The uses of states in some timesteps; whether the steps, read again, gave the same."""
+    x, state = steps.piece(start, end)
+    earlier = {id(tensor) for tensor in _tensors(state)}
+    leaves: list[tuple[Slot, bool, Tensor]] = []
+
+    def open_slot(slot: Slot, value: Tensor) -> Tensor:
+        leaf = value.detach().requires_grad_()
+        leaves.append((slot, id(value) in earlier, leaf))
+        return leaf
+
+    with torch.enable_grad():
+        after, _ = steps.cell(x, state, edit=steps.edit(start, end), via=open_slot)
+    if not _same_again(steps, after.hidden, start, end):
+        return False
+    gradients = torch.autograd.grad(
+        [getattr(after, state) for state in totals],
+        [leaf for _, _, leaf in leaves],
+        [steps.rows.packed(total, start, end) for total in totals.values()],
+        allow_unused=True,
+    )
+    for (slot, before, _), gradient in zip(leaves, gradients, strict=True):
+        if gradient is not None:
+            lag = (slot.lag or 1) if before else 0
+            at = steps.cell.routes[slot.route].state
+            spread = steps.rows.spread(gradient, start, end)
+            tables[at].put(RouteEntry(slot.route, slot.lag), start - lag, spread)
+    return True
+
+
+def _same_again(steps: Steps, hidden: Tensor, start: int, end: int) -> bool:
+    known = steps.rows.packed(steps.hidden, start, end)
+    scale = max(float(known.abs().max()), 1e-30)
+    apart = float((known - hidden.detach()).abs().max()) / scale
+    if apart <= AGAIN.get(known.dtype, 1e-1):
+        return True
+    warnings.warn(
+        f"Routes of {steps.group or 'the layer'} are not recorded: its steps, read again, give "
+        f"states that lie {apart:.2g} apart from those it gave. Dropout or batch statistics act "
+        "(call eval()), or autocast; gradient norms are recorded all the same.",
+        stacklevel=2,
+    )
+    return False
+
+
+def _trace_exits(steps: Steps, tables: Mapping[StateName, "_Table"]) -> dict[str, Tensor]:
+    r"""What of each route goes on to the input of the step that wrote the state.
+
+    .. math::
+        \frac{\partial L}{\partial x_s} = \sum_{r \to h_s}
+            \Big(\frac{\partial h_s}{\partial x_s}\Big)^{\!\top} g^r
+        + \sum_{r \to c_s,\, r \neq \mathrm{hidden}}
+            \Big(\frac{\partial c_s}{\partial x_s}\Big)^{\!\top} g^r
+    """
+    names, rows = exit_names(steps.cell), steps.rows
+    x, _ = steps.piece(0, 1)
+    like = next(iter(tables.values())).total
+    total = like.new_zeros(*like.shape[:2], x.shape[1])
+    parts = {name: torch.zeros_like(total) for name in names}
+    for start, end in _pieces(rows):
+        x, state = steps.piece(start, end)
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            after, _ = steps.cell(x, state, edit=steps.edit(start, end))
+        for name in names:
+            routed = [
+                (getattr(after, at), rows.packed(table.by_name[name], start, end))
+                for at, table in tables.items()
+                if name in table.by_name
+            ]
+            if routed:
+                outputs, weights = zip(*routed, strict=True)
+                (gradient,) = torch.autograd.grad(outputs, x, weights, retain_graph=True)
+                parts[name][start:end] = rows.spread(gradient, start, end)
+        total[start:end] = sum(part[start:end] for part in parts.values())
+    table = _Table([RouteEntry(name) for name in names], total, by_name=False)
+    for name, part in parts.items():
+        table.put(RouteEntry(name), 0, part)
+    found = table.found()
+    del found["route_residual"]  # zero by construction: the whole is their sum
+    return found
+
+
+class _Table:
+    """The routes into one state: norms and projections as they come, never the vectors of all.
+
+    Arguments:
+        entries: The routes.
+        total: The state's whole gradient `(time, batch, unit)`.
+        by_name: Whether to add the vectors up by the routes' names.
+    """
+
+    def __init__(
+        self, entries: list[RouteEntry], total: Float[Tensor, "time batch unit"], *, by_name: bool
+    ) -> None:
+        self.total, self.places = total, {entry: place for place, entry in enumerate(entries)}
+        self.norm = norm_of_each(total)
+        # Of length one, so that products of tiny gradients do not underflow.
+        self.along = torch.nan_to_num(total / self.norm[..., None], nan=0.0, posinf=0.0)
+        shape = (*total.shape[:2], len(entries))
+        self.norms, self.projections = total.new_zeros(shape), total.new_zeros(shape)
+        self.left = total.clone()
+        names = {entry.route for entry in entries} - {"hidden"} if by_name else set()
+        self.by_name = {name: torch.zeros_like(total) for name in names}
+
+    def put(
+        self, entry: RouteEntry, start: int, gradient: Float[Tensor, "steps batch unit"]
+    ) -> None:
+        """The gradients that a route brought to the states from a timestep on."""
+        if start < 0:  # uses of the state before the first
+            start, gradient = 0, gradient[-start:]
+        times, place = slice(start, start + len(gradient)), self.places[entry]
+        self.norms[times, :, place] += norm_of_each(gradient)
+        self.projections[times, :, place] += (gradient * self.along[times]).sum(dim=-1)
+        self.left[times] -= gradient
+        if entry.route in self.by_name:
+            self.by_name[entry.route][times] += gradient
+
+    def found(self) -> dict[str, Tensor]:
+        """Everything by name."""
+        reached = torch.where(self.norm > 0, self.norm, torch.nan)
+        projections = torch.where(self.norm[..., None] > 0, self.projections, torch.nan)
+        return {
+            "gradient_norm": self.norm,
+            "route_norm": self.norms,
+            "route_projection": projections,
+            "cancellation": self.norms.sum(dim=-1) / reached,
+            "route_residual": norm_of_each(self.left) / reached,
+        }
+
+
+def _tensors(state: Any) -> list[Tensor]:  # noqa: ANN401  (a cell's own named tuple)
+    if isinstance(state, Tensor):
+        return [state]
+    return [tensor for part in state for tensor in _tensors(part)]
