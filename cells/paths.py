@@ -155,7 +155,8 @@ def _watch_steps(call: Call, walked: Walk, x: Tensor, arrivals: Arrivals) -> Non
     def piece(start: int, end: int) -> tuple[Tensor, Any]:
         return rows.packed(x, start, end), join_states(before[start:end])
 
-    steps = Steps(call.cell, rows, piece, hidden, tuple(call.edits), call.group)
+    edits = tuple(call.edits)
+    steps = Steps(call.cell, rows, piece, hidden, edits=edits, group=call.group)
 
     def report_routes(taken: dict[str, list[Tensor]]) -> None:
         totals = {name: rows.whole(one) for name, one in taken.items()}
@@ -217,7 +218,7 @@ def _finish_whole(call: Call, arrivals: Arrivals) -> Callable[[Sweep], None] | N
             state = _states_of_piece(type(given), before, first, rows, start, end)
             return rows.packed(sweep.x, start, end), state
 
-        steps = Steps(call.cell, rows, piece, hidden, group=call.group)
+        steps = Steps(call.cell, rows, piece, hidden, sweep.uses, group=call.group)
         report(watch, steps, sweep.noted, arrivals, longest)
 
     return finish

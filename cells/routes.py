@@ -15,7 +15,7 @@ A use of the new memory within its own step is a slot of its own, cut off while 
 """
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -24,6 +24,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cells.base import Cell, Edit, Slot, StateName
+from cells.fast.sweep import Use
 from cells.hooks import Watch, norm_of_each
 from cells.lengths import Rows
 
@@ -104,6 +105,7 @@ class Steps:
         rows: The order of the rows.
         piece: The inputs and states of the running rows of some timesteps, one after the other.
         hidden: The hidden states that came out, `(time, batch, unit)`.
+        uses: The gradients of the uses of states in some timesteps, where they are known already.
         edits: What changed attention.
         group: The layer and direction.
     """
@@ -112,6 +114,7 @@ class Steps:
     rows: Rows
     piece: Callable[[int, int], tuple[Tensor, Any]]
     hidden: Float[Tensor, "time batch unit"]
+    uses: Callable[[int, int], Iterator[Use] | None] = lambda start, end: None
     edits: tuple[Edit, ...] = ()
     group: str = ""
 
@@ -169,8 +172,9 @@ def watch_arrivals(
         arrivals: Takes the gradients, in the walk's.
     """
 
-    def arrived(gradient: Tensor) -> None:
-        arrivals.output = rows.to_walk(gradient.detach())
+    def arrived(gradient: Tensor | None) -> None:
+        if gradient is not None:
+            arrivals.output = rows.to_walk(gradient.detach())
 
     if output.requires_grad:
         output.register_hook(arrived)  # type: ignore[no-untyped-call]
@@ -191,7 +195,9 @@ def _watch_final(
     taken = rows.lengths[rows.order]
     row = (taken >= lag).nonzero()[:, 0]  # the others return what they were given
 
-    def arrived(gradient: Tensor) -> None:
+    def arrived(gradient: Tensor | None) -> None:
+        if gradient is None:
+            return
         placed = gradient.new_zeros(len(rows.running), *gradient.shape)
         here = row.to(gradient.device)
         placed[(taken[row] - lag).to(gradient.device), here] = rows.sort_rows(gradient)[here]
@@ -232,8 +238,12 @@ def trace_routes(
     for state, gradient in arrivals.final.items():
         tables[state].put(RouteEntry("final_state"), 0, gradient)
     for start, end in _pieces(steps.rows):
-        if not _trace_piece(steps, totals, tables, start, end):
+        uses = steps.uses(start, end) or _uses(steps, totals, start, end)
+        if uses is None:
             return {}
+        for use in uses:
+            at = tables[steps.cell.routes[use.route].state]
+            at.put(RouteEntry(use.route, use.lag), start - use.back, use.gradient, use.times)
     found = {
         f"{state}_{name}": values
         for state, table in tables.items()
@@ -249,40 +259,39 @@ def _pieces(rows: Rows) -> list[tuple[int, int]]:
     return [(t, min(t + size, len(rows.running))) for t in range(0, len(rows.running), size)]
 
 
-def _trace_piece(
-    steps: Steps,
-    totals: Mapping[StateName, Tensor],
-    tables: Mapping[StateName, "_Table"],
-    start: int,
-    end: int,
-) -> bool:
-    """The uses of states in some timesteps; whether the steps, read again, gave the same."""
+def _uses(
+    steps: Steps, totals: Mapping[StateName, Tensor], start: int, end: int
+) -> list[Use] | None:
+    """The uses of states in some timesteps, by reading them again; None if they then differ."""
     x, state = steps.piece(start, end)
     earlier = {id(tensor) for tensor in _tensors(state)}
-    leaves: list[tuple[Slot, bool, Tensor]] = []
+    opened: list[tuple[Slot, bool, Tensor]] = []
 
     def open_slot(slot: Slot, value: Tensor) -> Tensor:
         leaf = value.detach().requires_grad_()
-        leaves.append((slot, id(value) in earlier, leaf))
+        opened.append((slot, id(value) in earlier, leaf))
         return leaf
 
     with torch.enable_grad():
         after, _ = steps.cell(x, state, edit=steps.edit(start, end), via=open_slot)
     if not _same_again(steps, after.hidden, start, end):
-        return False
+        return None
     gradients = torch.autograd.grad(
-        [getattr(after, state) for state in totals],
-        [leaf for _, _, leaf in leaves],
+        [getattr(after, name) for name in totals],
+        [leaf for _, _, leaf in opened],
         [steps.rows.packed(total, start, end) for total in totals.values()],
         allow_unused=True,
     )
-    for (slot, before, _), gradient in zip(leaves, gradients, strict=True):
-        if gradient is not None:
-            lag = (slot.lag or 1) if before else 0
-            at = steps.cell.routes[slot.route].state
-            spread = steps.rows.spread(gradient, start, end)
-            tables[at].put(RouteEntry(slot.route, slot.lag), start - lag, spread)
-    return True
+    return [
+        Use(
+            slot.route,
+            slot.lag,
+            (slot.lag or 1) if before else 0,
+            steps.rows.spread(gradient, start, end),
+        )
+        for (slot, before, _), gradient in zip(opened, gradients, strict=True)
+        if gradient is not None
+    ]
 
 
 def _same_again(steps: Steps, hidden: Tensor, start: int, end: int) -> bool:
@@ -357,21 +366,40 @@ class _Table:
         shape = (*total.shape[:2], len(entries))
         self.norms, self.projections = total.new_zeros(shape), total.new_zeros(shape)
         self.left = total.clone()
+        self._last: tuple[Tensor, Tensor] | None = None
         names = {entry.route for entry in entries} - {"hidden"} if by_name else set()
         self.by_name = {name: torch.zeros_like(total) for name in names}
 
     def put(
-        self, entry: RouteEntry, start: int, gradient: Float[Tensor, "steps batch unit"]
+        self,
+        entry: RouteEntry,
+        start: int,
+        gradient: Float[Tensor, "steps batch unit"],
+        times: Tensor | None = None,
     ) -> None:
-        """The gradients that a route brought to the states from a timestep on."""
-        if start < 0:  # uses of the state before the first
-            start, gradient = 0, gradient[-start:]
-        times, place = slice(start, start + len(gradient)), self.places[entry]
-        self.norms[times, :, place] += norm_of_each(gradient)
-        self.projections[times, :, place] += (gradient * self.along[times]).sum(dim=-1)
-        self.left[times] -= gradient
+        """The gradients that a route brought to the states from a timestep on.
+
+        Arguments:
+            entry: The route.
+            start: The first timestep; below zero for uses of the state before the first.
+            gradient: From there on.
+            times: A number that they are multiplied by.
+        """
+        start, skipped = max(start, 0), max(-start, 0)
+        norm, gradient = self._norm_of(gradient)[skipped:], gradient[skipped:]
+        at, place = slice(start, start + len(gradient)), self.places[entry]
+        factor = 1.0 if times is None else float(times)
+        self.norms[at, :, place] = norm * abs(factor)
+        self.projections[at, :, place] = torch.linalg.vecdot(gradient, self.along[at]) * factor
+        self.left[at].sub_(gradient, alpha=factor)
         if entry.route in self.by_name:
-            self.by_name[entry.route][times] += gradient
+            self.by_name[entry.route][at].add_(gradient, alpha=factor)
+
+    def _norm_of(self, gradient: Tensor) -> Tensor:
+        """Its norms; those of one that comes again, for another lag, are not taken again."""
+        if self._last is None or self._last[0] is not gradient:
+            self._last = gradient, norm_of_each(gradient)
+        return self._last[1]
 
     def found(self) -> dict[str, Tensor]:
         """Everything by name."""

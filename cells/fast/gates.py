@@ -1,17 +1,15 @@
 """What LSTM, RRA and LARNN have in common: four gates side by side, i, f, o and the candidate g."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cells.fast.sweep import Sweep, Use
 from cells.gates import LSTMGates
 
-if TYPE_CHECKING:
-    from cells.fast.sweep import Sweep
-
-__all__ = ["GateDeltas", "Gates", "gate_weights"]
+__all__ = ["GateDeltas", "Gates", "gate_uses", "gate_weights"]
 
 
 def gate_weights(gates: LSTMGates) -> dict[str, Tensor]:
@@ -23,6 +21,18 @@ def gate_weights(gates: LSTMGates) -> dict[str, Tensor]:
     return weights
 
 
+def gate_uses(sweep: Sweep, start: int, end: int) -> Iterator[Use]:
+    """The uses of the hidden state by gates and candidate, and of the memory before."""
+    delta, inner = sweep.used("gates", start, end), 3 * sweep.units
+    for name, part, weight in (
+        ("gates", delta[..., :inner], sweep.from_hidden[:inner]),
+        ("candidate", delta[..., inner:], sweep.from_hidden[inner:]),
+    ):
+        yield Use(name, None, 1, part @ weight)
+    _, f, _, _ = sweep.gates[start:end].chunk(4, dim=-1)
+    yield Use("memory", None, 1, sweep.used("memory", start, end) * f)
+
+
 class Gates:
     """The gates of all timesteps, in the buffer that holds what the input adds to them.
 
@@ -31,7 +41,7 @@ class Gates:
         gates: `(time, batch, 4 unit)`.
     """
 
-    def __init__(self, sweep: "Sweep", gates: Float[Tensor, "time batch four_units"]) -> None:
+    def __init__(self, sweep: Sweep, gates: Float[Tensor, "time batch four_units"]) -> None:
         self.from_input, self._candidates = sweep.steps(gates), 3 * sweep.units
         self._sigmoids = sweep.steps(gates[..., : self._candidates])
         self.i, self.f, self.o, self.g = map(sweep.steps, gates.chunk(4, dim=-1))
@@ -77,7 +87,7 @@ class GateDeltas:
     """
 
     def __init__(
-        self, sweep: "Sweep", start: int, gates: Tensor, *, out: Tensor, c_past: Tensor,
+        self, sweep: Sweep, start: int, gates: Tensor, *, out: Tensor, c_past: Tensor,
         squashed: Tensor,
     ) -> None:  # fmt: skip
         i, _, _, g = gates.chunk(4, dim=-1)

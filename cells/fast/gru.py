@@ -1,6 +1,6 @@
 """The GRU over a whole sequence; the equations are `GRUCell`'s."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cells.fast.products import WeightGradients, product
-from cells.fast.sweep import Arriving, Before, Carried, Gradients, Sweep
+from cells.fast.sweep import Arriving, Before, Carried, Gradients, Sweep, Use
 from cells.gru import GRUCell
 from cells.lengths import Rows
 
@@ -80,12 +80,13 @@ class GRUSweep(Sweep):
         carried = last_h[: self.running[-1]]
         to_hidden = self.from_hidden.t()
         for start, end in self.pieces(3 * self.units):
-            gates, size = self.gates[start:end], end - start
+            gates = self.gates[start:end]
             z, r, candidate = gates.chunk(3, dim=-1)
             past, recalled = self.hidden[start:end], self.recalled[start:end]
-            d_gates = self.room("gates", gates, size, 3 * self.units)
+            d_gates = self.room("gates", gates, start, end, 3 * self.units)
             d_h, kept, d_recalled = (
-                self.room(name, gates, size, self.units) for name in ("hidden", "kept", "recalled")
+                self.room(name, gates, start, end, self.units)
+                for name in ("hidden", "kept", "recalled")
             )
 
             # The slopes of h_t by z and the candidate, and of the candidate by r.
@@ -103,7 +104,7 @@ class GRUSweep(Sweep):
             self.blank(d_gates, start)
             if self.reset_after:
                 # The product's own candidate passes the reset gate, the input's does not.
-                d_product = self.room("product", gates, size, 3 * self.units).copy_(d_gates)
+                d_product = self.room("product", gates, start, end, 3 * self.units).copy_(d_gates)
                 d_product[..., both:] *= r
             else:
                 d_product = d_gates[..., :both]
@@ -143,6 +144,21 @@ class GRUSweep(Sweep):
         if not self.reset_after:
             learned |= from_recalled.named("candidate_from_recalled")
         return Gradients(d_x, Carried(carried), learned)
+
+    def uses(self, start: int, end: int) -> Iterator[Use]:
+        """The gradient of every use of a state in some timesteps."""
+        d_h, kept = (self.used(name, start, end) for name in ("hidden", "kept"))
+        yield Use("carry", None, 1, d_h * kept)
+        delta = self.used("product" if self.reset_after else "gates", start, end)
+        names = ("update_gate", "reset_gate", "candidate")
+        parts = zip(
+            names, delta.split(self.units, -1), self.from_hidden.split(self.units), strict=False
+        )
+        for name, part, weight in parts:
+            yield Use(name, None, 1, part @ weight)
+        if not self.reset_after:
+            _, r, _ = self.gates[start:end].chunk(3, dim=-1)
+            yield Use("candidate", None, 1, self.used("recalled", start, end) * r)
 
     def final(self) -> Carried:
         """The state after each row's last timestep."""

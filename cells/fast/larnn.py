@@ -172,11 +172,11 @@ class LARNNSweep(Sweep):
         carried_h, carried_c = last_h[: self.running[-1]], last_c[: self.running[-1]]
         self.slots.begin_backward()
         for start, end in self.pieces(5 * units):
-            size = end - start
             _, f, o, _, query = self.gates[start:end].split(units, dim=-1)
-            both = self.room("deltas", self.gates, size, 5 * units)  # of gates and query
+            both = self.room("deltas", self.gates, start, end, 5 * units)  # of gates and query
             d_h, d_c, d_mapped = (
-                self.room(name, self.gates, size, units) for name in ("hidden", "memory", "mapped")
+                self.room(name, self.gates, start, end, units)
+                for name in ("hidden", "memory", "mapped")
             )
 
             d_gates, d_query = both.split([gates, units], dim=-1)

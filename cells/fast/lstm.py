@@ -1,14 +1,14 @@
 """The LSTM over a whole sequence; the equations are `LSTMCell`'s."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cells.fast.gates import GateDeltas, Gates, gate_weights
+from cells.fast.gates import GateDeltas, Gates, gate_uses, gate_weights
 from cells.fast.products import WeightGradients, add_product, product
-from cells.fast.sweep import Arriving, Before, Carried, Gradients, Sweep
+from cells.fast.sweep import Arriving, Before, Carried, Gradients, Sweep, Use
 from cells.lstm import LSTMCell
 
 __all__ = ["LSTMSweep"]
@@ -54,15 +54,16 @@ class LSTMSweep(Sweep):
         carried_h, carried_c = last_h[: self.running[-1]], last_c[: self.running[-1]]
         to_hidden = self.from_hidden.t()
         for start, end in self.pieces(4 * self.units):
-            gates, size = self.gates[start:end], end - start
+            gates = self.gates[start:end]
             _, f, o, _ = gates.chunk(4, dim=-1)
             d_h, d_c, of_h = (
-                self.room(name, gates, size, self.units) for name in ("hidden", "memory", "slope")
+                self.room(name, gates, start, end, self.units)
+                for name in ("hidden", "memory", "slope")
             )
             tanh_c = self.squashed[start:end]
             torch.mul(tanh_c, tanh_c, out=of_h).neg_().add_(1).mul_(o)  # of h_t by c_t
             deltas = GateDeltas(
-                self, start, gates, out=self.room("gates", gates, size, 4 * self.units),
+                self, start, gates, out=self.room("gates", gates, start, end, 4 * self.units),
                 c_past=self.memory[start:end], squashed=tanh_c,
             )  # fmt: skip
 
@@ -83,6 +84,12 @@ class LSTMSweep(Sweep):
                 d_x[start:end] = self.unhoisted(d_gates, self.from_input)
         learned = weights.named("from_input", "from_hidden", "bias")
         return Gradients(d_x, Carried(carried_h, carried_c), learned)
+
+    def uses(self, start: int, end: int) -> Iterator[Use]:
+        """The gradient of every use of a state in some timesteps."""
+        yield from gate_uses(self, start, end)
+        d_h, of_h = (self.used(name, start, end) for name in ("hidden", "slope"))
+        yield Use("hidden", None, 0, d_h * of_h)
 
     def final(self) -> Carried:
         """The states after each row's last timestep."""

@@ -1,6 +1,6 @@
 """RAU over a whole sequence; the equations are `RAUCell`'s."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cells.fast.products import WeightGradients, product
-from cells.fast.sweep import Arriving, Before, Carried, Gradients, Sweep
+from cells.fast.sweep import Arriving, Before, Carried, Gradients, Sweep, Use
 from cells.lengths import Rows
 from cells.rau import RAUCell, RAUState
 
@@ -109,16 +109,16 @@ class RAUSweep(Sweep):
         to_hidden, to_recalled = self.from_hidden.t(), self.plain_from_recalled.t()
         to_weighed = self.attended.t()
         for start, end in self.pieces(2 * units + both):
-            gates, size = self.gates[start:end], end - start
+            gates = self.gates[start:end]
             z, r, attention = gates.split([units, units, both], dim=-1)
             past, plain = self.hidden[start:end], self.plain[start:end]
             attended, weighed = self.attended_candidate[start:end], self.weighed[start:end]
-            d_gates = self.room("gates", gates, size, 2 * units + both)
+            d_gates = self.room("gates", gates, start, end, 2 * units + both)
             d_h, d_plain, d_attended, kept = (
-                self.room(name, gates, size, units)
+                self.room(name, gates, start, end, units)
                 for name in ("hidden", "plain", "attended", "kept")
             )
-            d_values = self.room("values", gates, size, both)
+            d_values = self.room("values", gates, start, end, both)
 
             # The slopes of h_t by z and by either candidate, and of what is reset by r.
             slope_z, slope_r, d_scores = d_gates.split([units, units, both], dim=-1)
@@ -174,6 +174,21 @@ class RAUSweep(Sweep):
         learned |= of_plain.named("plain_from_input", "plain_from_recalled", "plain_bias")
         learned |= of_attended.named("attended", "attended_bias")
         return Gradients(d_x, Carried(carried), learned)
+
+    def uses(self, start: int, end: int) -> Iterator[Use]:
+        """The gradient of every use of a state in some timesteps."""
+        d_h, kept, d_plain, d_values = (
+            self.used(name, start, end) for name in ("hidden", "kept", "plain", "values")
+        )
+        yield Use("carry", None, 1, d_h * kept)
+        sizes = [self.units, self.units, self.both]
+        delta = self.used("gates", start, end).split(sizes, dim=-1)
+        names = ("update_gate", "reset_gate", "attention_score")
+        for name, part, weight in zip(names, delta, self.from_hidden.split(sizes), strict=True):
+            yield Use(name, None, 1, part @ weight)
+        r = self.gates[start:end, :, self.units : 2 * self.units]
+        yield Use("candidate", None, 1, d_plain @ self.plain_from_recalled * r)
+        yield Use("attention_value", None, 1, d_values[..., self.features :])
 
     def final(self) -> Carried:
         """The state after each row's last timestep."""

@@ -1,14 +1,14 @@
 """RRA over a whole sequence; the equations are `RRACell`'s."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cells.fast.gates import GateDeltas, Gates, gate_weights
+from cells.fast.gates import GateDeltas, Gates, gate_uses, gate_weights
 from cells.fast.products import WeightGradients, add_product, product
-from cells.fast.sweep import Arriving, Before, Carried, Gradients, Sweep
+from cells.fast.sweep import Arriving, Before, Carried, Gradients, Sweep, Use
 from cells.rra import RRACell, RRAState
 
 __all__ = ["RRASweep"]
@@ -76,13 +76,14 @@ class RRASweep(Sweep):
             gates, size = self.gates[start:end], end - start
             _, f, o, _ = gates.chunk(4, dim=-1)
             d_h, d_c, of_h = (
-                self.room(name, gates, size, self.units) for name in ("hidden", "memory", "slope")
+                self.room(name, gates, start, end, self.units)
+                for name in ("hidden", "memory", "slope")
             )
             d_sum = self.ahead("sum", gates, start, end)  # of c_t + a_t, read again as a_t's
             tanh_s = self.squashed[start:end]
             torch.mul(tanh_s, tanh_s, out=of_h).neg_().add_(1).mul_(o)  # of h_t by c_t + a_t
             deltas = GateDeltas(
-                self, start, gates, out=self.room("gates", gates, size, 4 * self.units),
+                self, start, gates, out=self.room("gates", gates, start, end, 4 * self.units),
                 c_past=self.memory[start:end], squashed=tanh_s,
             )  # fmt: skip
 
@@ -119,6 +120,14 @@ class RRASweep(Sweep):
         learned = weights.named("from_input", "from_hidden", "bias")
         learned["kernel"] = d_kernel.flip(0)
         return Gradients(d_x, Carried(carried_h, carried_c, d_window), learned)
+
+    def uses(self, start: int, end: int) -> Iterator[Use]:
+        """The gradient of every use of a state in some timesteps."""
+        yield from gate_uses(self, start, end)
+        d_sum = self.used("sum", start, end)
+        yield Use("hidden", None, 0, d_sum)
+        for lag, weight in zip(self.lags, self.kernel, strict=True):
+            yield Use("shortcut", lag, lag, d_sum, weight)
 
     def final(self) -> Carried:
         """The states and the window after each row's last timestep."""

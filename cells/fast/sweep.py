@@ -20,7 +20,7 @@ from cells.fast.products import product
 from cells.hooks import norm_of_each
 from cells.lengths import Rows
 
-__all__ = ["Arriving", "Before", "Carried", "Gradients", "Sweep"]
+__all__ = ["Arriving", "Before", "Carried", "Gradients", "Sweep", "Use"]
 
 # Entries of the widest buffer of a piece of the backward pass, so that it stays in a core's cache.
 PIECE = 1 << 18
@@ -40,6 +40,19 @@ class Before(NamedTuple):
     hidden: Float[Tensor, "time batch unit"]
     memory: Float[Tensor, "time batch unit"] | None = None
     past: Float[Tensor, "lead_time batch unit"] | None = None
+
+
+class Use(NamedTuple):
+    """The gradient of one use of a state at some timesteps, times a number where one is given.
+
+    `back` is how many timesteps before its use the state was written.
+    """
+
+    route: str
+    lag: int | None
+    back: int
+    gradient: Float[Tensor, "time batch unit"]
+    times: Tensor | None = None
 
 
 class Arriving(NamedTuple):
@@ -253,9 +266,16 @@ class Sweep(ABC):
         for end in range(self.time, 0, -size):
             yield max(0, end - size), end
 
-    def room(self, name: str, like: Tensor, steps: int, *axes: int) -> Tensor:
-        """Room for a piece, the same for every piece: fresh memory is dear."""
-        shape = (steps, self.batch, *axes)
+    def room(self, name: str, like: Tensor, start: int, end: int, *axes: int) -> Tensor:
+        """Room for a piece, the same for every piece: fresh memory is dear.
+
+        Where all gradients are noted, every piece has its own part of a whole.
+        """
+        if self.watching == "all":
+            if name not in self._rooms:
+                self._rooms[name] = like.new_zeros(self.time, self.batch, *axes)
+            return self._rooms[name][start:end]
+        shape = (end - start, self.batch, *axes)
         size = torch.Size(shape).numel()
         if name not in self._rooms or self._rooms[name].numel() < size:
             self._rooms[name] = like.new_empty(size)
@@ -314,11 +334,27 @@ class Sweep(ABC):
         Entry 0 is timestep `start`. Pieces must come one after the other, the last first.
         """
         reach, earlier = self.lags[-1], self._rooms_ahead.get(name)
+        if self.watching == "all":
+            if earlier is None:
+                earlier = like.new_zeros(self.time + reach, self.batch, self.units)
+                self._rooms_ahead[name] = earlier
+            return earlier[start : end + reach]
         tail = None if earlier is None else earlier[:reach].clone()  # before its room is reused
-        room = self.room(name, like, end - start + reach, self.units)
+        room = self.room(name, like, start, end + reach, self.units)
         room[end - start :] = 0 if tail is None else tail
         self._rooms_ahead[name] = room
         return room
+
+    def used(self, name: str, start: int, end: int) -> Tensor:
+        """What `room` (or `ahead`) held of some timesteps, where all gradients were noted."""
+        return (self._rooms.get(name, self._rooms_ahead.get(name)))[start:end]  # type: ignore[index]
+
+    def uses(self, start: int, end: int) -> Iterator[Use] | None:
+        """The gradient of every use of a state in some timesteps, after a backward pass.
+
+        None where it is as well to read the steps again.
+        """
+        return None
 
     def joined(self, carried: Tensor, waiting: Tensor, t: int) -> Tensor:
         """The gradient carried back to a timestep, with that of the rows whose last one it is."""
