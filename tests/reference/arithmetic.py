@@ -15,3 +15,8 @@ def softmax(scores):
     largest = max(scores)
     powers = [math.exp(score - largest) for score in scores]
     return [power / sum(powers) for power in powers]
+
+
+def as_it_is(route, lag, t, state):
+    """Every use of a state stands behind a call like this, so that one alone can be changed."""
+    return state

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from tests.reference.arithmetic import dot, sigmoid, softmax
+from tests.reference.arithmetic import as_it_is, dot, sigmoid, softmax
 
 EPSILON = 1e-5
 GATES = "ifog"
@@ -87,16 +87,17 @@ def position_features(lag, window, first):
     return cosines + [math.sin(2 * math.pi * position / 2**i) for i in range(2, b + 2)]
 
 
-def attend(rows, p, options, norms, heads, window):
+def attend(rows, p, options, norms, heads, window, *, t, use):
     """Weights, contributions, context and what the gates read, for each row."""
     keys, values = [], []
     for row in rows:
         for lag, slot in enumerate(row["past"][::-1][:window], start=1):
+            code = []
             if options.positions:
                 code = position_features(lag, window, options.first_position)
-                slot = np.concatenate([slot, code])
-            keys.append(affine(p["W_K"], p["b_K"], slot))
-            values.append(affine(p["W_V"], p["b_V"], slot))
+            key, value = (use(f"attention_{one}", lag, t, slot) for one in ("key", "value"))
+            keys.append(affine(p["W_K"], p["b_K"], np.concatenate([key, code])))
+            values.append(affine(p["W_V"], p["b_V"], np.concatenate([value, code])))
     if options.key_value != "linear":
         shared = options.key_value == "share"
         keys = norms("key_value" if shared else "key", [elu(key) for key in keys])
@@ -104,7 +105,9 @@ def attend(rows, p, options, norms, heads, window):
 
     first, results = 0, []
     for row in rows:
-        query = affine(p["W_q"], p["b_q"], np.concatenate([row["x"], row["h"]]))
+        query = affine(
+            p["W_q"], p["b_q"], np.concatenate([row["x"], use("query", None, t, row["h"])])
+        )
         query = elu(query) if options.query == "elu" else query
         present = min(len(row["past"]), window)
         own = slice(first, first + present)
@@ -138,11 +141,11 @@ def attend_row(query, keys, values, W_O, heads, window):
     }
 
 
-def before_gates(row, attended, p, options):
+def before_gates(row, attended, p, options, *, t, use):
     """What goes into the gates and the candidate, by gate."""
-    x, h = row["x"], row["h"]
-    z = {}
+    x, z = row["x"], {}
     for gate in GATES:
+        h = use("candidate" if gate == "g" else "gates", None, t, row["h"])
         reads = gate == "g" or options.attention_into == "all"
         if options.mode == "residual":
             z[gate] = affine(p["W_x"][gate], p["b_x"][gate], x) + p["W_h"][gate] @ h
@@ -176,14 +179,20 @@ def gate(zs, options, norms):
     return gates
 
 
-def step(rows, p, options, norms, heads, window):
+def step(rows, p, options, norms, heads, window, *, t, use):
     """One timestep of the rows still running; changes their h, c and past."""
-    results, attended = attend(rows, p, options, norms, heads, window)
-    zs = [before_gates(row, a, p, options) for row, a in zip(rows, attended, strict=True)]
+    results, attended = attend(rows, p, options, norms, heads, window, t=t, use=use)
+    zs = [
+        before_gates(row, a, p, options, t=t, use=use)
+        for row, a in zip(rows, attended, strict=True)
+    ]
     gates = gate(zs, options, norms)
-    cs = [g["f"] * row["c"] + g["i"] * g["g"] for row, g in zip(rows, gates, strict=True)]
+    past = [use("memory", None, t, row["c"]) for row in rows]
+    cs = [g["f"] * c + g["i"] * g["g"] for c, g in zip(past, gates, strict=True)]
     cs = norms("memory", cs)
-    hs = norms("hidden", [g["o"] * elu(c) for c, g in zip(cs, gates, strict=True)])
+    hs = norms(
+        "hidden", [g["o"] * elu(use("hidden", None, t, c)) for c, g in zip(cs, gates, strict=True)]
+    )
     for row, result, g, c, h in zip(rows, results, gates, cs, hs, strict=True):
         row["h"], row["c"] = h, c
         row["past"].append(c)
@@ -194,7 +203,8 @@ def step(rows, p, options, norms, heads, window):
     return results
 
 
-def larnn(sequences, p, norm_parameters, options, *, heads, window, states, training):
+def larnn(sequences, p, norm_parameters, options, *, heads, window, states, training,
+          use=as_it_is):  # fmt: skip
     """A batch of sequences.
 
     Arguments:
@@ -206,6 +216,7 @@ def larnn(sequences, p, norm_parameters, options, *, heads, window, states, trai
         window: Slots.
         states: h, c and past memories (the oldest first, c_0 included while it is there), by row.
         training: Whether batch norm takes the statistics of its batch.
+        use: Stands on every use of a state.
 
     Returns:
         For each row every signal as `(time, ...)`; and the running statistics afterwards.
@@ -218,7 +229,7 @@ def larnn(sequences, p, norm_parameters, options, *, heads, window, states, trai
         for b in running:
             rows[b]["x"] = sequences[b][t]
         norms.batch_statistics = training and len(running) >= 8
-        results = step([rows[b] for b in running], p, options, norms, heads, window)
+        results = step([rows[b] for b in running], p, options, norms, heads, window, t=t, use=use)
         for b, result in zip(running, results, strict=True):
             signals[b].append(result)
     stacked = [{name: np.stack([s[name] for s in row]) for name in row[0]} for row in signals]

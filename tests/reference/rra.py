@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from tests.reference.arithmetic import as_it_is
 from tests.reference.lstm import lstm_step
 
 
@@ -16,11 +17,12 @@ def kernel(w, present, *, normalization, missing):
     return [w[j] / total if j in summed else 0.0 for j in range(len(w))]
 
 
-def rra(xs, W, U, b, w, *, h, c, past, first_lag, normalization, missing):
+def rra(xs, W, U, b, w, *, h, c, past, first_lag, normalization, missing,
+        use=as_it_is):  # fmt: skip
     """One sequence; `past` holds the hidden states so far, the oldest first."""
     past, steps = list(past), []
-    for x in xs:
-        step = lstm_step(x, h, c, W, U, b)
+    for t, x in enumerate(xs):
+        step = lstm_step(x, h, c, W, U, b, t=t, use=use)
         n, k = len(h), len(w)
         lags = [first_lag + j for j in range(k)]
         present = [lag <= len(past) for lag in lags]
@@ -29,10 +31,12 @@ def rra(xs, W, U, b, w, *, h, c, past, first_lag, normalization, missing):
         parts = np.zeros((k, n))
         for j in range(k):
             if present[j]:
-                parts[j] = [weights[j] * float(unit) for unit in past[-lags[j]]]
+                earlier = use("shortcut", lags[j], t, past[-lags[j]])
+                parts[j] = [weights[j] * float(unit) for unit in earlier]
         context = [math.fsum(parts[j][u] for j in range(k)) for u in range(n)]
+        memory = use("hidden", None, t, step["memory"])
         for u in range(n):
-            step["hidden"][u] = step["output_gate"][u] * math.tanh(step["memory"][u] + context[u])
+            step["hidden"][u] = step["output_gate"][u] * math.tanh(memory[u] + context[u])
 
         step["context"] = np.array(context)
         step["attention"] = step["attention_used"] = np.array([weights])
