@@ -26,6 +26,7 @@ from cells.layers import GRU, LARNN, LSTM, RAU, RRA
 from cells.lstm import LSTMCell, LSTMState
 from cells.rau import RAUCell, RAUState
 from cells.recurrent import Recurrent, StepByStepWarning
+from cells.routes import RouteEntry, exit_names, route_entries
 from cells.rra import RRACell, RRAState
 
 __all__ = [
@@ -59,11 +60,14 @@ __all__ = [
     "Readout",
     "Recurrent",
     "Route",
+    "RouteEntry",
     "Signal",
     "Slot",
     "StepByStepWarning",
     "Via",
     "alias",
     "cuda_graph",
+    "exit_names",
+    "route_entries",
     "same",
 ]
