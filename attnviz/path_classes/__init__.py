@@ -5,6 +5,7 @@ from attnviz.path_classes.labels import DIRECT, PathClasses, PathOptions, label_
 from attnviz.path_classes.measure import gradient_paths
 from attnviz.path_classes.recursion import class_gradients
 from attnviz.path_classes.steps import Steps
+from attnviz.path_classes.texts import text_gradient_paths
 
 __all__ = [
     "DIRECT",
@@ -15,4 +16,5 @@ __all__ = [
     "class_gradients_by_doors",
     "gradient_paths",
     "label_routes",
+    "text_gradient_paths",
 ]

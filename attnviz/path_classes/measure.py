@@ -20,13 +20,13 @@ from attnviz.path_classes.reduction import reduce_gradients
 from attnviz.path_classes.steps import (
     Steps,
     double_copy,
-    gradients_at,
     last_rows,
     past_routes,
     watch,
 )
 from attnviz.recording.assembly import weights_digest
 from cells.lengths import Rows, check_lengths
+from cells.walk import map_state
 
 __all__ = ["Objective", "gradient_paths"]
 
@@ -80,8 +80,9 @@ def gradient_paths(
         `input`: `_class_norm`, `_class_share` (signed, sums to one, NaN where the gradient is
         zero), `_gradient_norm`, `_cancellation` (κ, at least one), `_residual` (‖Σ g_σ − g‖/‖g‖
         against autograd's g), and with hops `_hop_norm` with dim `hop`, of the class that passes
-        the counted label alone. Besides, `length`; of RRA also `lag_kernel(lag)` and
-        `shortcut_slope(sequence, distance, unit)`, o ⊙ (1 − tanh²(c + a)).
+        the counted label alone. Besides, `length` and `injected(sequence, unit)`, ∂L/∂h_τ; of
+        RRA also `lag_kernel(lag)` and `shortcut_slope(sequence, distance, unit)`,
+        o ⊙ (1 − tanh²(c + a)).
 
     Raises:
         KeyError: If there is no such group.
@@ -109,8 +110,7 @@ def gradient_paths(
     paths = label_routes(type(steps.cell).__name__, past_routes(steps), options)
     follow = class_gradients if options.method == "recursion" else class_gradients_by_doors
     classes = follow(steps, paths, injected)
-    reference = gradients_at(steps.after, steps.inputs, injected)
-    dataset = reduce_gradients(steps, paths, classes, reference, order=rows.order)
+    dataset = reduce_gradients(steps, paths, classes, injected=injected, order=rows.order)
     return dataset.assign_attrs(_provenance(model, group, steps, paths, options))
 
 
@@ -159,8 +159,6 @@ def _read_layer(
 
 
 def _double_state(state: tuple[Any, ...]) -> tuple[Any, ...]:
-    from cells.walk import map_state
-
     def double(tensor: Tensor) -> Tensor:
         return tensor.detach().double() if tensor.is_floating_point() else tensor
 

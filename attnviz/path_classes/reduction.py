@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from attnviz.path_classes.labels import PathClasses
-from attnviz.path_classes.steps import Gradients, Steps
+from attnviz.path_classes.steps import Gradients, Steps, gradients_at
 
 __all__ = ["reduce_gradients"]
 
@@ -20,8 +20,8 @@ def reduce_gradients(
     steps: Steps,
     paths: PathClasses,
     classes: Gradients,
-    reference: Gradients,
     *,
+    injected: Float[Tensor, "batch unit"],
     order: Int[Tensor, "batch"],
 ) -> xr.Dataset:
     r"""Norm, signed share, cancellation and residual of every class, by distance from the loss.
@@ -30,13 +30,14 @@ def reduce_gradients(
         steps: What was read.
         paths: The classes.
         classes: `(class, running, unit)` of every step, hops behind the classes.
-        reference: Autograd's gradients.
+        injected: The gradient at each row's last hidden state, in the order of the walk.
         order: The row of the batch behind each row of the walk.
 
     Returns:
         With dims `(sequence, distance, path_class)`; see `gradient_paths`.
     """
     place = _Places(steps, order)
+    reference = gradients_at(steps.after, steps.inputs, injected)
     variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
     for name, by_class in classes.items():
         found = [
@@ -59,6 +60,9 @@ def reduce_gradients(
         variables["lag_kernel"] = (("lag",), _lag_kernel(steps))
         coordinates["lag"] = np.array(steps.cell.lags)
     variables["length"] = (("sequence",), place.lengths_in_batch)
+    entering = torch.empty_like(injected)
+    entering[order.to(injected.device)] = injected
+    variables["injected"] = (("sequence", "unit"), entering.cpu().numpy())
     return xr.Dataset(variables, coordinates)
 
 
