@@ -90,7 +90,7 @@ def watch(cell: Cell[Any]) -> Iterator[Steps]:
         handle.remove()
 
 
-def last_rows(hidden: list[Float[Tensor, "running unit"]]) -> Float[Tensor, "batch unit"]:
+def last_rows(hidden: list[Float[Tensor, "_ unit"]]) -> Float[Tensor, "batch unit"]:
     """The hidden state of every row after its own last step."""
     running = [len(values) for values in hidden] + [0]
     ends = [values[running[step + 1] :] for step, values in enumerate(hidden)]
