@@ -73,12 +73,9 @@ def predicted_decay_rate(paths: xr.Dataset) -> Statistic:
     slope, ends = ratio_of_sums(*sums)
     kernel, lags = paths["lag_kernel"].values, paths["lag"].values
 
-    def rate(values: np.ndarray) -> np.ndarray:
-        found = [decay_rate(kernel, lags, float(value)) for value in np.ravel(values)]
-        return np.reshape(found, np.shape(values))
-
     name = "predicted decay rate, mean slope"
-    return _scalar(name, rate(slope), None if ends is None else rate(ends), paths)
+    interval = None if ends is None else np.array([decay_rate(kernel, lags, d) for d in ends])
+    return _scalar(name, decay_rate(kernel, lags, float(slope)), interval, paths)
 
 
 def predicted_shortcut_norm(paths: xr.Dataset) -> Statistic:
@@ -209,13 +206,13 @@ def _fitted(
     off = np.arange(first, last) - (first + last - 1) / 2
     along = (np.log(norms[:, first:last]) * off).sum(axis=1)
     slope, ends = ratio_of_sums(along, np.full(len(norms), (off**2).sum()))
-    rate = _scalar(name, np.exp(slope), None if ends is None else np.exp(ends), paths)
+    rate = _scalar(name, float(np.exp(slope)), None if ends is None else np.exp(ends), paths)
     fitted = {"first_distance": first, "last_distance": last - 1}
     return replace(rate, values=rate.values.assign_coords(fitted))
 
 
 def _scalar(
-    name: str, value: np.ndarray, ends: np.ndarray | None, paths: xr.Dataset
+    name: str, value: float, ends: np.ndarray | None, paths: xr.Dataset
 ) -> Statistic:
     spread = None if ends is None else xr.DataArray(ends, {"end": ["low", "high"]}, ("end",))
     return Statistic(

@@ -32,19 +32,21 @@ def ratio_of_sums(
         The ratio, NaN where no sequence counts or the denominator is zero; and the 2.5 % and
         97.5 % points of 1000 draws, None for a single sequence.
     """
-    there = np.isfinite(numerator) & np.isfinite(denominator)
-    p, q = np.where(there, numerator, 0.0), np.where(there, denominator, 0.0)
-    count = len(p)
-    ratio = _divide(p.sum(axis=0), q.sum(axis=0))
+    shape, count = numerator.shape[1:], len(numerator)
+    p, q = numerator.reshape(count, -1), denominator.reshape(count, -1)
+    there = np.isfinite(p) & np.isfinite(q)
+    p, q = np.where(there, p, 0.0), np.where(there, q, 0.0)
+    ratio = _divide(p.sum(axis=0), q.sum(axis=0)).reshape(shape)
     if count < 2:
         return ratio, None
     times = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=_DRAWS)
-    drawn = _divide(np.tensordot(times, p, axes=1), np.tensordot(times, q, axes=1))
-    tail = 100 * (1 - _LEVEL) / 2
+    drawn = _divide(times @ p, times @ q)
     # A draw can miss every sequence that counts at a place; it says nothing there.
-    ends = _percentiles(drawn, [tail, 100 - tail])
-    ends[(there.sum(axis=0) < 2)] = np.nan
-    return ratio, ends
+    known = (there.sum(axis=0) > 1) & ~np.isnan(drawn).all(axis=0)
+    ends = np.full((2, p.shape[1]), np.nan)
+    tail = 100 * (1 - _LEVEL) / 2
+    ends[:, known] = np.nanpercentile(drawn[:, known], [tail, 100 - tail], axis=0)
+    return ratio, ends.T.reshape(*shape, 2)
 
 
 def interval_name(sequences: int) -> str:
@@ -54,11 +56,3 @@ def interval_name(sequences: int) -> str:
 
 def _divide(p: np.ndarray, q: np.ndarray) -> np.ndarray:
     return np.divide(p, q, out=np.full(np.shape(p), np.nan), where=q > 0)
-
-
-def _percentiles(drawn: np.ndarray, points: list[float]) -> np.ndarray:
-    known = ~np.isnan(drawn).all(axis=0)
-    ends = np.full((*drawn.shape[1:], len(points)), np.nan)
-    if known.any():
-        ends[known] = np.nanpercentile(drawn[:, known], points, axis=0).T
-    return ends

@@ -97,14 +97,15 @@ def gradient_paths(
             "layer, gradient_paths(model.layer, ...)."
         )
     copied = double_copy(model)
-    numbers = inputs.double() if inputs.is_floating_point() else inputs
+    if inputs.is_floating_point():
+        inputs = inputs.detach().double().requires_grad_()
     with torch.enable_grad():
         if isinstance(model, SequenceModel):
-            steps, rows, at_end = _read_model(copied, numbers, lengths, group)
+            steps, rows, at_end = _read_model(copied, inputs, lengths, group)
             loss = (objective or _predicted_class(model))(at_end)
         else:
             given = None if state is None else _double_state(state)
-            steps, rows, at_end = _read_layer(copied, numbers, lengths, given, group)
+            steps, rows, at_end = _read_layer(copied, inputs, lengths, given, group)
             loss = _need(objective)(at_end)
         injected = _injected(loss, steps, group)
     paths = label_routes(type(steps.cell).__name__, past_routes(steps), options)
@@ -150,9 +151,8 @@ def _read_layer(
     padded = inputs.transpose(0, 1) if layer.batch_first else inputs
     checked = check_lengths(lengths, batch=padded.shape[1], longest=padded.shape[0])
     layer.path = "step"
-    x = inputs.detach().requires_grad_()
     with watch(layer.groups[group]) as steps:
-        layer(x, state, lengths=checked)
+        layer(inputs, state, lengths=checked)
     rows = Rows.sorted(checked, reverse=group.endswith("_reverse"))
     ends = last_rows(steps.after["hidden"])
     return steps, rows, ends[rows.order.argsort().to(ends.device)]

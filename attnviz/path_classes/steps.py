@@ -113,8 +113,10 @@ def gradients_at(
         `(running, unit)` or `(running, feature)` of every step, zeros where nothing arrives.
     """
     places = {**after, "input": inputs}
+    with torch.enable_grad():
+        ends = last_rows(after["hidden"])
     found = torch.autograd.grad(
-        last_rows(after["hidden"]),
+        ends,
         [values for held in places.values() for values in held],
         injected,
         retain_graph=True,
