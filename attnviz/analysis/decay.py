@@ -101,7 +101,7 @@ def predicted_shortcut_norm(paths: xr.Dataset) -> Statistic:
 
 
 def predicted_shortcut_rate(paths: xr.Dataset, *, distances: Range | None = None) -> Statistic:
-    """The decay rate of `predicted_shortcut_norm`, fitted over the same distances as a measured one.
+    """The decay rate of `predicted_shortcut_norm`, by the same fit as a measured one.
 
     Arguments:
         paths: Of RRA.
@@ -171,7 +171,7 @@ def _predicted(paths: xr.Dataset) -> Float[np.ndarray, "sequence distance"]:
     for distance in range(1, paths.sizes["distance"]):
         sent = [w * signal[distance - lag] for lag, w in weights if lag <= distance]
         signal.append(slopes * sum(sent, start=np.zeros_like(slopes)))
-    norms = np.linalg.norm(np.stack(signal, axis=1), axis=-1)
+    norms: np.ndarray = np.linalg.norm(np.stack(signal, axis=1), axis=-1)
     norms[:, 0] = 0.0  # nothing has passed a shortcut yet
     norms[~np.isfinite(paths["hidden_gradient_norm"].values)] = np.nan
     return norms
@@ -182,7 +182,7 @@ def _range(
 ) -> Range:
     """The distances of a fit, at all of which every sequence has the class."""
     start = paths["hidden_gradient_norm"].values[:, :1]
-    there = (norms > _FAINTEST * start).all(axis=0)
+    there = np.asarray((norms > _FAINTEST * start).all(axis=0))
     first = 2 * int(paths["lag"].max()) if "lag" in paths.coords else 1
     if given is None:
         gone = np.flatnonzero(~there[first:])
@@ -211,9 +211,7 @@ def _fitted(
     return replace(rate, values=rate.values.assign_coords(fitted))
 
 
-def _scalar(
-    name: str, value: float, ends: np.ndarray | None, paths: xr.Dataset
-) -> Statistic:
+def _scalar(name: str, value: float, ends: np.ndarray | None, paths: xr.Dataset) -> Statistic:
     spread = None if ends is None else xr.DataArray(ends, {"end": ["low", "high"]}, ("end",))
     return Statistic(
         name, xr.DataArray(value), "factor a timestep", bounds=(0.0, np.inf), symbol="ρ",

@@ -55,4 +55,5 @@ def interval_name(sequences: int) -> str:
 
 
 def _divide(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    return np.divide(p, q, out=np.full(np.shape(p), np.nan), where=q > 0)
+    ratio: np.ndarray = np.divide(p, q, out=np.full(np.shape(p), np.nan), where=q > 0)
+    return ratio

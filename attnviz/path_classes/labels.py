@@ -82,7 +82,7 @@ class PathClasses:
     @property
     def count(self) -> int:
         """How many classes there are."""
-        return 2 ** len(self.labels)
+        return 1 << len(self.labels)
 
     @property
     def names(self) -> list[str]:

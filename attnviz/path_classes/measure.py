@@ -186,7 +186,7 @@ def _need(objective: Objective | None) -> Objective:
 def _injected(loss: Tensor, steps: Steps, group: str) -> Float[Tensor, "batch unit"]:
     """The gradient at each row's last hidden state."""
     hidden = steps.after["hidden"]
-    found = (None,) * len(hidden)
+    found: Sequence[Tensor | None] = [None] * len(hidden)
     if loss.requires_grad:
         found = torch.autograd.grad(loss, hidden, retain_graph=True, allow_unused=True)
     known = zip(found, hidden, strict=True)
@@ -207,7 +207,9 @@ def _provenance(
     options: PathOptions,
 ) -> dict[str, Any]:
     packages = ("attnviz", "torch", "numpy", "xarray")
-    routes = {label: [r for r, of in paths.label_of.items() if of == label] for label in paths.labels}
+    routes = {
+        label: [r for r, of in paths.label_of.items() if of == label] for label in paths.labels
+    }
     return {
         "model": model.name if isinstance(model, SequenceModel) else type(model).__name__,
         "cell": type(steps.cell).__name__.removesuffix("Cell"),

@@ -115,7 +115,7 @@ def _through(
             allow_unused=True,
             materialize_grads=True,
         )
-    apart = [gradient.unflatten(0, (entries, n)) for gradient in gradients]
+    apart = [gradient.reshape(entries, n, -1) for gradient in gradients]
     totals = dict(zip([*arriving, "input"], apart, strict=False))
     slots = [slot for slot, _ in uses]
     return totals, list(zip(slots, apart[len(totals) :], strict=True))
@@ -124,7 +124,7 @@ def _through(
 def _check_repeats(steps: Steps, step: int, state: State) -> None:
     """Refuses cells in which chance or the rest of the batch plays a part."""
     before = steps.after["hidden"][step].detach()
-    again = state.hidden.detach().unflatten(0, (-1, len(before)))
+    again = state.hidden.detach().reshape(-1, *before.shape)
     if not bool(torch.isfinite(before).all()):
         raise ValueError(
             f"The hidden state of {type(steps.cell).__name__} is not finite at step {step}, so no "

@@ -78,7 +78,7 @@ class _Places:
     @property
     def lengths_in_batch(self) -> Int[np.ndarray, "batch"]:
         """Timesteps of each sequence."""
-        lengths = np.empty_like(self.lengths)
+        lengths: np.ndarray = np.empty_like(self.lengths)
         lengths[self.order] = self.lengths
         return lengths
 
@@ -119,4 +119,5 @@ def _numbers(
 
 def _lag_kernel(steps: Steps) -> Float[np.ndarray, "lag"]:
     constants: Mapping[str, Tensor] = steps.cell.constants()
-    return constants["lag_kernel"][0].cpu().numpy()
+    kernel: np.ndarray = constants["lag_kernel"][0].cpu().numpy()
+    return kernel

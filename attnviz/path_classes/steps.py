@@ -112,19 +112,19 @@ def gradients_at(
     Returns:
         `(running, unit)` or `(running, feature)` of every step, zeros where nothing arrives.
     """
-    places = {**after, "input": inputs}
+    places: list[tuple[str, list[Tensor]]] = [*after.items(), ("input", inputs)]
     with torch.enable_grad():
         ends = last_rows(after["hidden"])
     found = torch.autograd.grad(
         ends,
-        [values for held in places.values() for values in held],
+        [values for _, held in places for values in held],
         injected,
         retain_graph=True,
         allow_unused=True,
         materialize_grads=True,
     )
     steps = len(inputs)
-    return {name: list(found[n * steps : (n + 1) * steps]) for n, name in enumerate(places)}
+    return {name: list(found[n * steps : (n + 1) * steps]) for n, (name, _) in enumerate(places)}
 
 
 def double_copy(module: nn.Module) -> Any:  # noqa: ANN401  (of the module's own type)

@@ -1,6 +1,7 @@
 """Gradients by class of path of a model that reads texts."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -63,7 +64,7 @@ def text_gradient_paths(
             model,
             pad_sequence(ids, batch_first=True).to(next(model.parameters()).device),
             lengths=[len(row) for row in ids],
-            objective=lambda logits, right=right: _cross_entropy(logits, right),
+            objective=partial(_cross_entropy, right),
             group=group,
             options=options,
         )
@@ -72,11 +73,11 @@ def text_gradient_paths(
         parts, "sequence", data_vars="minimal", coords="minimal", compat="override",
         join="outer", combine_attrs="override",
     )  # fmt: skip
-    ids = list(given.ids) if given.ids is not None else [str(n) for n in range(len(encoded))]
-    return joined.assign(id=("sequence", np.array(ids, dtype=object)))
+    names = given.ids if given.ids is not None else [str(n) for n in range(len(encoded))]
+    return joined.assign(id=("sequence", np.array(names, dtype=object)))
 
 
-def _cross_entropy(logits: Tensor, right: Sequence[int] | None) -> Tensor:
+def _cross_entropy(right: Sequence[int] | None, logits: Tensor) -> Tensor:
     predicted = logits.detach().argmax(dim=-1)
     if right is None:
         return F.cross_entropy(logits, predicted, reduction="sum")

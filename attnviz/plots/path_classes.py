@@ -58,7 +58,9 @@ def plot_path_classes(
         ValueError: If the floor is not between 0 and 1.
     """
     if not 0 < floor < 1:
-        raise ValueError(f"The floor lies between 0 and 1, as a share of the gradient, not {floor}.")
+        raise ValueError(
+            f"The floor lies between 0 and 1, as a share of the gradient, not {floor}."
+        )
     norms = class_norm(paths, place=place)
     ax = new_axes() if ax is None else ax
     whole = gradient_norm_by_distance(paths, place=place).values
@@ -103,7 +105,9 @@ def _draw(ax: Axes, norms: Statistic, n: int, name: str, floor: float) -> None:
     style, colour = _STYLES[(n - 1) // 7 % len(_STYLES)], f"C{(n - 1) % 7}"
     (line,) = ax.plot(values["distance"], there, style, color=colour, label=name, gid="class")
     if norms.uncertainty is not None:
-        low, high = (norms.uncertainty.isel(path_class=n).sel(end=e).values for e in ("low", "high"))
+        low, high = (
+            norms.uncertainty.isel(path_class=n).sel(end=e).values for e in ("low", "high")
+        )
         low = np.maximum(low, floor * 1e-3)
         ax.fill_between(
             values["distance"], low, high, where=high > floor * 1e-3, color=line.get_color(),

@@ -16,9 +16,9 @@ KERNEL, LAGS = [0.5, 0.2, 0.3], [2, 3, 4]
 
 
 def test_the_root_solves_its_equation():
-    for kernel, slope in ((KERNEL, 0.7), ([0.6, 0.6, -0.2], 0.3), ([0.1, 0.2, 0.7], 1.2)):
+    for kernel, slope in ((KERNEL, 0.7), ([0.1, 0.8, 0.1], 0.3), ([0.1, 0.2, 0.7], 1.2)):
         rate = decay_rate(np.array(kernel), np.array(LAGS), slope)
-        sides = sum(w * slope * rate ** -lag for w, lag in zip(kernel, LAGS, strict=True))
+        sides = sum(w * slope * rate**-lag for w, lag in zip(kernel, LAGS, strict=True))
         assert_allclose(sides, 1, rtol=1e-12)
     assert_allclose(decay_rate(np.array([1.0]), np.array([2]), 0.25), 0.5)
     assert_allclose(decay_rate(np.array(KERNEL), np.array(LAGS), 1.0), 1)  # weights sum to one
@@ -48,7 +48,6 @@ def test_with_one_slope_the_prediction_is_what_is_measured():
     assert (int(late.values["first_distance"]), int(late.values["last_distance"])) == (80, 159)
     assert int(measured.values["first_distance"]) == 8  # twice the longest lag
     assert_allclose(late.uncertainty, float(late.values), rtol=1e-6)
-    assert "distances 80–159" in late.name
 
 
 def test_with_a_slope_for_each_unit_the_slowest_outlast_the_others():

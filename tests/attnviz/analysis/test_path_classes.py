@@ -53,7 +53,9 @@ def test_no_share_where_nothing_arrives():
 
 
 def test_cancellation():
-    statistic = class_cancellation(paths([[[2, 2], [3, 3]], [[1, 1], [1, 3]]], whole=[[2, 4], [2, 1]]))
+    statistic = class_cancellation(
+        paths([[[2, 2], [3, 3]], [[1, 1], [1, 3]]], whole=[[2, 4], [2, 1]])
+    )
 
     assert_allclose(statistic.values, [6 / 4, 10 / 5])
     assert statistic.bounds == (1, np.inf)

@@ -24,7 +24,7 @@ def by_class(cell, x, injected, labels=LABELS):
     Returns:
         `{(place, step): {(labels, edges labelled S): gradient}}`.
     """
-    edges, nodes, inputs = _edges(cell, x)
+    edges, inputs = _edges(cell, x)
     found = defaultdict(lambda: defaultdict(lambda: torch.zeros(())))
     paths = 0
 
@@ -57,12 +57,11 @@ def _edges(cell, x):
     rows = Rows.sorted(torch.tensor([len(x)]), reverse=False)
     leaf = x.clone().requires_grad_()
     walked = walk(cell, leaf, rows, cell.initial_state(1), tap=tap)
-    edges, nodes, inputs = {}, [], {}
+    edges, inputs = {}, {}
     for step in range(len(x)):
         inside = [use for use in uses[step] if use[0].route in cell.routes]
         for name, states in walked.states.items():
             node = (name, step)
-            nodes.append(node)
             jacobians = _jacobians(states[step], [leaf, *(value for _, value in inside)])
             inputs[node] = jacobians[0][:, step, 0]
             edges[node] = [
@@ -70,7 +69,7 @@ def _edges(cell, x):
                 for (slot, _), jacobian in zip(inside, jacobians[1:], strict=True)
                 if (source := _source(cell, slot, step))[1] >= 0 and jacobian.any()
             ]
-    return edges, nodes, inputs
+    return edges, inputs
 
 
 def _source(cell, slot: Slot, step):

@@ -55,9 +55,7 @@ def test_both_methods_and_hops():
     layer = made("RRA", 3, 4)
     x, lengths = ragged(10, 4, 3)
 
-    paths = gradient_paths(
-        layer, x, lengths=lengths, objective=summed, options=PathOptions(hops=2)
-    )
+    paths = gradient_paths(layer, x, lengths=lengths, objective=summed, options=PathOptions(hops=2))
     by_doors = gradient_paths(
         layer, x, lengths=lengths, objective=summed, options=PathOptions(method="doors")
     )
@@ -205,7 +203,9 @@ def test_small_gradients_keep_their_shares():
     paths = gradient_paths(layer, x, objective=lambda hidden: 1e-200 * summed(hidden))
 
     expected = gradient_paths(layer, x, objective=summed)
-    assert_allclose(paths["input_class_share"], expected["input_class_share"], rtol=1e-9, atol=1e-15)
+    assert_allclose(
+        paths["input_class_share"], expected["input_class_share"], rtol=1e-9, atol=1e-15
+    )
     assert_allclose(paths["input_class_norm"], 1e-200 * expected["input_class_norm"], rtol=1e-9)
 
 

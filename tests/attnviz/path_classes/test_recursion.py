@@ -18,10 +18,11 @@ LETTERS = {
     "gates": "G", "memory": "M", "shortcut": "S", "carry": "C", "attention": "A", "key": "K",
     "value": "V",
 }  # fmt: skip
+DEFAULT = PathOptions()
 EXACT = {"rtol": 1e-12, "atol": 1e-14}
 
 
-def read(layer, x, lengths=None, options=PathOptions(), group="l0", state=None):
+def read(layer, x, lengths=None, *, options=DEFAULT, group="l0", state=None):
     """Steps, classes and a gradient for each row, of a layer as it is."""
     layer.path = "step"
     with watch(layer.groups[group]) as steps:

@@ -33,7 +33,8 @@ def test_the_shortcut_of_an_rra_with_constant_gates_decays_as_predicted():
     assert_allclose(paths["shortcut_slope"], o, rtol=1e-6)
     predicted = float(predicted_decay_rate(paths).values)
     kernel = cell.lag_kernel().detach().numpy()
-    assert_allclose(sum(w * o * predicted**-lag for w, lag in zip(kernel, cell.lags)), 1, rtol=1e-6)
+    sides = [w * o * predicted**-lag for w, lag in zip(kernel, cell.lags, strict=True)]
+    assert_allclose(sum(sides), 1, rtol=1e-6)
     measured = measured_decay_rate(paths, distances=(60, 120))
     assert_allclose(measured.values, predicted, rtol=1e-5)
     norms = class_norm(paths, place="hidden").values.sel(path_class="shortcut")
