@@ -34,7 +34,7 @@ class PathOptions:
 
     Arguments:
         labels: The routes of each label, such as `{"shortcut": ["shortcut"]}`; a route that is
-            in none carries no label. Those of DEFAULT by the routes' names if not given.
+            in none carries no label. By the names of the cell's routes if not given.
         hops: Of the class of paths that pass `hops_of` alone, tell apart 1, 2, ... edges; the
             last of them stands for this many or more. 0 does not tell them apart.
         hops_of: The label whose edges are counted.
