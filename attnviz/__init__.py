@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from attnviz.foreign import from_arrays, from_square
     from attnviz.models import ModelSettings, SequenceModel, build_model
+    from attnviz.path_classes import PathOptions, gradient_paths, text_gradient_paths
     from attnviz.plots import (
         plot_contribution,
         plot_feature_attention,
         plot_gate_attention,
         plot_heatmap,
         plot_lag_kernel,
+        plot_path_classes,
         plot_text,
+        plot_vanishing,
         save_figure,
         style,
     )
@@ -30,13 +33,16 @@ if TYPE_CHECKING:
 _HOMES = {
     "attnviz.foreign": ["from_arrays", "from_square"],
     "attnviz.models": ["ModelSettings", "SequenceModel", "build_model"],
+    "attnviz.path_classes": ["PathOptions", "gradient_paths", "text_gradient_paths"],
     "attnviz.plots": [
         "plot_contribution",
         "plot_feature_attention",
         "plot_gate_attention",
         "plot_heatmap",
         "plot_lag_kernel",
+        "plot_path_classes",
         "plot_text",
+        "plot_vanishing",
         "save_figure",
         "style",
     ],
@@ -46,12 +52,18 @@ _HOMES = {
     "attnviz.trace": ["Trace", "TraceFormatError", "layer_groups", "signal", "tokens"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-_NEEDS_TORCH = ("attnviz.models", "attnviz.pretrained", "attnviz.recording")
+_NEEDS_TORCH = (
+    "attnviz.models",
+    "attnviz.path_classes",
+    "attnviz.pretrained",
+    "attnviz.recording",
+)
 
 __version__ = version("attnviz")
 
 __all__ = [
     "ModelSettings",
+    "PathOptions",
     "Recording",
     "SequenceModel",
     "Texts",
@@ -61,6 +73,7 @@ __all__ = [
     "build_model",
     "from_arrays",
     "from_square",
+    "gradient_paths",
     "layer_groups",
     "load_model",
     "open_trace",
@@ -70,7 +83,9 @@ __all__ = [
     "plot_gate_attention",
     "plot_heatmap",
     "plot_lag_kernel",
+    "plot_path_classes",
     "plot_text",
+    "plot_vanishing",
     "record",
     "record_texts",
     "save_figure",
@@ -78,6 +93,7 @@ __all__ = [
     "shipped_models",
     "signal",
     "style",
+    "text_gradient_paths",
     "tokens",
     "trace_digest",
 ]

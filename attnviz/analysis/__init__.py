@@ -9,6 +9,13 @@ from attnviz.analysis.attention import (
     mean_lag,
 )
 from attnviz.analysis.contribution import contribution_norm, contribution_share
+from attnviz.analysis.decay import (
+    decay_rate,
+    measured_decay_rate,
+    predicted_decay_rate,
+    predicted_shortcut_norm,
+    predicted_shortcut_rate,
+)
 from attnviz.analysis.features import (
     feature_attention,
     feature_mass,
@@ -23,6 +30,13 @@ from attnviz.analysis.gates import (
     gate_attention_residual,
 )
 from attnviz.analysis.kernel import age_kernel, lag_kernel
+from attnviz.analysis.path_classes import (
+    class_cancellation,
+    class_norm,
+    class_share,
+    gradient_norm_by_distance,
+    largest_residual,
+)
 from attnviz.analysis.prediction import Outcome, outcome
 from attnviz.analysis.reduce import bin_means, choose_head, head_mean
 from attnviz.analysis.selection import one_sequence, sequence_blocks
@@ -42,8 +56,12 @@ __all__ = [
     "attention_map",
     "bin_means",
     "choose_head",
+    "class_cancellation",
+    "class_norm",
+    "class_share",
     "contribution_norm",
     "contribution_share",
+    "decay_rate",
     "entropy",
     "feature_attention",
     "feature_mass",
@@ -53,14 +71,20 @@ __all__ = [
     "gate_attention_initial",
     "gate_attention_parts",
     "gate_attention_residual",
+    "gradient_norm_by_distance",
     "head_mean",
     "lag_kernel",
+    "largest_residual",
     "mass_beyond",
     "mass_on_initial",
     "mass_on_missing",
     "mean_lag",
+    "measured_decay_rate",
     "one_sequence",
     "outcome",
+    "predicted_decay_rate",
+    "predicted_shortcut_norm",
+    "predicted_shortcut_rate",
     "prediction_change",
     "recorded_scores",
     "sequence_blocks",

@@ -17,7 +17,7 @@ class Statistic:
         unit: What one unit of the values is, such as `timesteps`.
         bounds: The range the values cannot leave, or none if they are not bounded.
         symbol: The sign it has in the equations, such as `ŵ`.
-        uncertainty: Same axes as the values.
+        uncertainty: Same axes as the values; an interval has one more, `end` (`low`, `high`).
         uncertainty_of: What the uncertainty is, such as `standard deviation over 12 sequences`.
     """
 

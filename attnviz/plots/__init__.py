@@ -8,9 +8,11 @@ from attnviz.plots.kinds import KINDS, PlotKind
 from attnviz.plots.lag_kernel import plot_lag_kernel
 from attnviz.plots.numbers import provenance_of, save_numbers
 from attnviz.plots.options import PlotOptions
+from attnviz.plots.path_classes import plot_path_classes
 from attnviz.plots.saving import read_provenance, save_figure
 from attnviz.plots.styling import COLUMN, PAGE, style
 from attnviz.plots.text_view import plot_text
+from attnviz.plots.vanishing import plot_vanishing
 
 __all__ = [
     "COLUMN",
@@ -23,7 +25,9 @@ __all__ = [
     "plot_gate_attention",
     "plot_heatmap",
     "plot_lag_kernel",
+    "plot_path_classes",
     "plot_text",
+    "plot_vanishing",
     "provenance_of",
     "read_provenance",
     "save_figure",

@@ -49,14 +49,12 @@ def save_numbers(
     if isinstance(statistic, Statistic):
         said |= {"statistic": statistic.name, "unit": statistic.unit}
         said |= {"uncertainty": statistic.uncertainty_of} if spread is not None else {}
-    columns = xr.Dataset(
-        {"value": values} if spread is None else {"value": values, "uncertainty": spread}
-    )
+    columns = xr.Dataset({"value": values, **_columns(spread)})
     table = columns.to_dataframe(dim_order=list(values.dims)).reset_index()
     if "timestep" in table:
         table = table.drop(columns="time")
     first = [name for name in ("sequence", "timestep", "time", "token") if name in table]
-    last = [name for name in ("value", "uncertainty") if name in table]
+    last = [name for name in ("value", "uncertainty", "low", "high") if name in table]
     table = table[first + [name for name in table if name not in first + last] + last]
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
@@ -64,6 +62,15 @@ def save_numbers(
             file.write(f"# {key}: {' '.join(str(said[key]).split())}\n")
         table.to_csv(file, index=False, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
     return path
+
+
+def _columns(spread: xr.DataArray | None) -> dict[str, xr.DataArray]:
+    """The columns of an uncertainty: one, or one for each end of an interval."""
+    if spread is None:
+        return {}
+    if "end" not in spread.dims:
+        return {"uncertainty": spread}
+    return {end: spread.sel(end=end, drop=True) for end in ("low", "high")}
 
 
 def provenance_of(trace: Trace) -> dict[str, str]:

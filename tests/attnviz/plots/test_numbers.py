@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 from numpy.testing import assert_array_equal
 
-from attnviz.analysis import lag_kernel
+from attnviz.analysis import Statistic, lag_kernel
 from attnviz.plots import PlotOptions, provenance_of, save_numbers
 from attnviz.plots.lag_map import lag_numbers
 from tests.attnviz import traces
@@ -69,3 +69,15 @@ def test_provenance_of_a_trace():
         "model": "rra-imdb", "cell": "RRA", "task": "imdb", "split": "test", "mode": "eval",
         "format": "attnviz-trace/1",
     }  # fmt: skip
+
+
+def test_an_interval_has_a_column_for_each_end(tmp_path):
+    values = xr.DataArray([1.0, 2.0], {"distance": [0, 1]}, ("distance",))
+    ends = xr.DataArray([[0.5, 1.5], [1.0, 4.0]], {"end": ["low", "high"]}, ("distance", "end"))
+    statistic = Statistic("gradient", values, "", uncertainty=ends, uncertainty_of="interval")
+
+    path = save_numbers(statistic, tmp_path / "gradient.csv", provenance={})
+
+    table = pd.read_csv(path, comment="#")
+    assert list(table) == ["distance", "value", "low", "high"]
+    assert table.to_numpy().tolist() == [[0, 1, 0.5, 1.5], [1, 2, 1, 4]]

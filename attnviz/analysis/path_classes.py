@@ -1,0 +1,181 @@
+"""What the classes of paths say: norms and shares by distance, and how fast a class decays."""
+
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+
+from attnviz.analysis.resampling import interval_name, ratio_of_sums
+from attnviz.analysis.statistic import Statistic
+
+__all__ = [
+    "Place",
+    "class_cancellation",
+    "class_norm",
+    "class_share",
+    "gradient_norm_by_distance",
+    "largest_residual",
+    "of_start",
+    "path_variable",
+]
+
+Place = Literal["hidden", "memory", "input"]
+_Found = tuple[np.ndarray, np.ndarray | None]
+_SYMBOLS = {"hidden": "h", "memory": "c", "input": "x"}
+
+
+def class_norm(paths: xr.Dataset, *, place: Place = "input") -> Statistic:
+    r"""The norm of each class of paths by distance from the loss, as sums over sequences.
+
+    .. math:: \sum_b \|g_{\sigma, b}(d)\| / \sum_b \|g_b(0)\|
+
+    The sums are over the sequences that are long enough for the distance.
+
+    Arguments:
+        paths: As `attnviz.gradient_paths` gives them.
+        place: Where the gradient arrives: at the hidden state, the memory or the input.
+
+    Returns:
+        Axes `(distance, path_class)`, in units of the whole gradient at distance 0, never
+        negative. The uncertainty has one axis more, `end`: the ends of a bootstrap interval over
+        sequences; none for a single sequence.
+
+    Raises:
+        KeyError: If the cell has no such place.
+    """
+    norms = path_variable(paths, place, "class_norm")
+    return of_start(paths, place, norms, "gradient by class of path")
+
+
+def gradient_norm_by_distance(paths: xr.Dataset, *, place: Place = "input") -> Statistic:
+    r"""The norm of the gradient by distance from the loss, as sums over sequences.
+
+    .. math:: \sum_b \|g_b(d)\| / \sum_b \|g_b(0)\|
+
+    Arguments:
+        paths: As `attnviz.gradient_paths` gives them.
+        place: Where the gradient arrives: at the hidden state, the memory or the input.
+
+    Returns:
+        Axis `(distance)`, in units of the gradient at distance 0, never negative; uncertainty as
+        in `class_norm`.
+
+    Raises:
+        KeyError: If the cell has no such place.
+    """
+    norms = path_variable(paths, place, "gradient_norm")
+    return of_start(paths, place, norms, "gradient")
+
+
+def class_share(paths: xr.Dataset, *, place: Place = "input") -> Statistic:
+    r"""The signed share of each class of paths in the gradient, by distance from the loss.
+
+    .. math:: \sum_b \langle g_{\sigma, b}, g_b \rangle / \sum_b \langle g_b, g_b \rangle
+
+    Shares sum to one over the classes. A negative one works against the whole.
+
+    Arguments:
+        paths: As `attnviz.gradient_paths` gives them.
+        place: Where the gradient arrives: at the hidden state, the memory or the input.
+
+    Returns:
+        Axes `(distance, path_class)`, without unit and without bounds; NaN where no gradient
+        arrives; uncertainty as in `class_norm`.
+
+    Raises:
+        KeyError: If the cell has no such place.
+    """
+    shares = path_variable(paths, place, "class_share")
+    norms = path_variable(paths, place, "gradient_norm").values
+    # Only ratios at one distance count, and squares of small gradients underflow.
+    largest = np.nanmax(norms, axis=0)
+    weights = np.divide(norms, largest, out=np.full_like(norms, np.nan), where=largest > 0) ** 2
+    products = shares.values * weights[..., None]
+    found = ratio_of_sums(products, np.broadcast_to(weights[..., None], products.shape))
+    return _statistic("share of the gradient", shares, found, "", place)
+
+
+def class_cancellation(paths: xr.Dataset, *, place: Place = "input") -> Statistic:
+    r"""How much more the classes move than the gradient they add up to, by distance.
+
+    .. math:: \kappa = \sum_b \sum_\sigma \|g_{\sigma, b}\| / \sum_b \|g_b\|
+
+    Where it is far above 1, classes cancel, and shares are differences of large numbers.
+
+    Arguments:
+        paths: As `attnviz.gradient_paths` gives them.
+        place: Where the gradient arrives: at the hidden state, the memory or the input.
+
+    Returns:
+        Axis `(distance)`, at least one; uncertainty as in `class_norm`.
+
+    Raises:
+        KeyError: If the cell has no such place.
+    """
+    classes = path_variable(paths, place, "class_norm").values.sum(axis=-1)
+    norms = path_variable(paths, place, "gradient_norm")
+    found = ratio_of_sums(classes, norms.values)
+    return _statistic("cancellation κ", norms, found, "times the gradient", place, lowest=1.0)
+
+
+def largest_residual(paths: xr.Dataset, *, place: Place = "input") -> float:
+    """How far the classes are from adding up to autograd's gradient, at most.
+
+    Arguments:
+        paths: As `attnviz.gradient_paths` gives them.
+        place: Where the gradient arrives.
+
+    Returns:
+        The largest ‖Σ g_σ − g‖/‖g‖ over sequences and distances; NaN if no gradient arrives.
+    """
+    residuals = path_variable(paths, place, "residual").values
+    finite = residuals[np.isfinite(residuals)]
+    return float(finite.max()) if finite.size else float("nan")
+
+
+def path_variable(paths: xr.Dataset, place: str, name: str) -> xr.DataArray:
+    """One variable of a place, and a message where there is none."""
+    key = f"{place}_{name}"
+    if key not in paths:
+        cell = paths.attrs.get("cell", "the cell")
+        places = [p for p in _SYMBOLS if f"{p}_class_norm" in paths]
+        raise KeyError(
+            f"These paths of {cell} hold no {key!r}; the places where a gradient arrives are "
+            f"{places}. Choose place= among them, and take paths from attnviz.gradient_paths."
+        )
+    return paths[key]
+
+
+def of_start(paths: xr.Dataset, place: str, norms: xr.DataArray, name: str) -> Statistic:
+    """Norms by distance, in units of the whole gradient at distance 0 of the same sequences.
+
+    Arguments:
+        paths: Where the norms are from.
+        place: Where the gradient arrives.
+        norms: Axes `(sequence, distance)`, and perhaps one more.
+        name: Of the statistic.
+
+    Returns:
+        Without the axis `sequence`; uncertainty as in `class_norm`.
+    """
+    start = path_variable(paths, place, "gradient_norm").values[:, :1]
+    start = start.reshape(start.shape + (1,) * (norms.ndim - 2))
+    found = ratio_of_sums(norms.values, np.broadcast_to(start, norms.shape))
+    return _statistic(name, norms, found, "of the whole at distance 0", place, lowest=0.0)
+
+
+def _statistic(
+    name: str, like: xr.DataArray, found: _Found, unit: str, place: str, *, lowest: float = -np.inf
+) -> Statistic:
+    """The numbers of `ratio_of_sums`, with the axes of what they were made of but the sequence."""
+    values, ends = found
+    frame = like.isel(sequence=0, drop=True)
+    labelled = frame.copy(data=values)
+    spread = None
+    if ends is not None:
+        spread = frame.expand_dims(end=["low", "high"], axis=-1).copy(data=ends)
+    bounds = None if np.isneginf(lowest) else (lowest, np.inf)
+    return Statistic(
+        f"{name} at {_SYMBOLS[place]}", labelled, unit, bounds=bounds, uncertainty=spread,
+        uncertainty_of="" if ends is None else interval_name(like.sizes["sequence"]),
+    )  # fmt: skip

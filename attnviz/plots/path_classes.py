@@ -1,0 +1,171 @@
+"""The gradient by class of path and by distance from the loss."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from attnviz.analysis import Statistic
+from attnviz.analysis.decay import (
+    measured_decay_rate,
+    predicted_decay_rate,
+    predicted_shortcut_norm,
+    predicted_shortcut_rate,
+)
+from attnviz.analysis.path_classes import (
+    Place,
+    class_cancellation,
+    class_norm,
+    gradient_norm_by_distance,
+    largest_residual,
+)
+from attnviz.plots.lettering import drawable
+from attnviz.plots.styling import GREY, NOTE_SIZE, PAGE
+
+__all__ = ["PLACES", "new_axes", "plot_path_classes"]
+
+PLACES = {"hidden": "hidden state h", "memory": "memory c", "input": "input x"}
+_STYLES = ("-", "--", ":", "-.")
+
+
+def plot_path_classes(
+    paths: xr.Dataset,
+    *,
+    place: Place = "input",
+    floor: float = 1e-6,
+    rates: bool = True,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draws the gradient of each class of paths by distance from the loss, on a logarithmic axis.
+
+    The whole gradient is a grey line, each class a line of its own with the bootstrap interval
+    over sequences as its band. At the hidden state, what theory predicts stands beside RRA's
+    shortcut, over the distances of the fit. Classes that never rise above the floor are
+    left out; the note says how many.
+
+    Arguments:
+        paths: As `attnviz.gradient_paths` gives them.
+        place: Where the gradient arrives: at the hidden state, the memory or the input.
+        floor: The lowest norm shown, in units of the gradient at distance 0.
+        rates: Draw and name the shortcut's predicted and measured decay, where there is one.
+        ax: Where to draw; a new figure if not given.
+
+    Returns:
+        The Axes, with κ and the largest residual in the title's second line.
+
+    Raises:
+        KeyError: If the cell has no such place.
+        ValueError: If the floor is not between 0 and 1.
+    """
+    if not 0 < floor < 1:
+        raise ValueError(
+            f"The floor lies between 0 and 1, as a share of the gradient, not {floor}."
+        )
+    norms = class_norm(paths, place=place)
+    ax = new_axes() if ax is None else ax
+    whole = gradient_norm_by_distance(paths, place=place).values
+    ax.plot(whole["distance"], whole, color="0.6", linewidth=2.2, label="all", gid="whole")
+    names = [str(name) for name in norms.values["path_class"].values]
+    top = norms.values.isel(distance=slice(1, None)).max("distance")
+    shown = [n for n, name in enumerate(names) if float(top[n]) > floor]
+    for n in shown:
+        _draw(ax, norms, n, names[n], floor)
+    if rates and place == "hidden" and _can_fit(paths):
+        _draw_rates(ax, paths)
+    _name_axes(ax, paths, place, floor, len(names) - len(shown))
+    highest = float(np.nanmax([whole.max(), norms.values.max()]))
+    ax.set_ylim(floor, 3 * highest)
+    ax.set_xlim(0, max(1, paths.sizes["distance"] - 1))
+    return ax
+
+
+def _can_fit(paths: xr.Dataset) -> bool:
+    """Whether there is a shortcut, over enough distances for a fit of its decay."""
+    if "shortcut_slope" not in paths:
+        return False
+    try:
+        measured_decay_rate(paths)
+    except ValueError:
+        return False
+    return True
+
+
+def new_axes() -> Axes:
+    """Axes with room for a legend on their right."""
+    import matplotlib.pyplot as plt
+
+    _, ax = plt.subplots(figsize=(0.8 * PAGE, 2.9), layout="constrained")
+    return ax
+
+
+def _draw(ax: Axes, norms: Statistic, n: int, name: str, floor: float) -> None:
+    values = norms.values.isel(path_class=n)
+    there = values.where(values > 0)
+    # The class without labels is seldom drawn; the first colours go to the others.
+    style, colour = _STYLES[(n - 1) // 7 % len(_STYLES)], f"C{(n - 1) % 7}"
+    (line,) = ax.plot(values["distance"], there, style, color=colour, label=name, gid="class")
+    if norms.uncertainty is not None:
+        low, high = (
+            norms.uncertainty.isel(path_class=n).sel(end=e).values for e in ("low", "high")
+        )
+        low = np.maximum(low, floor * 1e-3)
+        ax.fill_between(
+            values["distance"], low, high, where=high > floor * 1e-3, color=line.get_color(),
+            alpha=0.18, linewidth=0,
+        )  # fmt: skip
+
+
+def _draw_rates(ax: Axes, paths: xr.Dataset) -> None:
+    """The measured decay in words, and beside its curve what theory predicts."""
+    measured = measured_decay_rate(paths)
+    ax.plot([], [], " ", gid="rate", label=f"shortcut, fitted\n{_rate(measured)}")
+    first, last = (int(measured.values[f"{end}_distance"]) for end in ("first", "last"))
+    by_unit, by_mean = predicted_shortcut_norm(paths).values, predicted_decay_rate(paths)
+    fitted = by_unit.sel(distance=slice(first, last))
+    ax.plot(
+        fitted["distance"], fitted, "--", color="black", linewidth=0.9, gid="rate",
+        label=f"theory, unit by unit\n{_rate(predicted_shortcut_rate(paths))}",
+    )  # fmt: skip
+    ends = np.array([first, last])
+    line = float(fitted[0]) * float(by_mean.values) ** (ends - first)
+    ax.plot(
+        ends, line, ":", color="black", linewidth=0.9, gid="rate",
+        label=f"theory, mean slope\n{_rate(by_mean)}",
+    )  # fmt: skip
+
+
+def _rate(statistic: Statistic) -> str:
+    rate = f"ρ = {float(statistic.values):.3f}"
+    if statistic.uncertainty is None:
+        return rate
+    low, high = statistic.uncertainty.values
+    return f"{rate} [{low:.3f}, {high:.3f}]"
+
+
+def _name_axes(ax: Axes, paths: xr.Dataset, place: Place, floor: float, left_out: int) -> None:
+    cell, model = str(paths.attrs["cell"]), str(paths.attrs["model"])
+    kappa = float(class_cancellation(paths, place=place).values.max())
+    notes = [
+        f"{model}, {paths.attrs['group']}, {_count(paths)}",
+        f"κ ≤ {kappa:.3g}",
+        f"residual ≤ {largest_residual(paths, place=place):.0e}",
+    ]
+    if left_out:
+        classes = "1 class" if left_out == 1 else f"{left_out} classes"
+        notes.append(f"{classes} below {floor:.0e} not drawn")
+    ax.set_title(f"Gradient of {cell} by class of path, at the {PLACES[place]}", loc="left", pad=14)
+    (words,), families = drawable([" · ".join(notes)])
+    ax.text(
+        0, 1.02, words, transform=ax.transAxes, size=NOTE_SIZE, color=GREY, va="bottom",
+        parse_math=False, family=families,
+    )  # fmt: skip
+    ax.set_yscale("log")
+    ax.set_xlabel("distance from the loss (timesteps)")
+    ax.set_ylabel("‖gradient‖ (of the whole at distance 0)")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
+
+
+def _count(paths: xr.Dataset) -> str:
+    count = paths.sizes["sequence"]
+    return "1 sequence" if count == 1 else f"{count} sequences, 95 % bootstrap bands"

@@ -1,0 +1,144 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from numpy.testing import assert_allclose
+
+from attnviz.analysis.decay import predicted_decay_rate, predicted_shortcut_norm
+from attnviz.analysis.path_classes import class_norm
+from attnviz.plots import plot_path_classes, plot_vanishing
+from tests.attnviz.path_data import paths, rra
+
+KERNEL, LAGS = [0.5, 0.2, 0.3], [2, 3, 4]
+NAMES = ("direct", "gates", "memory", "gates+memory")
+
+
+def small(sequences=2):
+    """Classes of other heights, the first of them at distance 0 only."""
+    distance = np.arange(12)[None, :, None]
+    rates = np.array([0.0, 0.3, 0.8, 0.6])
+    heights = np.array([1.0, 2.0, 0.7])[:sequences, None, None]
+    return paths(heights * rates**distance * (1 - 0.9 * (rates > 0)), names=NAMES)
+
+
+def by(ax, gid):
+    return [line for line in ax.lines if line.get_gid() == gid]
+
+
+@pytest.fixture
+def ax():
+    return Figure().add_subplot()
+
+
+def test_a_line_for_each_class_that_rises_above_the_floor(ax):
+    data = small()
+
+    assert plot_path_classes(data, ax=ax, floor=1e-4) is ax
+
+    lines = by(ax, "class")
+    assert [line.get_label() for line in lines] == ["gates", "memory", "gates+memory"]
+    expected = class_norm(data).values
+    for line in lines:
+        assert_allclose(line.get_ydata(), expected.sel(path_class=line.get_label()))
+        assert line.get_xdata().tolist() == list(range(12))
+    assert len({line.get_color() for line in lines}) == 3
+    (whole,) = by(ax, "whole")
+    assert_allclose(whole.get_ydata()[0], 1)
+    assert ax.get_yscale() == "log" and ax.get_ylim()[0] == 1e-4
+    assert ax.get_xlim() == (0, 11)
+
+
+def test_title_axes_and_notes(ax):
+    plot_path_classes(small(), place="memory", ax=ax)
+
+    assert ax.get_title(loc="left") == "Gradient of LSTM by class of path, at the memory c"
+    (note,) = ax.texts
+    assert note.get_text() == (
+        "small, l0, 2 sequences, 95 % bootstrap bands · κ ≤ 1 · residual ≤ 3e-16 · "
+        "1 class below 1e-06 not drawn"
+    )
+    assert ax.get_xlabel() == "distance from the loss (timesteps)"
+    assert ax.get_ylabel() == "‖gradient‖ (of the whole at distance 0)"
+
+
+def test_bands_are_the_interval(ax):
+    data = small(3)
+    data["input_class_norm"][1, 3, 2] *= 2
+
+    plot_path_classes(data, ax=ax)
+
+    spread = class_norm(data).uncertainty.sel(path_class="memory", distance=3)
+    band = ax.collections[1]
+    heights = [y for x, y in band.get_paths()[0].vertices if x == 3]
+    assert_allclose([min(heights), max(heights)], spread)
+
+
+def test_one_sequence_has_no_bands(ax):
+    plot_path_classes(small(1), ax=ax)
+
+    assert not ax.collections
+    assert ax.texts[0].get_text().startswith("small, l0, 1 sequence · κ")
+
+
+def test_theory_stands_beside_the_measured_shortcut(ax):
+    slopes = [[0.3, 0.8, 0.9], [0.2, 0.9, 0.9]]
+    data = rra(KERNEL, LAGS, slopes, [[1, 2, 2], [3, 0, 1]], 60)
+
+    plot_path_classes(data, place="hidden", ax=ax)
+
+    fitted, by_unit, by_mean = by(ax, "rate")
+    (measured,) = by(ax, "class")
+    assert_allclose(by_unit.get_ydata(), predicted_shortcut_norm(data).values[8:])
+    assert_allclose(by_unit.get_ydata(), measured.get_ydata()[8:], rtol=1e-12)
+    rate = float(predicted_decay_rate(data).values)
+    start, end = by_mean.get_ydata()
+    assert by_mean.get_xdata().tolist() == [8, 59]
+    assert_allclose(end / start, rate**51)
+    assert f"ρ = {rate:.3f} [" in by_mean.get_label()
+    assert fitted.get_label().startswith("shortcut, fitted\nρ = 0.")
+    plot_path_classes(data, place="hidden", rates=False, ax=(bare := Figure().add_subplot()))
+    plot_path_classes(data, place="input", ax=(elsewhere := Figure().add_subplot()))
+    assert not by(bare, "rate") and not by(elsewhere, "rate")
+
+
+def test_sequences_too_short_for_a_fit_are_drawn_without(ax):
+    data = rra(KERNEL, LAGS, [[0.3, 0.8]], [[1, 2]], 9)
+
+    plot_path_classes(data, place="hidden", ax=ax)
+
+    assert by(ax, "class") and not by(ax, "rate")
+
+
+def test_models_side_by_side(ax):
+    faster = paths(0.5 ** np.arange(6.0)[None, :, None] * np.ones((3, 1, 2)))
+
+    assert plot_vanishing({"$\\slow$": small(), "fast": faster}, ax=ax) is ax
+
+    slow, fast = by(ax, "vanishing")
+    assert_allclose(fast.get_ydata(), 0.5 ** np.arange(6))
+    assert len(slow.get_ydata()) == 12 and slow.get_color() != fast.get_color()
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["$\\slow$", "fast"]
+    ax.figure.canvas.draw()
+    assert ax.get_title(loc="left") == "Gradient at the input x by distance"
+    assert ax.texts[0].get_text() == (
+        "2–3 sequences a model · 95 % bootstrap bands · residual ≤ 3e-16"
+    )
+    assert ax.get_ylabel() == "‖gradient‖ (of that at distance 0)"
+    assert ax.get_xlim() == (0, 11)
+
+
+def test_without_axes_pyplot_makes_them():
+    for ax in (plot_path_classes(small()), plot_vanishing({"one": small(1)})):
+        assert plt.fignum_exists(ax.figure.number)
+        plt.close(ax.figure)
+
+
+def test_refusals(ax):
+    with pytest.raises(ValueError, match=r"between 0 and 1.*not 2"):
+        plot_path_classes(small(), floor=2.0, ax=ax)
+    with pytest.raises(ValueError, match="at least one model, got none"):
+        plot_vanishing({}, ax=ax)
+    gru = small().drop_vars("memory_gradient_norm")
+    with pytest.raises(KeyError, match="memory_gradient_norm"):
+        plot_vanishing({"gru": gru}, place="memory", ax=ax)
+    assert not ax.lines
