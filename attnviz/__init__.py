@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from attnviz.foreign import from_arrays, from_square
     from attnviz.models import ModelSettings, SequenceModel, build_model
+    from attnviz.opening import open_model
     from attnviz.plots import (
         plot_contribution,
         plot_feature_attention,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "attnviz.foreign": ["from_arrays", "from_square"],
     "attnviz.models": ["ModelSettings", "SequenceModel", "build_model"],
+    "attnviz.opening": ["open_model"],
     "attnviz.plots": [
         "plot_contribution",
         "plot_feature_attention",
@@ -46,7 +48,7 @@ _HOMES = {
     "attnviz.trace": ["Trace", "TraceFormatError", "layer_groups", "signal", "tokens"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-_NEEDS_TORCH = ("attnviz.models", "attnviz.pretrained", "attnviz.recording")
+_NEEDS_TORCH = ("attnviz.models", "attnviz.opening", "attnviz.pretrained", "attnviz.recording")
 
 __version__ = version("attnviz")
 
@@ -63,6 +65,7 @@ __all__ = [
     "from_square",
     "layer_groups",
     "load_model",
+    "open_model",
     "open_trace",
     "pack_trace",
     "plot_contribution",
