@@ -1,6 +1,6 @@
 """`attnviz train`: a model from texts and labels, or of the adding problem."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -22,7 +22,9 @@ def train(  # noqa: PLR0913  (one parameter an option)
     run: Annotated[
         Path | None, typer.Option(help="The run's folder; runs/CELL-TASK if not given.")
     ] = None,
-    length: Annotated[int, typer.Option(help="Timesteps of the adding problem.", min=2)] = 100,
+    length: Annotated[
+        int | None, typer.Option(help="Timesteps of the adding problem; 100 if not given.", min=2)
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="Where the data set lies.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data.", min=1)] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Adam's.")] = None,
@@ -38,7 +40,9 @@ def train(  # noqa: PLR0913  (one parameter an option)
     ] = None,
     test: Annotated[bool, typer.Option("--test", help="Score the test split, once.")] = False,
 ) -> None:
-    """Trains a model to classify texts, or to add; goes on after an interruption.
+    """Trains a model to classify texts, or to add.
+
+    The same command goes on after an interruption.
 
     The model of the epoch that does best on validation is kept in the run's folder.
 
@@ -50,6 +54,8 @@ def train(  # noqa: PLR0913  (one parameter an option)
     """
     from attnviz.training import train as train_run
 
+    of_texts = {"text": text, "label": label, "data": data, "limit": limit, "keep": keep}
+    _refuse(task, of_texts if task == "adding" else {"length": length})
     loaded, recipe = _begun(cell, task, hidden, length, lambda: _task(task, text, label, data))
     changes: dict[str, Any] = {
         "epochs": epochs,
@@ -76,15 +82,21 @@ def train(  # noqa: PLR0913  (one parameter an option)
     )
 
 
+def _refuse(task: str, options: Mapping[str, object]) -> None:
+    """Refuses options that mean nothing for a task."""
+    if given := [f"--{name}" for name, value in options.items() if value is not None]:
+        raise ValueError(f"{', '.join(given)} means nothing for the task {task}. Leave it out.")
+
+
 def _begun(
-    cell: str, task: str, hidden: int, length: int, load: Callable[[], "TextTask"]
+    cell: str, task: str, hidden: int, length: int | None, load: Callable[[], "TextTask"]
 ) -> "tuple[TextTask | GeneratedTask, Recipe]":
     """The task, and the recipe that suits it."""
     from attnviz.tasks import load_adding
     from attnviz.training import adding_recipe, default_recipe
 
     if task == "adding":
-        return load_adding(length), adding_recipe(cell, hidden_size=hidden)
+        return load_adding(length or 100), adding_recipe(cell, hidden_size=hidden)
     recipe = default_recipe(cell, hidden_size=hidden)
     texts = load()
     return texts, replace(recipe, model=replace(recipe.model, outputs=len(texts.classes)))
@@ -98,7 +110,7 @@ def _conclude(run: "Run", task: "TextTask | GeneratedTask", test: bool) -> None:
     best = run.best
     kept = f"Kept epoch {best['epoch']:.0f}: validation"
     if isinstance(task, GeneratedTask):
-        compared = f"(always saying the mean: {task.baseline:.4f})"
+        compared = f"(always saying the mean: {task.baseline:.4f}, solved below {task.solved:.4f})"
         out.print(f"{kept} mean squared error {best['validation_loss']:.4f} {compared}.")
         if test:
             out.print(f"Test mean squared error {score_test(run, task)['loss']:.4f}.")

@@ -18,7 +18,7 @@ BATCH = 64  # sequences that are read at once
 def record_numbers(
     model: SequenceModel,
     features: Float[np.ndarray, "sequence time feature"],
-    targets: Float[np.ndarray, "sequence output"],
+    targets: Float[np.ndarray, "other_sequence output"],
     *,
     keep: Iterable[str] | None = None,
     gradients: bool = True,

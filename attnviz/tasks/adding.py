@@ -93,6 +93,7 @@ def load_adding(
         outputs=("sum",),
         epoch_size=epoch_size,
         baseline=BASELINE,
+        solved=SOLVED,
         provenance={
             "source": "generated: the adding problem",
             "length": length,

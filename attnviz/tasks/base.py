@@ -122,6 +122,7 @@ class GeneratedTask:
         outputs: Names of the numbers to predict.
         epoch_size: Sequences that are drawn between two validations.
         baseline: The mean squared error of the best constant.
+        solved: The mean squared error below which the task counts as learnt.
         provenance: What decides the sequences; values that JSON can hold.
     """
 
@@ -131,6 +132,7 @@ class GeneratedTask:
     outputs: tuple[str, ...]
     epoch_size: int
     baseline: float
+    solved: float
     provenance: Mapping[str, str | int | float | None]
 
     @property

@@ -59,11 +59,8 @@ _LEARNING_RATE: Mapping[str, float] = {
 }  # fmt: skip
 _DROPOUT: Mapping[str, float] = {"rra": 0.5, "larnn": 0.5, "rau": 0.5, "lstm": 0.5, "gru": 0.3}
 
-# A forget bias of 1 everywhere, so that no cell is helped to remember more than another.
+# A forget bias of 1 wherever there is one, so that no cell is helped to remember more than another.
 _ADDING_OPTIONS: Mapping[str, Mapping[str, Any]] = {"lstm": {"forget_bias": 1.0}}
-_ADDING_RATE: Mapping[str, float] = {
-    "rra": 5e-3, "larnn": 5e-3, "rau": 5e-3, "lstm": 5e-3, "gru": 5e-3
-}  # fmt: skip
 
 
 def adding_recipe(cell: str, *, hidden_size: int = 64) -> Recipe:
@@ -88,7 +85,7 @@ def adding_recipe(cell: str, *, hidden_size: int = 64) -> Recipe:
         input_size=2,
         options={**_OPTIONS[cell], **_ADDING_OPTIONS.get(cell, {})},
     )
-    return Recipe(settings, learning_rate=_ADDING_RATE[cell], epochs=20, limit=None)
+    return Recipe(settings, learning_rate=5e-3, epochs=20, limit=None)
 
 
 def default_recipe(cell: str, *, hidden_size: int = 64) -> Recipe:

@@ -203,7 +203,10 @@ def test_the_adding_problem_goes_from_training_to_a_figure(monkeypatch, capsys, 
     status, output, error = called(monkeypatch, capsys, *train, "--option", "window=3")
     assert status == 0, error
     assert "epoch 1: loss" in output and "accuracy" not in output
-    assert "validation mean squared error" in output and "always saying the mean: 0.1667" in output
+    assert (
+        "validation mean squared error" in output
+        and "the mean: 0.1667, solved below 0.0833" in output
+    )
     assert "Test mean squared error" in output
     (told,) = [line for line in output.splitlines() if line.startswith("Next: attnviz ")]
     status, output, error = called(
@@ -217,6 +220,10 @@ def test_the_adding_problem_goes_from_training_to_a_figure(monkeypatch, capsys, 
     status, _, error = called(monkeypatch, capsys, *plot)
     assert status == 0, error
 
+    status, _, error = called(monkeypatch, capsys, "train", "gru", "adding", "--limit", 3)
+    assert status == 1 and "--limit means nothing for the task adding" in error
+    status, _, error = called(monkeypatch, capsys, "train", "gru", "imdb", "--length", 3)
+    assert status == 1 and "--length means nothing for the task imdb" in error
     record = ("record", "runs/rra-adding-12", "--task", "adding", "-o", "other.zarr")
     status, _, error = called(monkeypatch, capsys, *record, "--split", "train")
     assert status == 1 and "it has the splits ['test', 'validation'], got 'train'" in error

@@ -110,9 +110,8 @@ def test_every_cell_can_be_trained(cell, tmp_path):
     assert all(np.isfinite(row["validation_loss"]) for row in run.history)
 
 
-@pytest.mark.parametrize("cell", ["rra", "larnn"])
-def test_wherever_a_run_ends_it_goes_on_to_the_same(cell, tmp_path):
-    train(small_recipe(cell), small_task(), tmp_path / "whole", checkpoint_every=3)
+def test_wherever_a_run_ends_it_goes_on_to_the_same(tmp_path):
+    train(small_recipe(), small_task(), tmp_path / "whole", checkpoint_every=3)
 
     for end in range(1, STEPS + 1):
         folder = tmp_path / str(end)
@@ -123,8 +122,8 @@ def test_wherever_a_run_ends_it_goes_on_to_the_same(cell, tmp_path):
                 raise KilledError
 
         with pytest.raises(KilledError):
-            train(small_recipe(cell), small_task(), folder, checkpoint_every=3, progress=killed)
-        train(small_recipe(cell), small_task(), folder, checkpoint_every=3)
+            train(small_recipe(), small_task(), folder, checkpoint_every=3, progress=killed)
+        train(small_recipe(), small_task(), folder, checkpoint_every=3)
 
         assert result(folder) == result(tmp_path / "whole"), end
 
@@ -158,9 +157,9 @@ def test_the_loss_is_the_mean_squared_error():
     assert type(learner) is Regressor
     batch = next(iter(number_loader(small_task().splits["test"])))
 
-    loss = learner.training_step(batch, 0)
+    loss = learner.training_step(batch, 0).detach()
 
-    expected = (model(batch[0]) - batch[2]).square().mean()
+    expected = (model(batch[0]) - batch[2]).square().mean().detach()
     assert float(loss) == pytest.approx(float(expected), rel=1e-6)
     assert learner.seen == [pytest.approx(19 * float(expected), rel=1e-6), 0.0, 19.0]
 
