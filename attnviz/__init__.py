@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from attnviz.foreign import from_arrays, from_square
     from attnviz.models import ModelSettings, SequenceModel, build_model
+    from attnviz.opening import open_model
     from attnviz.path_classes import PathOptions, gradient_paths, text_gradient_paths
     from attnviz.plots import (
         plot_contribution,
@@ -34,6 +35,7 @@ _HOMES = {
     "attnviz.foreign": ["from_arrays", "from_square"],
     "attnviz.models": ["ModelSettings", "SequenceModel", "build_model"],
     "attnviz.path_classes": ["PathOptions", "gradient_paths", "text_gradient_paths"],
+    "attnviz.opening": ["open_model"],
     "attnviz.plots": [
         "plot_contribution",
         "plot_feature_attention",
@@ -54,6 +56,7 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 _NEEDS_TORCH = (
     "attnviz.models",
+    "attnviz.opening",
     "attnviz.path_classes",
     "attnviz.pretrained",
     "attnviz.recording",
@@ -76,6 +79,7 @@ __all__ = [
     "gradient_paths",
     "layer_groups",
     "load_model",
+    "open_model",
     "open_trace",
     "pack_trace",
     "plot_contribution",

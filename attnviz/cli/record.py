@@ -1,5 +1,6 @@
 """`attnviz record`: what a model looks at while it reads."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -8,22 +9,24 @@ import typer
 from attnviz.cli.console import checked_output, out, progress
 
 if TYPE_CHECKING:
+    from attnviz.models import SequenceModel
     from attnviz.recording import Texts
     from attnviz.tasks import TextTask
+    from attnviz.trace import Trace
 
 
 def record(  # noqa: PLR0913  (one parameter an option)
     model: Annotated[str, typer.Argument(help="A shipped model, a run, or a model's folder.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The trace store to write.")],
     task: Annotated[
-        str | None, typer.Option(help="Read this data set: imdb, or a CSV or TSV file.")
+        str | None, typer.Option(help="Read this data set: imdb, adding, or a CSV or TSV file.")
     ] = None,
     text_column: Annotated[str | None, typer.Option(help="The file's column of texts.")] = None,
     label_column: Annotated[str | None, typer.Option(help="The file's column of labels.")] = None,
     split: Annotated[
         Literal["train", "validation", "test"], typer.Option(help="Which part of the data set.")
     ] = "test",
-    limit: Annotated[int | None, typer.Option(help="Read only so many texts.", min=1)] = None,
+    limit: Annotated[int | None, typer.Option(help="Read only so many sequences.", min=1)] = None,
     text: Annotated[
         list[str] | None, typer.Option(help="Read this text; may be given several times.")
     ] = None,
@@ -49,6 +52,14 @@ def record(  # noqa: PLR0913  (one parameter an option)
         raise ValueError(
             "Say what to read: either --task imdb with --split, or one or more --text '...'."
         )
+    names = None if keep is None else keep.split(",")
+    if task == "adding":
+        from attnviz.store import save_trace
+
+        trace = _recorded_sums(loaded, split, limit, names, gradients)
+        save_trace(trace, output, half=half)
+        _conclude(trace.tree.sizes["sequence"], "sequences", output)
+        return
     if task is None:
         texts = Texts((text or [])[:limit], about={"task": "own text"})
     else:
@@ -57,14 +68,52 @@ def record(  # noqa: PLR0913  (one parameter an option)
         record_texts(
             loaded,
             texts,
-            keep=None if keep is None else keep.split(","),
+            keep=names,
             gradients=gradients,
             path=output,
             half=half,
             progress=advance,
         )
-    out.print(f"Recorded {len(texts.texts)} texts in {output}.")
+    _conclude(len(texts.texts), "texts", output)
+
+
+def _conclude(count: int, what: str, output: Path) -> None:
+    out.print(f"Recorded {count} {what} in {output}.")
     out.print(f"Next: attnviz info {output}, or attnviz plot {output} --kind heatmap -o figure.pdf")
+
+
+def _recorded_sums(
+    model: "SequenceModel",
+    split: str,
+    limit: int | None,
+    keep: list[str] | None,
+    gradients: bool,
+) -> "Trace":
+    """The adding problem, as the model was trained on it."""
+    from attnviz.recording import record_numbers
+    from attnviz.tasks import load_adding
+
+    data: Mapping[str, int] = model.card.get("data", {})
+    if "held_out" not in data:
+        raise ValueError(
+            f"{model.name} was not trained on the adding problem. attnviz train rra adding makes a "
+            "model that was."
+        )
+    task = load_adding(data["length"], held_out=data["held_out"])
+    if split not in task.splits:
+        raise ValueError(
+            f"The adding problem is drawn anew for training; it has the splits "
+            f"{sorted(task.splits)}, got {split!r}."
+        )
+    chosen = task.splits[split]
+    return record_numbers(
+        model,
+        chosen.features[:limit],
+        chosen.targets[:limit],
+        keep=keep,
+        gradients=gradients,
+        about={"task": task.name, "split": split},
+    )
 
 
 def _task(task: str, text: str | None, label: str | None, data: Path | None) -> "TextTask":
@@ -74,7 +123,9 @@ def _task(task: str, text: str | None, label: str | None, data: Path | None) -> 
         with out.status("reading IMDB"):
             return load_imdb(data)
     if not Path(task).suffix:
-        raise ValueError(f"There is no task {task!r} to read; there is imdb, or a CSV or TSV file.")
+        raise ValueError(
+            f"There is no task {task!r} to read; there are imdb, adding, or a CSV or TSV file."
+        )
     if text is None or label is None:
         raise ValueError(
             f"Say which columns of {task} hold the texts and the labels: --text-column COLUMN "

@@ -1,5 +1,6 @@
-"""`attnviz train`: a model from texts and labels."""
+"""`attnviz train`: a model from texts and labels, or of the adding problem."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -9,17 +10,20 @@ import typer
 from attnviz.cli.console import out, progress
 
 if TYPE_CHECKING:
-    from attnviz.tasks import TextTask
-    from attnviz.training import Recipe
+    from attnviz.tasks import GeneratedTask, TextTask
+    from attnviz.training import Recipe, Run
 
 
 def train(  # noqa: PLR0913  (one parameter an option)
     cell: Annotated[str, typer.Argument(help="rra, larnn, rau, lstm or gru.")],
-    task: Annotated[str, typer.Argument(help="imdb, or a CSV or TSV file of your own.")],
+    task: Annotated[str, typer.Argument(help="imdb, adding, or a CSV or TSV file of your own.")],
     text: Annotated[str | None, typer.Option(help="The file's column of texts.")] = None,
     label: Annotated[str | None, typer.Option(help="The file's column of labels.")] = None,
     run: Annotated[
         Path | None, typer.Option(help="The run's folder; runs/CELL-TASK if not given.")
+    ] = None,
+    length: Annotated[
+        int | None, typer.Option(help="Timesteps of the adding problem; 100 if not given.", min=2)
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Where the data set lies.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data.", min=1)] = None,
@@ -36,20 +40,23 @@ def train(  # noqa: PLR0913  (one parameter an option)
     ] = None,
     test: Annotated[bool, typer.Option("--test", help="Score the test split, once.")] = False,
 ) -> None:
-    """Trains a model to classify texts; the same command goes on after an interruption.
+    """Trains a model to classify texts, or to add.
+
+    The same command goes on after an interruption.
 
     The model of the epoch that does best on validation is kept in the run's folder.
 
     Example: attnviz train rra imdb --epochs 5
 
     Example: attnviz train larnn reviews.csv --text review --label stars
+
+    Example: attnviz train rra adding --length 200
     """
-    from attnviz.training import default_recipe, score_test
     from attnviz.training import train as train_run
 
-    recipe = default_recipe(cell, hidden_size=hidden)
-    loaded = _task(task, text, label, data)
-    recipe = replace(recipe, model=replace(recipe.model, outputs=len(loaded.classes)))
+    of_texts = {"text": text, "label": label, "data": data, "limit": limit, "keep": keep}
+    _refuse(task, of_texts if task == "adding" else {"length": length})
+    loaded, recipe = _begun(cell, task, hidden, length, lambda: _task(task, text, label, data))
     changes: dict[str, Any] = {
         "epochs": epochs,
         "learning_rate": learning_rate,
@@ -64,17 +71,53 @@ def train(  # noqa: PLR0913  (one parameter an option)
     out.print(f"Training {cell} on {loaded.name} in {folder}.")
     with progress("training") as advance:
         finished = train_run(recipe, loaded, folder, progress=advance, report=_report)
-    best = finished.best
-    out.print(
-        f"Kept epoch {best['epoch']:.0f}: validation accuracy {best['validation_accuracy']:.4f}."
-    )
-    if test:
-        out.print(f"Test accuracy {score_test(finished, loaded)['accuracy']:.4f}.")
+    _conclude(finished, loaded, test)
+    if task == "adding":
+        out.print(f"Next: attnviz record {folder} --task adding --limit 100 -o trace.zarr")
+        return
     columns = "" if text is None else f" --text-column {text} --label-column {label}"
     where = "" if data is None else f" --data {data}"
     out.print(
         f"Next: attnviz record {folder} --task {task}{columns}{where} --limit 100 -o trace.zarr"
     )
+
+
+def _refuse(task: str, options: Mapping[str, object]) -> None:
+    """Refuses options that mean nothing for a task."""
+    if given := [f"--{name}" for name, value in options.items() if value is not None]:
+        raise ValueError(f"{', '.join(given)} means nothing for the task {task}. Leave it out.")
+
+
+def _begun(
+    cell: str, task: str, hidden: int, length: int | None, load: Callable[[], "TextTask"]
+) -> "tuple[TextTask | GeneratedTask, Recipe]":
+    """The task, and the recipe that suits it."""
+    from attnviz.tasks import load_adding
+    from attnviz.training import adding_recipe, default_recipe
+
+    if task == "adding":
+        return load_adding(length or 100), adding_recipe(cell, hidden_size=hidden)
+    recipe = default_recipe(cell, hidden_size=hidden)
+    texts = load()
+    return texts, replace(recipe, model=replace(recipe.model, outputs=len(texts.classes)))
+
+
+def _conclude(run: "Run", task: "TextTask | GeneratedTask", test: bool) -> None:
+    """Says what came out."""
+    from attnviz.tasks import GeneratedTask
+    from attnviz.training import score_test
+
+    best = run.best
+    kept = f"Kept epoch {best['epoch']:.0f}: validation"
+    if isinstance(task, GeneratedTask):
+        compared = f"(always saying the mean: {task.baseline:.4f}, solved below {task.solved:.4f})"
+        out.print(f"{kept} mean squared error {best['validation_loss']:.4f} {compared}.")
+        if test:
+            out.print(f"Test mean squared error {score_test(run, task)['loss']:.4f}.")
+        return
+    out.print(f"{kept} accuracy {best['validation_accuracy']:.4f}.")
+    if test:
+        out.print(f"Test accuracy {score_test(run, task)['accuracy']:.4f}.")
 
 
 def _task(task: str, text: str | None, label: str | None, data: Path | None) -> "TextTask":
@@ -84,7 +127,7 @@ def _task(task: str, text: str | None, label: str | None, data: Path | None) -> 
         with out.status("reading IMDB"):
             return load_imdb(data)
     if not Path(task).suffix:
-        raise ValueError(f"There is no task {task!r}: name imdb, or a CSV or TSV file.")
+        raise ValueError(f"There is no task {task!r}: name imdb, adding, or a CSV or TSV file.")
     if text is None or label is None:
         raise ValueError(
             f"Say which columns of {task} hold the texts and the labels: --text COLUMN --label "
@@ -115,8 +158,15 @@ def _value(text: str) -> str | int | float | bool:
 
 
 def _report(row: dict[str, float | int]) -> None:
+    scores = {
+        part: ", ".join(
+            f"{name} {row[f'{part}_{name}']:.4f}"
+            for name in ("loss", "accuracy")
+            if f"{part}_{name}" in row
+        )
+        for part in ("train", "validation")
+    }
     out.print(
-        f"epoch {row['epoch']:.0f}: loss {row['train_loss']:.4f}, accuracy "
-        f"{row['train_accuracy']:.4f}; validation loss {row['validation_loss']:.4f}, accuracy "
-        f"{row['validation_accuracy']:.4f}; {row['seconds']:.0f} s"
+        f"epoch {row['epoch']:.0f}: {scores['train']}; validation {scores['validation']}; "
+        f"{row['seconds']:.0f} s"
     )

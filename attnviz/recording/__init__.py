@@ -1,6 +1,7 @@
 """From a running model to a trace: the border between torch and labelled arrays."""
 
 from attnviz.recording.assembly import weights_digest
+from attnviz.recording.numbers import record_numbers
 from attnviz.recording.recorder import Recording, available_signals, record
 from attnviz.recording.texts import Texts, record_texts
 
@@ -9,6 +10,7 @@ __all__ = [
     "Texts",
     "available_signals",
     "record",
+    "record_numbers",
     "record_texts",
     "weights_digest",
 ]

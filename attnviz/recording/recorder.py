@@ -298,7 +298,7 @@ def recurrent_layers(model: nn.Module) -> dict[str, cells.Recurrent]:
         raise TypeError(
             f"{type(model).__name__} holds no recurrent layer of this package, so there is nothing "
             "to record. Use cells.RRA, LARNN, RAU, LSTM or GRU, or cells.Recurrent with a cell "
-            "of your own; cells.LSTM.from_torch and cells.GRU.from_torch take torch's weights."
+            "of your own; attnviz.open_model opens a trained model made of torch.nn.LSTM or GRU."
         )
     if len(found) == 1:
         return {"": next(iter(found.values()))}

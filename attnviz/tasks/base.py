@@ -1,12 +1,14 @@
-"""What a task is: texts with labels, parted into splits once and for all."""
+"""What a task is: texts in splits made once and for all, or numbers that are drawn anew."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
-__all__ = ["TextSplit", "TextTask"]
+__all__ = ["GeneratedTask", "NumberSplit", "TextSplit", "TextTask"]
+
+TRAINING = 0  # the first entry of the seeds of what is trained on; splits have others
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,3 +83,72 @@ class TextTask:
         ids = [example for split in self.splits.values() for example in split.ids]
         if len(set(ids)) != len(ids):
             raise ValueError(f"{self.name} has {len(ids)} examples but {len(set(ids))} ids.")
+
+
+@dataclass(frozen=True, eq=False)
+class NumberSplit:
+    """Sequences of numbers, and what is to be predicted from each.
+
+    Arguments:
+        features: float32.
+        targets: float32.
+
+    Raises:
+        ValueError: If there are more of one than of the other.
+    """
+
+    features: Float[np.ndarray, "sequence time feature"]
+    targets: Float[np.ndarray, "other_sequence output"]
+
+    def __post_init__(self) -> None:
+        if len(self.features) != len(self.targets):
+            raise ValueError(
+                "A NumberSplit has one row of targets for each sequence, but got "
+                f"{len(self.features)} sequences and {len(self.targets)} rows of targets."
+            )
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+
+@dataclass(frozen=True, eq=False)
+class GeneratedTask:
+    """Numbers to be predicted from sequences that are drawn anew at every step of a training.
+
+    Arguments:
+        name: What the task is called in traces and tables.
+        draw: Makes so many sequences from a source of random numbers.
+        splits: `validation` and `test`, the same for every run.
+        outputs: Names of the numbers to predict.
+        epoch_size: Sequences that are drawn between two validations.
+        baseline: The mean squared error of the best constant.
+        solved: The mean squared error below which the task counts as learnt.
+        provenance: What decides the sequences; values that JSON can hold.
+    """
+
+    name: str
+    draw: Callable[[int, np.random.Generator], NumberSplit]
+    splits: Mapping[str, NumberSplit]
+    outputs: tuple[str, ...]
+    epoch_size: int
+    baseline: float
+    solved: float
+    provenance: Mapping[str, str | int | float | None]
+
+    @property
+    def features(self) -> int:
+        """Numbers a timestep."""
+        return int(self.splits["validation"].features.shape[-1])
+
+    def fresh(self, count: int, *, seed: int, step: int) -> NumberSplit:
+        """Sequences to train on, a pure function of the arguments.
+
+        Arguments:
+            count: How many.
+            seed: Of the training.
+            step: Of the training, counted from 0 over all epochs.
+
+        Returns:
+            The sequences; none of them is in a split, but by chance.
+        """
+        return self.draw(count, np.random.default_rng([TRAINING, seed, step]))

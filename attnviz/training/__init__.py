@@ -9,12 +9,14 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from error
 
-from attnviz.training.recipe import Recipe, default_recipe
-from attnviz.training.run import Run, export_model, open_run, score, score_test, train
+from attnviz.training.recipe import Recipe, adding_recipe, default_recipe
+from attnviz.training.run import Run, export_model, open_run, score_test, train
+from attnviz.training.scoring import score
 
 __all__ = [
     "Recipe",
     "Run",
+    "adding_recipe",
     "default_recipe",
     "export_model",
     "open_run",

@@ -1,5 +1,6 @@
 """Encoded texts in batches of similar length, in an order that seed and epoch decide."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from attnviz.tasks import TextSplit, TextTask
 from attnviz.text import EncodedText, Vocabulary, encode_text
 from attnviz.training.recipe import Recipe
 
-__all__ = ["Examples", "TextData", "encode_split", "epoch_order"]
+__all__ = ["Examples", "ResumableData", "TextData", "encode_split", "epoch_order"]
 
 POOL = 50  # batches among which sequences are sorted by length
 SMALLEST = 8  # a batch norm needs so many sequences
@@ -110,21 +111,36 @@ class _Batches(IterableDataset[TextBatch]):
         return (self.examples.batch(rows) for rows in self.batches)
 
 
-class TextData(LightningDataModule):
+class ResumableData(LightningDataModule, ABC):
+    """Batches that can be read from any place on.
+
+    Attributes:
+        recipe: With the batch size and the seed.
+        epoch: The epoch to read next.
+        first: The batch of it to begin with.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.epoch = self.first = 0
+
+    @property
+    @abstractmethod
+    def steps(self) -> int:
+        """Batches an epoch."""
+
+
+class TextData(ResumableData):
     """A text task as a recipe reads it.
 
     Arguments:
         task: With the splits `train` and `validation`.
         recipe: Vocabulary, lengths, batch size and seed.
-
-    Attributes:
-        epoch: The epoch to read next.
-        first: The batch of it to begin with.
     """
 
     def __init__(self, task: TextTask, recipe: Recipe) -> None:
-        super().__init__()
-        self.recipe = recipe
+        super().__init__(recipe)
         self.vocabulary = Vocabulary.build(
             task.splits["train"].texts,
             size=recipe.model.vocabulary_size or 0,
@@ -132,7 +148,6 @@ class TextData(LightningDataModule):
         )
         self.train = encode_split(task.splits["train"], self.vocabulary, recipe)
         self.validation = encode_split(task.splits["validation"], self.vocabulary, recipe)
-        self.epoch = self.first = 0
         self._ordered: tuple[int, list[list[int]]] = (-1, [])  # of one epoch
 
     @property

@@ -1,5 +1,6 @@
-"""A sequence classifier as Lightning trains it."""
+"""A sequence model as Lightning trains it: to tell classes apart, or to predict numbers."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -11,11 +12,24 @@ from torchmetrics.classification import MulticlassAccuracy
 from attnviz.models import SequenceModel
 from attnviz.training.recipe import Recipe
 
-__all__ = ["Classifier"]
+__all__ = ["Classifier", "Learner", "Regressor", "Row", "learner_for", "rank"]
+
+Row = dict[str, float | int]  # one epoch of the history
 
 
-class Classifier(LightningModule):
-    """Trains a model on the cross-entropy of the class.
+def rank(row: Row) -> float:
+    """By what the best epoch is chosen: accuracy where there is one, else the smallest loss."""
+    return row.get("validation_accuracy", -row["validation_loss"])
+
+
+def learner_for(model: SequenceModel, recipe: Recipe) -> "Learner":
+    """What trains a model, by its head."""
+    kinds = {"classification": Classifier, "regression": Regressor}
+    return kinds[recipe.model.head](model, recipe)
+
+
+class Learner(LightningModule, ABC):
+    """Trains a model.
 
     Arguments:
         model: What is trained.
@@ -28,9 +42,16 @@ class Classifier(LightningModule):
     def __init__(self, model: SequenceModel, recipe: Recipe) -> None:
         super().__init__()
         self.model, self.recipe = model, recipe
-        self.validation_accuracy = MulticlassAccuracy(recipe.model.outputs, average="micro")
         self.validation_loss = MeanMetric()
         self.seen = [0.0, 0.0, 0.0]
+
+    @abstractmethod
+    def loss(self, predicted: Tensor, targets: Tensor) -> Tensor:
+        """The mean loss of a batch."""
+
+    def right(self, predicted: Tensor, targets: Tensor) -> float:
+        """How many answers are right, where an answer can be."""
+        return 0.0
 
     def training_step(self, batch: Sequence[Tensor], index: int) -> Tensor:
         """The mean loss of a batch.
@@ -38,25 +59,35 @@ class Classifier(LightningModule):
         Raises:
             FloatingPointError: If it is not finite.
         """
-        ids, lengths, labels = batch
-        logits = self.model(ids, lengths)
-        loss = nn.functional.cross_entropy(logits, labels)
+        inputs, lengths, targets = batch
+        predicted = self.model(inputs, lengths)
+        loss = self.loss(predicted, targets)
         value = float(loss.detach())
         if not torch.isfinite(loss.detach()):
             raise FloatingPointError(
                 f"The loss is {value} at batch {index} of the epoch: training has diverged. The "
                 "last checkpoint is kept. Lower the learning rate or clip harder."
             )
-        right = float((logits.detach().argmax(dim=-1) == labels).sum())
-        self.seen = [self.seen[0] + value * len(ids), self.seen[1] + right, self.seen[2] + len(ids)]
+        right, count = self.right(predicted.detach(), targets), len(inputs)
+        self.seen = [self.seen[0] + value * count, self.seen[1] + right, self.seen[2] + count]
         return loss
 
     def validation_step(self, batch: Sequence[Tensor], index: int) -> None:
         """Adds a batch to the validation scores."""
-        ids, lengths, labels = batch
-        logits = self.model(ids, lengths)
-        self.validation_accuracy.update(logits, labels)
-        self.validation_loss.update(nn.functional.cross_entropy(logits, labels), weight=len(ids))
+        inputs, lengths, targets = batch
+        predicted = self.model(inputs, lengths)
+        self.validation_loss.update(self.loss(predicted, targets), weight=len(inputs))
+
+    def take_scores(self) -> Row:
+        """The scores of the epoch, and begins to count anew."""
+        loss, _, count = self.seen
+        scores = {
+            "train_loss": loss / count,
+            "validation_loss": float(self.validation_loss.compute()),
+        }
+        self.validation_loss.reset()
+        self.seen = [0.0, 0.0, 0.0]
+        return scores
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam; the scale of RRA's lag scores means nothing, so they do not decay."""
@@ -69,3 +100,47 @@ class Classifier(LightningModule):
         ]
         used = [group for group in groups if group["params"]]
         return torch.optim.Adam(used, lr=self.recipe.learning_rate)
+
+
+class Classifier(Learner):
+    """Trains a model on the cross-entropy of the class."""
+
+    def __init__(self, model: SequenceModel, recipe: Recipe) -> None:
+        super().__init__(model, recipe)
+        self.validation_accuracy = MulticlassAccuracy(recipe.model.outputs, average="micro")
+
+    def loss(self, predicted: Tensor, targets: Tensor) -> Tensor:
+        """The mean cross-entropy."""
+        return nn.functional.cross_entropy(predicted, targets)
+
+    def right(self, predicted: Tensor, targets: Tensor) -> float:
+        """How many classes are right."""
+        return float((predicted.argmax(dim=-1) == targets).sum())
+
+    def validation_step(self, batch: Sequence[Tensor], index: int) -> None:
+        """Adds a batch to the validation scores."""
+        inputs, lengths, targets = batch
+        predicted = self.model(inputs, lengths)
+        self.validation_accuracy.update(predicted, targets)
+        self.validation_loss.update(self.loss(predicted, targets), weight=len(inputs))
+
+    def take_scores(self) -> Row:
+        """The scores of the epoch, and begins to count anew."""
+        accuracy = self.seen[1] / self.seen[2]
+        scores = super().take_scores()
+        row: Row = {
+            "train_loss": scores["train_loss"],
+            "train_accuracy": accuracy,
+            "validation_loss": scores["validation_loss"],
+            "validation_accuracy": float(self.validation_accuracy.compute()),
+        }
+        self.validation_accuracy.reset()
+        return row
+
+
+class Regressor(Learner):
+    """Trains a model on the squared error of what it predicts."""
+
+    def loss(self, predicted: Tensor, targets: Tensor) -> Tensor:
+        """The mean squared error."""
+        return nn.functional.mse_loss(predicted, targets)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from attnviz.models import CELLS, ModelSettings
 
-__all__ = ["Recipe", "default_recipe", "recipe_from_json", "recipe_to_json"]
+__all__ = ["Recipe", "adding_recipe", "default_recipe", "recipe_from_json", "recipe_to_json"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,34 @@ _LEARNING_RATE: Mapping[str, float] = {
 }  # fmt: skip
 _DROPOUT: Mapping[str, float] = {"rra": 0.5, "larnn": 0.5, "rau": 0.5, "lstm": 0.5, "gru": 0.3}
 
+# A forget bias of 1 wherever there is one, so that no cell is helped to remember more than another.
+_ADDING_OPTIONS: Mapping[str, Mapping[str, Any]] = {"lstm": {"forget_bias": 1.0}}
+
+
+def adding_recipe(cell: str, *, hidden_size: int = 64) -> Recipe:
+    """A recipe for the adding problem.
+
+    Arguments:
+        cell: One of the five cells.
+        hidden_size: Units of the state.
+
+    Returns:
+        The recipe; change it with `dataclasses.replace`.
+
+    Raises:
+        ValueError: If there is no such cell.
+    """
+    _check_cell(cell)
+    settings = ModelSettings(
+        cell,
+        hidden_size=hidden_size,
+        outputs=1,
+        head="regression",
+        input_size=2,
+        options={**_OPTIONS[cell], **_ADDING_OPTIONS.get(cell, {})},
+    )
+    return Recipe(settings, learning_rate=5e-3, epochs=20, limit=None)
+
 
 def default_recipe(cell: str, *, hidden_size: int = 64) -> Recipe:
     """A recipe for telling apart two classes of texts of a few hundred words.
@@ -73,8 +101,7 @@ def default_recipe(cell: str, *, hidden_size: int = 64) -> Recipe:
     Raises:
         ValueError: If there is no such cell.
     """
-    if cell not in CELLS:
-        raise ValueError(f"There is no cell {cell!r}; there are {', '.join(CELLS)}.")
+    _check_cell(cell)
     settings = ModelSettings(
         cell,
         hidden_size=hidden_size,
@@ -85,6 +112,11 @@ def default_recipe(cell: str, *, hidden_size: int = 64) -> Recipe:
         options=dict(_OPTIONS[cell]),
     )
     return Recipe(settings, learning_rate=_LEARNING_RATE[cell])
+
+
+def _check_cell(cell: str) -> None:
+    if cell not in CELLS:
+        raise ValueError(f"There is no cell {cell!r}; there are {', '.join(CELLS)}.")
 
 
 def recipe_to_json(recipe: Recipe) -> str:

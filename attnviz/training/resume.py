@@ -14,12 +14,10 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from attnviz.files import replacing
-from attnviz.training.data import TextData
-from attnviz.training.module import Classifier
+from attnviz.training.data import ResumableData
+from attnviz.training.module import Learner, Row, rank
 
-__all__ = ["ExactResume", "Row", "load_checkpoint"]
-
-Row = dict[str, float | int]  # one epoch of the history
+__all__ = ["ExactResume", "load_checkpoint"]
 
 
 def load_checkpoint(path: Path) -> dict[str, Any] | None:
@@ -46,7 +44,7 @@ class ExactResume(Callback):
         path: The checkpoint.
         data: Told where to go on.
         every: Steps between two checkpoints within an epoch.
-        improved: Called when validation accuracy is the best so far, before the checkpoint.
+        improved: Called when the validation score is the best so far, before the checkpoint.
         report: Called with each epoch's row of the history.
         progress: Called with steps done and in all.
     """
@@ -54,7 +52,7 @@ class ExactResume(Callback):
     def __init__(
         self,
         path: Path,
-        data: TextData,
+        data: ResumableData,
         *,
         every: int,
         improved: Callable[[Row], None],
@@ -79,7 +77,7 @@ class ExactResume(Callback):
         self._since = time.perf_counter()
         if self._restored is None:
             return
-        module = _classifier(pl_module)
+        module = _learner(pl_module)
         module.model.load_state_dict(self._restored["model"])
         trainer.optimizers[0].load_state_dict(self._restored["optimizer"])
         module.seen = list(self._restored["seen"])
@@ -109,28 +107,22 @@ class ExactResume(Callback):
             self.progress(self.step, self.data.steps * self.data.recipe.epochs)
         # The last step of an epoch is saved with its validation.
         if self.step % self.every == 0 and self.batch < self.data.steps:
-            self._save(trainer, _classifier(pl_module))
+            self._save(trainer, _learner(pl_module))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Ends the epoch: history, choice of the model, checkpoint."""
-        module = _classifier(pl_module)
-        loss, right, count = module.seen
+        module = _learner(pl_module)
         row: Row = {
             "epoch": self.data.epoch,
             "step": self.step,
-            "train_loss": loss / count,
-            "train_accuracy": right / count,
-            "validation_loss": float(module.validation_loss.compute()),
-            "validation_accuracy": float(module.validation_accuracy.compute()),
+            **module.take_scores(),
             "seconds": self._spent(),
         }
-        module.validation_loss.reset()
-        module.validation_accuracy.reset()
-        best = max((past["validation_accuracy"] for past in self.history), default=-1.0)
+        best = max(map(rank, self.history), default=float("-inf"))
         self.history.append(row)
-        if row["validation_accuracy"] > best:
+        if rank(row) > best:
             self.improved(row)
-        module.seen, self.seconds, self.batch = [0.0, 0.0, 0.0], 0.0, 0
+        self.seconds, self.batch = 0.0, 0
         self._since = time.perf_counter()
         self.data.epoch, self.data.first = self.data.epoch + 1, 0
         self._save(trainer, module)
@@ -145,7 +137,7 @@ class ExactResume(Callback):
     def _spent(self) -> float:
         return self.seconds + time.perf_counter() - self._since
 
-    def _save(self, trainer: Trainer, module: Classifier) -> None:
+    def _save(self, trainer: Trainer, module: Learner) -> None:
         checkpoint = {
             "model": module.model.state_dict(),
             "optimizer": trainer.optimizers[0].state_dict(),
@@ -160,7 +152,7 @@ class ExactResume(Callback):
             torch.save(checkpoint, beside)
 
 
-def _classifier(module: LightningModule) -> Classifier:
-    if not isinstance(module, Classifier):
-        raise TypeError(f"ExactResume resumes a Classifier, got {type(module).__name__}.")
+def _learner(module: LightningModule) -> Learner:
+    if not isinstance(module, Learner):
+        raise TypeError(f"ExactResume resumes a Learner, got {type(module).__name__}.")
     return module

@@ -20,14 +20,25 @@ from lightning_fabric.utilities.warnings import PossibleUserWarning
 from pytorch_lightning import Trainer
 
 from attnviz.files import replacing
-from attnviz.models import Reading, SequenceModel, build_model, load_folder, save_folder
-from attnviz.tasks import TextTask
-from attnviz.training.data import TextData, encode_split, evaluation_loader
-from attnviz.training.module import Classifier
+from attnviz.models import (
+    ModelSettings,
+    Reading,
+    SequenceModel,
+    build_model,
+    load_folder,
+    save_folder,
+)
+from attnviz.tasks import GeneratedTask, TextTask
+from attnviz.training.data import ResumableData, TextData
+from attnviz.training.generated import GeneratedData
+from attnviz.training.module import Row, learner_for, rank
 from attnviz.training.recipe import Recipe, recipe_from_json
-from attnviz.training.resume import ExactResume, Row, load_checkpoint
+from attnviz.training.resume import ExactResume, load_checkpoint
+from attnviz.training.scoring import score
 
-__all__ = ["Run", "export_model", "open_run", "score", "score_test", "train"]
+__all__ = ["Run", "export_model", "open_run", "score_test", "train"]
+
+Task = TextTask | GeneratedTask
 
 
 @dataclass(frozen=True)
@@ -47,8 +58,8 @@ class Run:
 
     @property
     def best(self) -> Row:
-        """The epoch that the model was chosen from: the first of the highest accuracy."""
-        return max(self.history, key=lambda row: row["validation_accuracy"])
+        """The epoch that the model was chosen from: the first of the best validation score."""
+        return max(self.history, key=rank)
 
     def model(self) -> SequenceModel:
         """The chosen model, in eval mode."""
@@ -57,18 +68,18 @@ class Run:
 
 def train(
     recipe: Recipe,
-    task: TextTask,
+    task: Task,
     folder: Path,
     *,
     checkpoint_every: int = 50,
     progress: Callable[[int, int], None] | None = None,
     report: Callable[[Row], None] | None = None,
 ) -> Run:
-    """Trains a model on a text task, or goes on where this run stopped.
+    """Trains a model on a task, or goes on where this run stopped.
 
     Arguments:
         recipe: Model, optimiser, seed.
-        task: With the splits `train` and `validation`.
+        task: Texts to tell apart, with the splits `train` and `validation`, or numbers to predict.
         folder: Of the run; made if it is not there.
         checkpoint_every: Steps between two checkpoints.
         progress: Called with steps done and in all.
@@ -82,18 +93,16 @@ def train(
             be trained on.
         FloatingPointError: If the loss becomes infinite or NaN.
     """
-    if recipe.model.outputs != len(task.classes):
-        raise ValueError(
-            f"The recipe tells {recipe.model.outputs} classes apart, but the task has "
-            f"{len(task.classes)}: {list(task.classes)}."
-        )
+    _check_fit(recipe.model, task)
     _claim(folder, recipe, task)
-    data = TextData(task, recipe)
-    settings = replace(recipe.model, vocabulary_size=len(data.vocabulary))
+    data = (
+        GeneratedData(task, recipe) if isinstance(task, GeneratedTask) else TextData(task, recipe)
+    )
+    settings = recipe.model
+    if isinstance(data, TextData):
+        settings = replace(settings, vocabulary_size=len(data.vocabulary))
     torch.manual_seed(recipe.seed)
-    model = build_model(settings)
-    model.name, model.classes = f"{settings.cell}-{task.name}", task.classes
-    model.vocabulary, model.reading = data.vocabulary, Reading(recipe.limit, recipe.keep)
+    model = _named_model(settings, recipe, task, data)
 
     def improved(row: Row) -> None:
         model.card = _card(recipe, task, row)
@@ -116,7 +125,7 @@ def train(
         before = signal.getsignal(signal.SIGINT)
         try:
             with _quiet_lightning():
-                _trainer(recipe, left, resume).fit(Classifier(model, recipe), data)
+                _trainer(recipe, left, resume).fit(learner_for(model, recipe), data)
         except SystemExit as stop:
             if not resume.interrupted:
                 raise
@@ -146,39 +155,7 @@ def open_run(folder: Path) -> Run:
     return Run(folder, recipe, tuple(checkpoint["history"]) if checkpoint else ())
 
 
-@torch.no_grad()
-def score(model: SequenceModel, task: TextTask, split: str, recipe: Recipe) -> dict[str, float]:
-    """Accuracy and mean cross-entropy of a model on a split.
-
-    Arguments:
-        model: With a vocabulary.
-        task: Any text task.
-        split: One of its splits.
-        recipe: How texts are read.
-
-    Returns:
-        `accuracy` and `loss`.
-
-    Raises:
-        ValueError: If the model reads no text.
-    """
-    if model.vocabulary is None:
-        raise ValueError(f"{model.name} has no vocabulary, so it cannot read texts.")
-    was_training = model.training
-    model.eval()
-    right = loss = count = 0.0
-    for ids, lengths, labels in evaluation_loader(
-        encode_split(task.splits[split], model.vocabulary, recipe)
-    ):
-        logits = model(ids, lengths)
-        right += float((logits.argmax(dim=-1) == labels).sum())
-        loss += float(torch.nn.functional.cross_entropy(logits, labels, reduction="sum"))
-        count += len(ids)
-    model.train(was_training)
-    return {"accuracy": right / count, "loss": loss / count}
-
-
-def score_test(run: Run, task: TextTask) -> dict[str, float]:
+def score_test(run: Run, task: Task) -> dict[str, float]:
     """Scores a finished run's model on the test split, once, and notes it on its card.
 
     Arguments:
@@ -186,14 +163,12 @@ def score_test(run: Run, task: TextTask) -> dict[str, float]:
         task: With the split `test`.
 
     Returns:
-        `accuracy` and `loss`; those of the first time when called again.
+        What `score` returns; that of the first time when called again.
     """
     model = run.model()
     if "test" not in model.card:
         model.card["test"] = score(model, task, "test", run.recipe)
-        vocabulary = len(model.vocabulary or ())
-        settings = replace(run.recipe.model, vocabulary_size=vocabulary)
-        save_folder(model, settings, run.folder / "model", half=False)
+        save_folder(model, _settings_of(model, run.recipe), run.folder / "model", half=False)
     noted: dict[str, float] = model.card["test"]
     return noted
 
@@ -207,11 +182,51 @@ def export_model(run: Run, folder: Path) -> None:
     """
     model = run.model()
     model.card["weights"] = "float16"
-    settings = replace(run.recipe.model, vocabulary_size=len(model.vocabulary or ()))
-    save_folder(model, settings, folder, half=True)
+    save_folder(model, _settings_of(model, run.recipe), folder, half=True)
 
 
-def _claim(folder: Path, recipe: Recipe, task: TextTask) -> None:
+def _check_fit(settings: ModelSettings, task: Task) -> None:
+    """Refuses a model that is not for the task."""
+    if isinstance(task, GeneratedTask):
+        asked = (settings.head, settings.input_size, settings.outputs, settings.vocabulary_size)
+        needed = ("regression", task.features, len(task.outputs), None)
+        if asked != needed:
+            raise ValueError(
+                f"{task.name} needs a model with head, input_size, outputs and vocabulary_size "
+                f"{needed}, but the recipe has {asked}."
+            )
+    elif settings.head != "classification":
+        raise ValueError(
+            f"{task.name} tells classes apart, but the recipe's head is {settings.head!r}. "
+            "default_recipe makes one that does."
+        )
+    elif settings.outputs != len(task.classes):
+        raise ValueError(
+            f"The recipe tells {settings.outputs} classes apart, but the task has "
+            f"{len(task.classes)}: {list(task.classes)}."
+        )
+
+
+def _named_model(
+    settings: ModelSettings, recipe: Recipe, task: Task, data: ResumableData
+) -> SequenceModel:
+    """A new model that knows what it reads."""
+    model = build_model(settings)
+    model.name = f"{settings.cell}-{task.name}"
+    model.classes = task.outputs if isinstance(task, GeneratedTask) else task.classes
+    if isinstance(data, TextData):
+        model.vocabulary, model.reading = data.vocabulary, Reading(recipe.limit, recipe.keep)
+    return model
+
+
+def _settings_of(model: SequenceModel, recipe: Recipe) -> ModelSettings:
+    """What a run's model was built from."""
+    if model.vocabulary is None:
+        return recipe.model
+    return replace(recipe.model, vocabulary_size=len(model.vocabulary))
+
+
+def _claim(folder: Path, recipe: Recipe, task: Task) -> None:
     """Writes the recipe of a new run; refuses to go on with another one."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "recipe.json"
@@ -237,7 +252,7 @@ def _first_difference(found: Any, asked: Any, name: str = "") -> str:  # noqa: A
     return f"{name} is {found!r} there and {asked!r} here"
 
 
-def _card(recipe: Recipe, task: TextTask, row: Row) -> dict[str, Any]:
+def _card(recipe: Recipe, task: Task, row: Row) -> dict[str, Any]:
     packages = ("attnviz", "torch", "pytorch-lightning", "numpy")
     return {
         "task": task.name,
@@ -245,7 +260,11 @@ def _card(recipe: Recipe, task: TextTask, row: Row) -> dict[str, Any]:
         "recipe": asdict(recipe),
         "settings": dict(recipe.model.options),
         "chosen_epoch": row["epoch"],
-        "validation": {"accuracy": row["validation_accuracy"], "loss": row["validation_loss"]},
+        "validation": {
+            name: row[f"validation_{name}"]
+            for name in ("accuracy", "loss")
+            if f"validation_{name}" in row
+        },
         "command": shlex.join(["attnviz", *sys.argv[1:]]),
         "versions": {
             "python": platform.python_version(),

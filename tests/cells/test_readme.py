@@ -19,11 +19,13 @@ def test_the_examples_run():
     for block in runnable:
         exec(block, names)
 
-    assert len(runnable) == len(blocks) - 1 == 4
+    assert len(runnable) == len(blocks) - 1 == 5
     assert names["seen"]["attention"].shape == (20, 2, 1, 5)
     changed = (names["counterfactual"] != names["output"]).any(dim=-1)
     assert changed.shape == (20, 2)
     assert any(gradient is not None for gradient in names["by_shortcut"])
+    hidden, _ = names["step"](names["x"][0])
+    torch.testing.assert_close(names["every_hidden"][0], hidden)
     assert names["layer"](x)[0].shape == (20, 2, 16)
 
 

@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
 
 import attnviz
 from attnviz.cli import main
+from attnviz.tasks import load_adding
 from tests.attnviz import traces
 
 LONG_ENOUGH = 120
@@ -189,6 +191,46 @@ def test_a_table_of_ones_own_goes_from_training_to_a_figure(monkeypatch, capsys,
     trace = attnviz.open_trace("own.zarr")
     assert attnviz.tokens(trace, 0) == ["the", "good", ",", "bad", "plot"]
     assert attnviz.signal(trace, "attention").sizes["lag"] == 3
+
+
+def test_the_adding_problem_goes_from_training_to_a_figure(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        "attnviz.tasks.load_adding", partial(load_adding, epoch_size=64, held_out=9)
+    )
+    train = ("train", "rra", "adding", "--length", 12, "--hidden", 4, "--epochs", 2, "--test")
+
+    status, output, error = called(monkeypatch, capsys, *train, "--option", "window=3")
+    assert status == 0, error
+    assert "epoch 1: loss" in output and "accuracy" not in output
+    assert (
+        "validation mean squared error" in output
+        and "the mean: 0.1667, solved below 0.0833" in output
+    )
+    assert "Test mean squared error" in output
+    (told,) = [line for line in output.splitlines() if line.startswith("Next: attnviz ")]
+    status, output, error = called(
+        monkeypatch, capsys, *told.removeprefix("Next: attnviz ").split()
+    )
+    assert status == 0, error
+    assert "Recorded 9 sequences in trace.zarr" in output
+    trace = attnviz.open_trace("trace.zarr")
+    assert trace.tree.attrs["task"] == "adding-12" and trace.tree.attrs["split"] == "test"
+    plot = ("plot", "trace.zarr", "--kind", "heatmap", "-o", "adding.pdf")
+    status, _, error = called(monkeypatch, capsys, *plot)
+    assert status == 0, error
+
+    status, _, error = called(monkeypatch, capsys, "train", "gru", "adding", "--limit", 3)
+    assert status == 1 and "--limit means nothing for the task adding" in error
+    status, _, error = called(monkeypatch, capsys, "train", "gru", "imdb", "--length", 3)
+    assert status == 1 and "--length means nothing for the task imdb" in error
+    record = ("record", "runs/rra-adding-12", "--task", "adding", "-o", "other.zarr")
+    status, _, error = called(monkeypatch, capsys, *record, "--split", "train")
+    assert status == 1 and "it has the splits ['test', 'validation'], got 'train'" in error
+    status, _, error = called(
+        monkeypatch, capsys, "record", "gru-imdb", "--task", "adding", "-o", "other.zarr"
+    )
+    assert status == 1 and "gru-imdb was not trained on the adding problem" in error
 
 
 def test_help_of_every_command_has_an_example(monkeypatch, capsys):

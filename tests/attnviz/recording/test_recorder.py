@@ -369,7 +369,7 @@ def test_values_that_are_not_finite_are_reported_where_they_begin():
 
 
 def test_what_cannot_be_recorded_is_refused():
-    with pytest.raises(TypeError, match=r"holds no recurrent layer.*from_torch"):
+    with pytest.raises(TypeError, match=r"holds no recurrent layer.*open_model"):
         attnviz.record(torch.nn.LSTM(2, 3))
     with pytest.raises(KeyError, match=r"no signal \['atention'\]"):
         attnviz.record(make_model("rra"), keep=["atention"])
