@@ -11,6 +11,7 @@ from attnviz.cli.console import checked_output, out, progress
 if TYPE_CHECKING:
     from attnviz.models import SequenceModel
     from attnviz.recording import Texts
+    from attnviz.recording.gradients import GradientRecording
     from attnviz.tasks import TextTask
     from attnviz.trace import Trace
 
@@ -34,7 +35,10 @@ def record(  # noqa: PLR0913  (one parameter an option)
         str | None, typer.Option(help="Signals to record, with commas between; or all.")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Where the data set lies.")] = None,
-    gradients: Annotated[bool, typer.Option(help="Record gradient norms.")] = True,
+    gradients: Annotated[
+        Literal["none", "norms", "routes", "exits"],
+        typer.Option(help="Gradients at the states, by route, or by route on to the input."),
+    ] = "routes",
     half: Annotated[bool, typer.Option("--half", help="Store bounded signals in float16.")] = False,
 ) -> None:
     """Records what a model attends to while it reads texts.
@@ -53,10 +57,11 @@ def record(  # noqa: PLR0913  (one parameter an option)
             "Say what to read: either --task imdb with --split, or one or more --text '...'."
         )
     names = None if keep is None else keep.split(",")
+    wanted: "GradientRecording" = False if gradients == "none" else gradients
     if task == "adding":
         from attnviz.store import save_trace
 
-        trace = _recorded_sums(loaded, split, limit, names, gradients)
+        trace = _recorded_sums(loaded, split, limit, names, wanted)
         save_trace(trace, output, half=half)
         _conclude(trace.tree.sizes["sequence"], "sequences", output)
         return
@@ -69,7 +74,7 @@ def record(  # noqa: PLR0913  (one parameter an option)
             loaded,
             texts,
             keep=names,
-            gradients=gradients,
+            gradients=wanted,
             path=output,
             half=half,
             progress=advance,
@@ -87,7 +92,7 @@ def _recorded_sums(
     split: str,
     limit: int | None,
     keep: list[str] | None,
-    gradients: bool,
+    gradients: "GradientRecording",
 ) -> "Trace":
     """The adding problem, as the model was trained on it."""
     from attnviz.recording import record_numbers

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 import cells
 from attnviz.models import SequenceModel
+from attnviz.recording.gradients import described_gradients, route_coordinates
 from attnviz.trace import FORMAT, Trace
 
 __all__ = [
@@ -138,6 +139,9 @@ def _group_dataset(
         along = "feature" if axis == "feature_kind" else axis
         if along in dataset.dims:
             dataset = dataset.assign_coords({axis: (along, np.array(labels))})
+    for name, (axis, routes) in route_coordinates(cell).items():
+        if axis in dataset.dims:
+            dataset = dataset.assign_coords({name: (axis, routes)})
     if "age" in dataset.dims:
         dataset = dataset.assign_coords(age=np.arange(dataset.sizes["age"]))
     dataset.attrs = {
@@ -172,8 +176,7 @@ def _described_signals(cell: cells.Cell[Any]) -> dict[str, dict[str, Any]]:
         f"{GATE_ATTENTION}_beyond": derived([], "Σ w_t(a)", normalised),
         f"{GATE_ATTENTION}_initial": derived([], "Π k_r", (0.0, 1.0)),
         f"{GATE_ATTENTION}_residual": derived([], "residual"),
-        "hidden_gradient_norm": derived([], "‖∂L/∂h_t‖"),
-        "memory_gradient_norm": derived([], "‖∂L/∂c_t‖"),
+        **described_gradients(),
     }
     return described
 
@@ -200,6 +203,8 @@ def report_not_finite(batch: Batch) -> None:
         for name, values in arrays.items():
             if values.ndim < 2 or len(values) != len(lengths):
                 continue  # a constant
+            if name.endswith(("_cancellation", "_residual", "_projection")):
+                continue  # ratios: NaN where no gradient arrives, whose norm is looked at
             valid = np.arange(values.shape[1]) < lengths[:, None]
             broken = ~np.isfinite(values.reshape(*valid.shape, -1)).all(axis=-1) & valid
             if broken.any():

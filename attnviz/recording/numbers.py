@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 
 from attnviz.models import SequenceModel
+from attnviz.recording.gradients import GradientRecording
 from attnviz.recording.recorder import record
 from attnviz.trace import Trace
 
@@ -21,7 +22,7 @@ def record_numbers(
     targets: Float[np.ndarray, "other_sequence output"],
     *,
     keep: Iterable[str] | None = None,
-    gradients: bool = True,
+    gradients: GradientRecording = True,
     about: Mapping[str, str] | None = None,
 ) -> Trace:
     """Records a model that predicts numbers while it reads sequences of numbers.
@@ -35,7 +36,7 @@ def record_numbers(
         features: What to read.
         targets: What is right; recorded as `label` where the model has one output.
         keep: Signals to record; the cells' declared defaults and `gate_attention` if not given.
-        gradients: Record the norm of the gradient at every state, at the price of a backward.
+        gradients: What to record of gradients, as `record` takes it, at the price of a backward.
         about: What the trace shall say of the sequences, such as `{"task": "adding-100"}`.
 
     Returns:
@@ -64,7 +65,7 @@ def record_numbers(
     was_training = model.training
     model.eval()
     try:
-        with record(model, keep, gradients) as recording, torch.set_grad_enabled(gradients):
+        with record(model, keep, gradients) as recording, torch.set_grad_enabled(bool(gradients)):
             for start in range(0, len(features), BATCH):
                 rows = slice(start, start + BATCH)
                 if targets.shape[1] == 1:

@@ -23,6 +23,7 @@ from attnviz.recording.assembly import (
     to_numpy,
     weights_digest,
 )
+from attnviz.recording.gradients import GradientRecording, gradient_parts, scales_with_loss
 from attnviz.trace import Trace
 
 __all__ = ["Recording", "available_signals", "record", "recurrent_layers"]
@@ -33,7 +34,7 @@ SCORED_CLASSES = 64
 def record(
     model: nn.Module,
     keep: Iterable[str] | None = None,
-    gradients: bool = True,
+    gradients: GradientRecording = True,
     sink: Callable[[Trace], None] | None = None,
     *,
     ages: int = 10,
@@ -50,11 +51,15 @@ def record(
             are recorded too.
         keep: Signals to record, `"all"` of them in a list of its own; the cells' declared
             defaults and `gate_attention` if not given.
-        gradients: Record the norm of the gradient at every state when backward is called.
+        gradients: What to record of gradients when backward is called: `"norms"` of the gradient
+            at every state; `"routes"` (or True) also by which use of the state it came back;
+            `"exits"` also by which of these routes it goes on to each input, which is what cells
+            are compared by; or nothing (False). Routes cost a third of a forward and backward
+            pass, LARNN's twice one; exits two to five times one.
         sink: Takes the trace of each batch once it is complete, in place of memory.
         ages: How many ages `gate_attention` tells apart.
         loss_reduction: How the loss that backward starts from was reduced over the batch;
-            gradient norms are stored for a sum.
+            gradients are stored for a sum.
 
     Returns:
         The recording; its `trace` is there after the block.
@@ -62,6 +67,7 @@ def record(
     Raises:
         TypeError: If the model holds no `cells.Recurrent`.
         KeyError: If no cell of the model has one of the signals.
+        ValueError: If `gradients` is none of its choices.
     """
     return Recording(
         model, keep, gradients, sink=sink, ages=ages, mean_loss=loss_reduction == "mean"
@@ -75,14 +81,14 @@ class Recording:
         self,
         model: nn.Module,
         keep: Iterable[str] | None,
-        gradients: bool,
+        gradients: GradientRecording,
         *,
         sink: Callable[[Trace], None] | None,
         ages: int,
         mean_loss: bool,
     ) -> None:
         self.model, self.sink = model, sink
-        self.gradients, self.ages, self.mean_loss = gradients, ages, mean_loss
+        self.gradients, self.ages, self.mean_loss = gradient_parts(gradients), ages, mean_loss
         self.layers = recurrent_layers(model)
         self.keep = {
             name: _chosen_signals(layer, keep, everything=available_signals(model))
@@ -167,7 +173,8 @@ class Recording:
             self._calls.callback(handle.remove)
             if self.gradients and torch.is_grad_enabled():
                 watch = self._gradient_hook(batch, prefix)
-                self._calls.callback(layer.register_gradient_hook(watch).remove)
+                handle = layer.register_gradient_hook(watch, parts=self.gradients)
+                self._calls.callback(handle.remove)
         if isinstance(model, SequenceModel) and not model.per_step:
             handle = model.layer.register_forward_hook(self._score_hook(batch, model))
             self._calls.callback(handle.remove)
@@ -227,7 +234,7 @@ class Recording:
     ) -> Callable[[str, Mapping[str, Tensor]], None]:
         def hook(group: str, gradients: Mapping[str, Tensor]) -> None:
             for name, values in gradients.items():
-                scale = values.shape[1] if self.mean_loss else 1
+                scale = values.shape[1] if self.mean_loss and scales_with_loss(name) else 1
                 batch.groups[prefix + group][name] = _sequence_first(values * scale)
 
         return hook

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from attnviz.models import SequenceModel
 from attnviz.recording.assembly import provenance
+from attnviz.recording.gradients import GradientRecording
 from attnviz.recording.recorder import record, recurrent_layers
 from attnviz.store import Plan, TraceWriter, Truncation, make_plan, open_trace
 from attnviz.text import EncodedText, encode_text
@@ -52,7 +53,7 @@ def record_texts(
     texts: Sequence[str] | Texts,
     *,
     keep: Iterable[str] | None = None,
-    gradients: bool = True,
+    gradients: GradientRecording = True,
     path: Path | str | None = None,
     half: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -66,7 +67,7 @@ def record_texts(
         model: With a vocabulary, such as `load_model` returns.
         texts: What to read; cut to the length that the model was trained on.
         keep: Signals to record; the cells' declared defaults and `gate_attention` if not given.
-        gradients: Record the norm of the gradient at every state, at the price of a backward.
+        gradients: What to record of gradients, as `record` takes it, at the price of a backward.
         path: Write to a trace store here, block by block, in place of memory. A store that an
             interrupted call left is completed.
         half: Store signals with declared bounds in float16.
@@ -102,7 +103,7 @@ class _Job:
     texts: Texts
     encoded: list[EncodedText]
     keep: list[str] | None
-    gradients: bool
+    gradients: GradientRecording
 
     @property
     def ids(self) -> list[str]:
@@ -196,7 +197,7 @@ class _Job:
             [torch.from_numpy(text.ids) for text in chosen], batch_first=True
         ).to(device)
         lengths = torch.tensor([len(text.ids) for text in chosen])
-        with torch.set_grad_enabled(self.gradients):
+        with torch.set_grad_enabled(bool(self.gradients)):
             logits = self.model(ids, lengths)
             if self.gradients:
                 loss = nn.functional.cross_entropy(
