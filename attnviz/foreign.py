@@ -112,7 +112,7 @@ def from_square(
             )
     steps = _lengths(rows, tokens, lengths)
     longest = max(steps)
-    return from_arrays(
+    trace = from_arrays(
         [
             _by_lag(row[:length, :, :length], longest, sequence)
             for sequence, (row, length) in enumerate(zip(rows, steps, strict=True))
@@ -124,6 +124,8 @@ def from_square(
         labels=labels,
         name=name,
     )
+    trace.tree["l0"].attrs["initial_state"] = False  # before the first token there is nothing
+    return trace
 
 
 def _by_lag(

@@ -51,37 +51,16 @@ class Trace:
 
     def __repr__(self) -> str:
         """Says what is inside, in a line per group."""
-        lines = [f"Trace of {sequence_count(self)} sequences, {self.tree.attrs.get('model', '?')}"]
+        count = sequence_count(self)
+        sequences = "1 sequence" if count == 1 else f"{count} sequences"
+        lines = [f"Trace of {sequences}, {self.tree.attrs.get('model', '?')}"]
         for name in layer_groups(self):
-            held = ", ".join(str(variable) for variable in self.tree[name].data_vars)
-            lines.append(f"  {name}: {held}")
-        return "\n".join(lines)
-
-
-def sequence_count(trace: Trace) -> int:
-    """How many sequences the trace has rows for."""
-    return int(trace.tree.sizes.get("sequence", 0))
-
-
-def sequence_length(trace: Trace, sequence: int) -> int:
-    """How many timesteps of a sequence are recorded.
-
-    Arguments:
-        trace: Any trace.
-        sequence: Index of the sequence.
-
-    Returns:
-        The number of timesteps.
-
-    Raises:
-        IndexError: If the trace has no such sequence, or its row was never written.
-    """
-    count = sequence_count(trace)
-    if not -count <= sequence < count:
+            plural = "sequence" if count == 1 else "sequences"
         raise IndexError(
-            f"The trace holds {count} sequences, numbered 0 to {count - 1}, and has no "
+            f"The trace holds {count} {plural}, numbered 0 to {count - 1}, and has no "
             f"sequence {sequence}."
         )
+
     length = int(trace.tree.dataset["length"].values[sequence])
     if length < 0:
         raise IndexError(
@@ -89,6 +68,12 @@ def sequence_length(trace: Trace, sequence: int) -> int:
             "it. Record again with the same plan to resume."
         )
     return length
+
+
+def _number_of(trace: Trace, id: object) -> str:
+    root = trace.tree.dataset
+    ids = list(root["id"].values) if "id" in root else []
+    return f" Sequence {ids.index(id)} has that id." if id in ids else ""
 
 
 def layer_groups(trace: Trace) -> list[str]:
@@ -161,7 +146,8 @@ def source_kind(trace: Trace, group: str, sequence: int) -> xr.DataArray:
     """What stands at each lag: a real state, the initial state, or nothing.
 
     With source = t − lag counted from the direction's own first step and shifted by the history
-    carried in: a real state where source ≥ 0, the initial state at source = −1, missing before.
+    carried in: a real state where source ≥ 0, the initial state at source = −1, missing before. A
+    group whose attribute `initial_state` is false, such as a Transformer's, has none.
 
     Arguments:
         trace: Any trace with a `lag` coordinate in the group.
@@ -176,9 +162,8 @@ def source_kind(trace: Trace, group: str, sequence: int) -> xr.DataArray:
     carried = int(root["history"].values[sequence]) if "history" in root else 0
     step = np.arange(length) if node.attrs["direction"] > 0 else np.arange(length)[::-1]
     source = step[:, None] - node.coords["lag"].values[None, :] + carried
-    kind = np.where(
-        source >= 0, SOURCE_REAL, np.where(source == -1, SOURCE_INITIAL, SOURCE_MISSING)
-    )
+    initial = (source == -1) & bool(node.attrs.get("initial_state", True))
+    kind = np.where(source >= 0, SOURCE_REAL, np.where(initial, SOURCE_INITIAL, SOURCE_MISSING))
     return xr.DataArray(
         kind.astype(np.uint8), dims=("time", "lag"), coords={"lag": node.coords["lag"].values}
     )

@@ -95,11 +95,12 @@ def top_features(trace: Trace, *, count: int = 10, group: str | None = None) -> 
     mean = by_sequence.mean("sequence", skipna=False)
     order = np.argsort(-mean.values, kind="stable")[:count]
     sequences = by_sequence.sizes["sequence"]
+    plural = "sequence" if sequences == 1 else "sequences"
     spread = by_sequence.std("sequence", ddof=1) if sequences > 1 else mean * np.nan
     return Statistic(
         f"{relative.name}, mean over time", mean.isel(feature=order), _UNIT, relative.bounds,
         symbol=relative.symbol, uncertainty=spread.isel(feature=order),
-        uncertainty_of=f"standard deviation over {sequences} sequences",
+        uncertainty_of=f"standard deviation over {sequences} {plural}",
     )  # fmt: skip
 
 

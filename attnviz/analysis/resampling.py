@@ -51,7 +51,8 @@ def ratio_of_sums(
 
 def interval_name(sequences: int) -> str:
     """What `ratio_of_sums` gives as the uncertainty."""
-    return f"95 % bootstrap interval over {sequences} sequences"
+    plural = "sequence" if sequences == 1 else "sequences"
+    return f"95 % bootstrap interval over {sequences} {plural}"
 
 
 def _divide(p: np.ndarray, q: np.ndarray) -> np.ndarray:

@@ -132,9 +132,10 @@ def lag_holds(trace: Trace, group: str, kind: int) -> xr.DataArray:
     """
     history = trace.tree["history"] if "history" in trace.tree else 0
     source = step(trace, group) + history - trace.tree[group]["lag"]
+    initial = (source == -1) & bool(trace.tree[group].attrs.get("initial_state", True))
     holds: xr.DataArray = {
         SOURCE_REAL: source >= 0,
-        SOURCE_INITIAL: source == -1,
-        SOURCE_MISSING: source < -1,
+        SOURCE_INITIAL: initial,
+        SOURCE_MISSING: (source < 0) & ~initial,
     }[kind]
     return (holds & inside(trace, group)).transpose("sequence", "time", "lag")

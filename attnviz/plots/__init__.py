@@ -4,7 +4,7 @@ from attnviz.plots.contribution import plot_contribution
 from attnviz.plots.feature_attention import plot_feature_attention
 from attnviz.plots.gate_attention import plot_gate_attention
 from attnviz.plots.heatmap import plot_heatmap
-from attnviz.plots.kinds import KINDS, PlotKind
+from attnviz.plots.kinds import KINDS, PlotKind, drawable_kinds
 from attnviz.plots.lag_kernel import plot_lag_kernel
 from attnviz.plots.numbers import provenance_of, save_numbers
 from attnviz.plots.options import PlotOptions
@@ -20,6 +20,7 @@ __all__ = [
     "PAGE",
     "PlotKind",
     "PlotOptions",
+    "drawable_kinds",
     "plot_contribution",
     "plot_feature_attention",
     "plot_gate_attention",

@@ -29,7 +29,8 @@ def subtitle(trace: Trace, sequence: int, group: str, *, tokens: tuple[int, int]
     root = trace.tree.dataset
     name = str(root["id"].values[sequence]) if "id" in root else ""
     length = sequence_length(trace, sequence)
-    shown = f"{length} timesteps" if tokens is None else f"timesteps {tokens[0]}–{tokens[1] - 1}"
+    steps = "1 timestep" if length == 1 else f"{length} timesteps"
+    shown = steps if tokens is None else f"timesteps {tokens[0]}–{tokens[1] - 1}"
     parts = [
         str(trace.tree.attrs.get("model", "")),
         f"layer {group}" if group else "",

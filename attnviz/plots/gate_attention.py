@@ -1,8 +1,12 @@
 """The gate attention of one sequence: time×age, and what lies beyond."""
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import UInt8
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from attnviz.analysis import (
     Statistic,
@@ -15,7 +19,7 @@ from attnviz.plots.captions import cell_name, subtitle, truncation_note
 from attnviz.plots.headings import Heading
 from attnviz.plots.numbers import provenance_of
 from attnviz.plots.options import PlotOptions, need
-from attnviz.plots.scales import colour_scale
+from attnviz.plots.scales import ColourScale, colour_scale
 from attnviz.plots.strips import MapStrip, source_keys
 from attnviz.plots.styling import style
 from attnviz.plots.timesteps import at_timesteps, overview_note, time_axis
@@ -39,8 +43,9 @@ def plot_gate_attention(
     """Draws how much of each earlier candidate the gates keep, by age, with the tokens below.
 
     The attention of a gated recurrence to its own past, exact with the gates held fixed. Two rows
-    of their own show what lies beyond the last age and on the initial state; the note below says
-    how far all parts are from adding up to the state.
+    of their own show what lies beyond the last age, in grey on a scale of its own where it is more
+    than all else, and on the initial state; the note below says how far all parts are from adding
+    up to the state.
 
     Arguments:
         trace: Must hold `gate_attention`.
@@ -62,15 +67,15 @@ def plot_gate_attention(
     options = PlotOptions(sequence, group, None, tokens, wrap, limits)
     group = need(trace, "gate_attention", group)
     statistic = gate_attention_numbers(trace, options)
-    scale = colour_scale(statistic, limits=limits)
     parts = [str(part) for part in statistic.values["part"].values]
     ages = [part for part in parts if part.isdigit()]
     holds = _before_start(trace, group, sequence, statistic)
+    scale, beyond = _scales(statistic, limits)
     heading = Heading(
         f"Gate attention of {cell_name(trace, group)}: what is kept of each earlier candidate",
         subtitle(trace, sequence, group, tokens=tokens),
         scale,
-        source_keys(holds),
+        [*source_keys(holds), *_beyond_key(scale, beyond)],
         [
             *_completeness(trace, group, sequence, statistic),
             *overview_note(trace, options),
@@ -82,8 +87,9 @@ def plot_gate_attention(
     rest: list[list[str]] = [[part] for part in ("initial", "beyond") if part in parts]
     strips = [
         MapStrip(
-            np.ascontiguousarray(statistic.values.sel(part=rows).values.T), scale, rows,
-            _ROW_HEIGHT * len(rows), holds=holds if rows == ages else None,
+            np.ascontiguousarray(statistic.values.sel(part=rows).values.T),
+            beyond if rows == ["beyond"] else scale, rows, _ROW_HEIGHT * len(rows),
+            holds=holds if rows == ages else None,
         )
         for rows in [*rest, ages]
     ]  # fmt: skip
@@ -105,6 +111,29 @@ def gate_attention_numbers(trace: Trace, options: PlotOptions) -> Statistic:
     group = need(trace, "gate_attention", options.group)
     part = one_sequence(trace, options.sequence)
     return at_timesteps(gate_attention_parts(part, group=group), trace, options)
+
+
+def _scales(
+    statistic: Statistic, limits: tuple[float, float] | None
+) -> tuple[ColourScale, ColourScale]:
+    """The colours of ages and initial state, and of what lies beyond.
+
+    An LSTM's memory may hold many times as much from beyond: on one scale the ages would be blank.
+    """
+    named = statistic.values["part"].values == "beyond"
+    shared = replace(statistic, values=statistic.values.isel(part=np.flatnonzero(~named)))
+    scale = colour_scale(shared, limits=limits)
+    highest = float(np.nanmax(statistic.values.values[:, named], initial=0.0))
+    if highest <= scale.highest:
+        return scale, scale
+    return scale, replace(scale, lowest=0.0, highest=highest, colours="Greys")
+
+
+def _beyond_key(scale: ColourScale, beyond: ColourScale) -> list[tuple[Artist, str]]:
+    if beyond is scale:
+        return []
+    patch = Rectangle((0.0, 0.0), 1.0, 1.0, facecolor="black", linewidth=0)
+    return [(patch, f"“beyond” is grey: white 0, black {beyond.highest:.2g}")]
 
 
 def _before_start(

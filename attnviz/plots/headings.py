@@ -16,8 +16,13 @@ __all__ = ["MARGIN", "Heading", "axes_at", "draw_heading", "footer_height", "hea
 
 #: Inches left free at the edges of a figure.
 MARGIN = 0.08
+_HINTED = 1.03  # on a screen letters stand at whole dots, which makes lines wider
 _SPACING = 1.3 / 72  # inches of line spacing for a point of type
-_BAR_WIDTH, _BAR_HEIGHT, _KEYS = 1.2, 0.07, 0.27
+_BAR_WIDTH, _BAR_HEIGHT, _BAR_ROOM = 1.2, 0.07, 0.27  # of the room, most is for its numbers
+_KEY_WIDTH, _KEY_GAP, _LEGEND_LINE = 0.25, 0.2, 0.14
+
+
+_BAR_LEFT = MARGIN + 0.05  # its first number is centred on its left end
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ def heading_height(heading: Heading, width: float) -> float:
     """Inches that the heading takes above the figure's own Axes."""
     lines = _folded(heading, width)
     height = MARGIN + sum(_SPACING * size for _, size, _ in lines)
-    return height + (_KEYS if heading.scale or heading.keys else 0.0) + 0.04
+    return height + _legend_height(heading, width) + 0.04
 
 
 def footer_height(heading: Heading, width: float) -> float:
@@ -74,15 +79,12 @@ def draw_heading(figure: PaperFigure, heading: Heading) -> None:
     for line, size, colour in _folded(heading, width):
         write(figure, MARGIN, top, line, size=size, colour=colour)
         top += _SPACING * size
-    left = MARGIN + 0.05  # the bar's first number is centred on its left end
     if heading.scale is not None:
-        bar = axes_at(figure, left, top + 0.05, _BAR_WIDTH, _BAR_HEIGHT)
+        bar = axes_at(figure, _BAR_LEFT, top + 0.05, _BAR_WIDTH, _BAR_HEIGHT)
         bar.set_label("colour bar")
         heading.scale.draw_bar(bar)
         bar.tick_params(labelsize=NOTE_SIZE, length=1.5, pad=1)
-        left += _BAR_WIDTH + 0.1
-        left = write(figure, left, top + 0.03, heading.scale.label, size=LABEL_SIZE) + 0.2
-    _draw_keys(figure, heading, left, top + 0.03)
+    _draw_legend(figure, _legend(heading, width), top + 0.03)
     top = figure.get_figheight() - footer_height(heading, width) + 0.02
     for line in _notes(heading, width):
         write(figure, MARGIN, top, line, size=NOTE_SIZE, colour=GREY)
@@ -91,7 +93,7 @@ def draw_heading(figure: PaperFigure, heading: Heading) -> None:
 
 def write(
     figure: Figure, left: float, top: float, text: str, *, size: float, colour: str = "black"
-) -> float:
+) -> None:
     """Writes a line of text at a place in inches from the upper left corner.
 
     Arguments:
@@ -101,9 +103,6 @@ def write(
         text: One line; never read as mathematics.
         size: Type size in points.
         colour: Any colour.
-
-    Returns:
-        Where the text ends, in inches from the left.
     """
     across, down = figure.get_size_inches()
     words, families = drawable([text])
@@ -111,27 +110,77 @@ def write(
         left / across, 1 - top / down, words[0], fontsize=size, color=colour, family=families,
         ha="left", va="top", parse_math=False,
     )  # fmt: skip
-    return left + text_width(words[0], size, families) / 72
 
 
-def _draw_keys(figure: Figure, heading: Heading, left: float, top: float) -> None:
-    for key, meaning in heading.keys:
-        box = axes_at(figure, left, top + 0.005, 0.2, 0.09)
-        box.set_label("key")
-        box.set_axis_off()
-        box.set_xlim(0, 1)
-        box.set_ylim(0, 1)
-        box.add_artist(key)
-        left = write(figure, left + 0.25, top, meaning, size=LABEL_SIZE) + 0.2
+@dataclass(frozen=True)
+class _Entry:
+    """A line of text in the legend, the key that stands before it if any, and where they go."""
+
+    text: str
+    key: Artist | None
+    left: float
+    indent: float
+    line: int
+
+
+def _legend(heading: Heading, width: float) -> list[_Entry]:
+    """What the colours and keys mean, right of the colour bar, in as many lines as it needs."""
+    start = MARGIN + 0.05 if heading.scale is None else _BAR_LEFT + _BAR_WIDTH + 0.1
+    room = (width - MARGIN - start) / _HINTED
+    found: list[_Entry] = []
+    left, line = start, 0
+    said: list[tuple[Artist | None, str]] = list(heading.keys)
+    if heading.scale is not None:
+        said.insert(0, (None, heading.scale.label))
+    for key, meaning in said:
+        indent = 0.0 if key is None else _KEY_WIDTH
+        lines = fold(meaning, room - indent, LABEL_SIZE)
+        widest = max(_written(text, LABEL_SIZE) for text in lines)
+        if left > start and left + indent + widest > width - MARGIN:
+            left, line = start, line + 1
+        for number, text in enumerate(lines):
+            found.append(_Entry(text, None if number else key, left, indent, line + number))
+        if len(lines) > 1:
+            left, line = start, line + len(lines)
+        else:
+            left += indent + widest + _KEY_GAP
+    return found
+
+
+def _legend_height(heading: Heading, width: float) -> float:
+    entries = _legend(heading, width)
+    if not entries:
+        return 0.0
+    lines = 1 + max(entry.line for entry in entries)
+    return max(_BAR_ROOM if heading.scale else 0.0, 0.07 + _LEGEND_LINE * lines)
+
+
+def _draw_legend(figure: Figure, entries: Sequence[_Entry], top: float) -> None:
+    for entry in entries:
+        at, left = top + _LEGEND_LINE * entry.line, entry.left
+        if entry.key is not None:
+            box = axes_at(figure, left, at + 0.005, _KEY_WIDTH - 0.05, 0.09)
+            box.set_label("key")
+            box.set_axis_off()
+            box.set_xlim(0, 1)
+            box.set_ylim(0, 1)
+            box.add_artist(entry.key)
+        write(figure, left + entry.indent, at, entry.text, size=LABEL_SIZE)
 
 
 def _folded(heading: Heading, width: float) -> list[tuple[str, float, str]]:
-    across = width - 2 * MARGIN
+    across = (width - 2 * MARGIN) / _HINTED
     title = [(line, TITLE_SIZE, "black") for line in fold(heading.title, across, TITLE_SIZE)]
     below = [(line, LABEL_SIZE, GREY) for line in fold(heading.subtitle, across, LABEL_SIZE)]
     return title + (below if heading.subtitle else [])
 
 
 def _notes(heading: Heading, width: float) -> list[str]:
-    across = width - 2 * MARGIN
+    across = (width - 2 * MARGIN) / _HINTED
     return [line for note in heading.notes for line in fold(note, across, NOTE_SIZE)]
+
+
+def _written(text: str, size: float) -> float:
+    """How wide a line is when written, in inches."""
+    words, families = drawable([text])
+    return _HINTED * text_width(words[0], size, families) / 72

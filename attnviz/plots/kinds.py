@@ -16,9 +16,9 @@ from attnviz.plots.lag_map import lag_numbers
 from attnviz.plots.options import PlotOptions
 from attnviz.plots.styling import COLUMN, style
 from attnviz.plots.text_view import plot_text, text_numbers
-from attnviz.trace import Trace
+from attnviz.trace import Trace, layer_groups
 
-__all__ = ["KINDS", "PlotKind"]
+__all__ = ["KINDS", "PlotKind", "drawable_kinds"]
 
 
 @dataclass(frozen=True)
@@ -109,3 +109,17 @@ KINDS: Mapping[str, PlotKind] = {
         ("attention", "gate_attention"), _lag_kernel, lag_kernel_numbers,
     ),
 }  # fmt: skip
+
+
+def drawable_kinds(trace: Trace) -> list[str]:
+    """The kinds that a trace holds the signals for, the most telling first.
+
+    Arguments:
+        trace: Any trace.
+
+    Returns:
+        Names of `KINDS`, in its order.
+    """
+    nodes = [trace.tree, *(trace.tree[group] for group in layer_groups(trace))]
+    held = {str(name) for node in nodes for name in node.data_vars}
+    return [name for name, kind in KINDS.items() if held & set(kind.needs)]

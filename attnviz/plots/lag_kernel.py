@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from attnviz.analysis import Statistic, age_kernel, choose_head, head_mean, lag_kernel
 from attnviz.plots.captions import cell_name
 from attnviz.plots.lettering import drawable
 from attnviz.plots.options import PlotOptions, need
+from attnviz.plots.styling import COLUMN, style
 from attnviz.trace import Trace, layer_groups
 
 __all__ = ["lag_kernel_numbers", "plot_lag_kernel"]
@@ -63,7 +64,15 @@ def plot_lag_kernel(
     if ax is None:
         import matplotlib.pyplot as plt
 
-        _, ax = plt.subplots()
+        with style("paper"):
+            _, ax = plt.subplots(figsize=(COLUMN, 2.3), layout="constrained")
+            return _drawn(ax, trace, statistic, group, logarithmic=logarithmic)
+    return _drawn(ax, trace, statistic, group, logarithmic=logarithmic)
+
+
+def _drawn(
+    ax: Axes, trace: Trace, statistic: Statistic, group: str | None, *, logarithmic: bool
+) -> Axes:
     group = _source(trace, group)[1]
     heads = trace.tree[group].sizes.get("head", 1)
     used = sum(1 for line in ax.lines if line.get_gid() == "kernel")
@@ -72,8 +81,20 @@ def plot_lag_kernel(
         _draw(ax, statistic, index, f"C{(used + index) % 7}", label)
     if logarithmic:
         ax.set_yscale("log")
+        _tick_logarithm(ax)
     _name_axes(ax, statistic, cell_name(trace, group), first=used == 0)
     return ax
+
+
+def _tick_logarithm(ax: Axes) -> None:
+    """Ticks at 1, 2 and 5 of each power of ten, or evenly spaced where those are too few."""
+    low, high = ax.get_ylim()
+    if high / low < 1.5:  # all but the same: shown as that, and not as differences in last digits
+        low, high = ax.set_ylim(low / 1.2, high * 1.2)
+    wide = high / low > 8
+    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)) if wide else MaxNLocator(5))
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:.4g}")
+    ax.yaxis.set_minor_formatter(NullFormatter())
 
 
 def lag_kernel_numbers(trace: Trace, options: PlotOptions) -> Statistic:

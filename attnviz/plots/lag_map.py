@@ -84,7 +84,9 @@ def draw_lag_map(
     holds = np.ascontiguousarray(_holds(trace, group, statistic, options).T)
     time = time_axis(statistic, trace, options)
     scaling = _full_windows(statistic, holds)
-    scale = colour_scale(scaling, limits=options.limits)
+    # Where all lags get the same, the map is to be neither blank nor full.
+    twice_uniform = min(1.0, 2 / values.sizes["lag"]) if name == "attention" else 0.0
+    scale = colour_scale(scaling, limits=options.limits, at_least=twice_uniform)
     lags = [str(lag) for lag in values["lag"].values]
     height = _strip_height(len(lags), values.sizes["head"], len(time.rows))
     strips = [
@@ -120,16 +122,19 @@ def _full_windows(statistic: Statistic, holds: UInt8[np.ndarray, "lag time"]) ->
     The first timesteps share the same total among few states; scaled to them, a map is pale.
     """
     full = (holds == SOURCE_REAL).all(axis=0)
-    if not full.any():
+    if full.sum() < 2:  # as where every earlier timestep has a lag
         return statistic
     return replace(statistic, values=statistic.values.isel(time=np.flatnonzero(full)))
 
 
 def _beyond_scale(statistic: Statistic, scale: ColourScale) -> list[str]:
-    highest = float(np.nanmax(np.abs(statistic.values.values)))
-    if not highest > max(abs(scale.lowest), scale.highest) * (1 + 1e-6):
+    highest, darkest = float(np.nanmax(np.abs(statistic.values.values))), scale.highest
+    if not highest > darkest * (1 + 1e-6):
         return []
-    return [f"Colours are scaled to full windows; the darkest also stands for up to {highest:.3g}."]
+    return [
+        f"The darkest colour stands for {darkest:.2g} and more: up to {highest:.2g} at timesteps "
+        "with less than a whole window behind them."
+    ]
 
 
 def _holds(

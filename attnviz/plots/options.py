@@ -37,6 +37,17 @@ class PlotOptions:
     limits: tuple[float, float] | None = None
     score: str | None = None
 
+    def __post_init__(self) -> None:
+        """Refuses what nothing can be drawn with."""
+        if self.wrap < 1:
+            raise ValueError(f"A row holds at least 1 timestep, but wrap is {self.wrap}.")
+        if self.limits is not None and not self.limits[0] < self.limits[1]:
+            low, high = self.limits
+            raise ValueError(
+                f"The colour scale goes from its lower end up to its upper end, but limits is "
+                f"({low}, {high}). Give the smaller number first."
+            )
+
 
 def chosen_range(trace: Trace, options: PlotOptions) -> tuple[int, int]:
     """The timesteps to show, checked against the sequence.

@@ -76,6 +76,7 @@ def colour_scale(
     *,
     limits: tuple[float, float] | None = None,
     also: Iterable[Statistic] = (),
+    at_least: float = 0.0,
 ) -> ColourScale:
     """The scale for a statistic: diverging around 0 where values are of either sign.
 
@@ -83,6 +84,7 @@ def colour_scale(
         statistic: What is drawn; its label goes to the colour bar.
         limits: Ends of the scale, to compare with another figure; from the values if not given.
         also: Further statistics drawn on the same scale.
+        at_least: Where the scale ends at the lowest, so that small values do not look large.
 
     Returns:
         The scale.
@@ -94,7 +96,7 @@ def colour_scale(
         reach = max(abs(high), abs(low))
         low, high = (-reach, reach) if limits is None else limits
         return ColourScale(low, high, DIVERGING, statistic.label)
-    low = 0.0 if limits is None else low
+    low, high = (0.0, max(high, at_least)) if limits is None else limits
     return ColourScale(low, high if high > low else low + 1.0, SEQUENTIAL, statistic.label)
 
 
@@ -107,7 +109,14 @@ def ratio_scale(statistic: Statistic, *, limits: tuple[float, float] | None = No
 
     Returns:
         The scale.
+
+    Raises:
+        ValueError: If the lower limit is not above 0.
     """
+    if limits is not None and not limits[0] > 0:
+        raise ValueError(
+            f"This colour scale is logarithmic: its limits lie above 0, but limits is {limits}."
+        )
     high = max(_range([statistic])[1], 2.0)
     low, high = (1 / high, high) if limits is None else limits
     return ColourScale(low, high, DIVERGING, statistic.label, logarithmic=True)

@@ -4,7 +4,7 @@ The layout is fixed in inches, so that type is as large on paper as it says and 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -83,7 +83,8 @@ def draw_wrapped(
         strips: From top to bottom.
         time: The timesteps and their tokens.
         heading: Title, colour bar and notes.
-        row_label: What the rows of the maps are, at the left edge.
+        row_label: What the rows of the maps are, such as `lag (timesteps back)`, at the left
+            edge. Where the rows are too low for it, what stands in brackets goes to the notes.
 
     Returns:
         The figure; each Axes carries its strip's label and timesteps as `get_label()`.
@@ -91,6 +92,8 @@ def draw_wrapped(
     layout = _measure(time)
     stack = sum(strip.height + _GAP for strip in strips) - _GAP
     heights = [layout.above + stack + layout.below(span) for span in time.rows]
+    shown, explained = _row_label(row_label, sum(heights))
+    heading = replace(heading, notes=[*explained, *heading.notes])
     top, foot = heading_height(heading, layout.width), footer_height(heading, layout.width)
     figure = new_figure(layout.width, top + sum(heights) + foot)
     draw_heading(figure, heading)
@@ -109,10 +112,19 @@ def draw_wrapped(
             axes[-1].set_xlabel("timestep", fontsize=LABEL_SIZE, labelpad=1)
     down = figure.get_figheight()
     figure.text(
-        MARGIN / 2 / layout.width, (foot + (down - top - foot) / 2) / down, row_label,
+        MARGIN / 2 / layout.width, (foot + (down - top - foot) / 2) / down, shown,
         rotation=90, ha="left", va="center", fontsize=LABEL_SIZE, color=GREY, parse_math=False,
     )  # fmt: skip
     return figure
+
+
+def _row_label(label: str, room: float) -> tuple[str, list[str]]:
+    """The label as it fits beside the rows, and a note of what had to be left out."""
+    words, families = drawable([label])
+    name, bracket, meaning = label.partition(" (")
+    if not bracket or text_width(words[0], LABEL_SIZE, families) / 72 < room - 0.05:
+        return label, []
+    return name, [f"{name.capitalize()}: {meaning.removesuffix(')')}."]
 
 
 def _measure(time: TimeAxis) -> _Layout:

@@ -1,9 +1,20 @@
 import numpy as np
 import pytest
 
+from attnviz.analysis.selection import lag_holds
 from attnviz.foreign import from_arrays, from_square
+from attnviz.plots import plot_heatmap
 from attnviz.store import open_trace, save_trace
-from attnviz.trace import layer_groups, sequence_length, signal, source_kind, tokens
+from attnviz.trace import (
+    SOURCE_INITIAL,
+    SOURCE_MISSING,
+    SOURCE_REAL,
+    layer_groups,
+    sequence_length,
+    signal,
+    source_kind,
+    tokens,
+)
 
 SENTENCES = [["Ce", "film", "est", "très 😀"], ["bad", ""], ["a", "漢字", "x"]]
 
@@ -107,11 +118,24 @@ def test_a_square_is_turned_to_lags():
             expected = square[:, :, time, time - lag] if lag <= time else np.zeros((3, 2))
             np.testing.assert_array_equal(attention.values[:, time, :, lag], expected)
     assert source_kind(trace, "l0", 0).values.tolist() == [
-        [0, 1, 2, 2],
-        [0, 0, 1, 2],
-        [0, 0, 0, 1],
+        [0, 2, 2, 2],
+        [0, 0, 2, 2],
+        [0, 0, 0, 2],
         [0, 0, 0, 0],
-    ]
+    ]  # a Transformer has no initial state
+    for kind in (SOURCE_REAL, SOURCE_INITIAL, SOURCE_MISSING):
+        by_one = source_kind(trace, "l0", 0).values == kind
+        assert (lag_holds(trace, "l0", kind).values[0] == by_one).all()
+
+
+def test_a_stored_square_still_has_no_initial_state(tmp_path):
+    trace = from_square(np.tril(weights(2, 3, 5, 5)))
+
+    save_trace(trace, tmp_path / "a.zarr")
+
+    opened = open_trace(tmp_path / "a.zarr")
+    assert (source_kind(opened, "l0", 1).values != SOURCE_INITIAL).all()
+    assert "initial state" not in {text.get_text() for text in plot_heatmap(opened).texts}
 
 
 def test_squares_of_different_sizes():

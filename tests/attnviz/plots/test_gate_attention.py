@@ -27,6 +27,22 @@ def test_strips_draw_initial_beyond_and_ages():
     assert [label.get_text() for label in axes[2].get_xticklabels()] == tokens(trace, 1)
 
 
+def test_more_beyond_than_all_else_has_a_scale_of_its_own():
+    trace = traces.gru()
+    trace.tree["l0"]["gate_attention_beyond"] = 40 * trace.tree["l0"]["gate_attention_beyond"]
+    highest = float(trace.tree["l0"]["gate_attention_beyond"][1].max())
+
+    figure = plot_gate_attention(trace, sequence=1)
+
+    initial, beyond, ages = (ax.images[0] for ax in maps(figure))
+    assert (beyond.norm.vmin, beyond.norm.vmax) == (0.0, highest)
+    drawn = [np.nanmax(image.get_array()) for image in (initial, ages)]
+    assert {initial.norm.vmax, ages.norm.vmax} == {max(drawn)}
+    assert beyond.get_cmap().name == "Greys" != ages.get_cmap().name
+    written = " ".join(text.get_text() for text in figure.texts)
+    assert f"“beyond” is grey: white 0, black {highest:.2g}" in written
+
+
 def test_ages_before_the_start_are_hatched():
     axes = maps(plot_gate_attention(traces.gru(), tokens=(3, 12)))
 
@@ -46,7 +62,7 @@ def test_the_residual_is_printed():
     largest = np.nanmax(trace.tree["l0"]["gate_attention_residual"].values[0])
     assert f"to within {largest:.1e} (largest residual" in written
     assert "ages, beyond and initial sum to one" in written
-    assert "age (timesteps since written, 0 = now)" in written
+    assert "Age: timesteps since written, 0 = now." in written
 
 
 def test_refusal_names_a_plot_that_works():

@@ -5,9 +5,18 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 from numpy.testing import assert_allclose
 
-from attnviz.plots import PlotOptions, plot_contribution, plot_heatmap, save_figure
+from attnviz.plots import (
+    KINDS,
+    PlotOptions,
+    drawable_kinds,
+    plot_contribution,
+    plot_feature_attention,
+    plot_heatmap,
+    save_figure,
+)
 from attnviz.plots.lag_map import lag_numbers
 from attnviz.plots.lettering import shorten
 from attnviz.trace import source_kind, tokens
@@ -72,7 +81,7 @@ def test_panels_share_one_scale_from_zero_to_the_highest_of_full_windows():
     assert norms == {(0.0, highest)}
     assert highest < np.nanmax(attention)
     notes = [text.get_text() for text in figure.texts]
-    assert any("scaled to full windows" in note and "up to 1" in note for note in notes)
+    assert any(f"stands for {highest:.2g} and more: up to 1 at" in note for note in notes)
 
 
 def test_a_sequence_without_a_full_window_is_scaled_to_what_there_is():
@@ -135,6 +144,67 @@ def test_a_reverse_layer_looks_ahead():
     figure = plot_heatmap(traces.rra(direction=-1))
 
     assert any("timesteps ahead" in text.get_text() for text in figure.texts)
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+def test_low_rows_have_a_short_label_and_a_note_of_what_it_means(direction):
+    weights = np.full((1, 30, 1, 2), 0.5)
+
+    figure = plot_heatmap(traces.small(weights, [1, 2], direction=direction))
+
+    written = [text.get_text() for text in figure.texts]
+    meaning = "timesteps back" if direction > 0 else "timesteps ahead: this layer reads backwards"
+    assert "lag" in written
+    assert f"Lag: {meaning}." in written
+    assert_nothing_is_cut_off(figure)
+
+
+@pytest.mark.parametrize("length", [1, 2, 9, 15])
+@pytest.mark.parametrize(
+    "kind",
+    ["heatmap", "contribution", "gate-attention", "feature-attention", "text", "lag-kernel"],
+)
+def test_short_texts_are_whole(kind, length):
+    texts = [traces.review(length), traces.review(33)]
+    makers = (traces.larnn, traces.rra, traces.gru, traces.rau)
+    drawn = 0
+    for trace in (maker(texts) for maker in makers):
+        if kind in drawable_kinds(trace):
+            figure = KINDS[kind].draw(trace, PlotOptions())
+            assert_nothing_is_cut_off(figure)
+            drawn += 1
+    assert drawn
+
+
+def test_weights_that_are_all_the_same_are_not_the_darkest():
+    (ax,) = maps(plot_heatmap(traces.small(np.full((1, 30, 1, 8), 1 / 8), range(1, 9))))
+
+    assert (ax.images[0].norm.vmin, ax.images[0].norm.vmax) == (0.0, 2 / 8)
+
+
+def assert_nothing_is_cut_off(figure):
+    """No text beyond the page, and none over another."""
+    renderer = figure.canvas.get_renderer()
+    figure.draw(renderer)
+    texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text()]
+    # Matplotlib keeps labels of ticks that lie outside of their axis, and does not draw them.
+    hidden = {
+        label
+        for ax in figure.axes
+        for axis in (ax.xaxis, ax.yaxis)
+        for tick in [*axis.get_major_ticks(), *axis.get_minor_ticks()]
+        for label in (tick.label1, tick.label2)
+        if not ax.axison or tick not in axis._update_ticks()
+    }
+    boxes = {text: text.get_window_extent(renderer) for text in texts if text not in hidden}
+    page = figure.bbox
+    for text, box in boxes.items():
+        inside = page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 <= box.y1 <= page.y1
+        assert inside, f"{text.get_text()!r} leaves the page"
+    for (one, first), (other, second) in itertools.combinations(boxes.items(), 2):
+        across = min(first.x1, second.x1) - max(first.x0, second.x0)
+        down = min(first.y1, second.y1) - max(first.y0, second.y0)
+        assert min(across, down) < 2, f"{one.get_text()!r} lies over {other.get_text()!r}"
 
 
 def overlaps(boxes):
@@ -233,6 +303,15 @@ def test_the_shortest_sequences(length):
 def test_ranges_that_do_not_fit_are_refused(range_):
     with pytest.raises(ValueError, match="which has 37 timesteps"):
         plot_heatmap(traces.rra(), tokens=range_)
+
+
+def test_options_that_nothing_can_be_drawn_with_are_refused():
+    with pytest.raises(ValueError, match="at least 1 timestep, but wrap is 0"):
+        plot_heatmap(traces.rra(), wrap=0)
+    with pytest.raises(ValueError, match=r"limits is \(1.0, 0.0\). Give the smaller number first"):
+        plot_heatmap(traces.rra(), limits=(1.0, 0.0))
+    with pytest.raises(ValueError, match=r"logarithmic: its limits lie above 0.*\(0.0, 2.0\)"):
+        plot_feature_attention(traces.rau(), limits=(0.0, 2.0))
 
 
 def test_refusals_name_a_plot_that_works():

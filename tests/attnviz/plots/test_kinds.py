@@ -3,7 +3,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from attnviz.analysis import Statistic
-from attnviz.plots import KINDS, PlotOptions, save_figure
+from attnviz.plots import KINDS, PlotOptions, drawable_kinds, save_figure
 from tests.attnviz import traces
 
 MAKERS = {
@@ -38,3 +38,24 @@ def test_every_kind_says_what_it_shows_and_needs():
         assert KINDS[name].shows.endswith(".")
         held = {*make().tree["l0"].data_vars, *make().tree.data_vars}
         assert held & set(KINDS[name].needs)
+
+
+@pytest.mark.parametrize(
+    ("make", "first"),
+    [
+        (traces.rra, "heatmap"),
+        (traces.gru, "gate-attention"),
+        (traces.rau, "feature-attention"),
+    ],
+)
+def test_the_first_drawable_kind_can_be_drawn(make, first):
+    trace = make()
+
+    kinds = drawable_kinds(trace)
+
+    assert kinds[0] == first
+    for name in kinds:
+        assert isinstance(KINDS[name].draw(trace, PlotOptions()), Figure)
+    for name in set(KINDS) - set(kinds):
+        with pytest.raises(KeyError):
+            KINDS[name].draw(trace, PlotOptions())

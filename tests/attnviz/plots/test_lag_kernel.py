@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from numpy.testing import assert_allclose
 
 from attnviz.analysis import age_kernel, lag_kernel
-from attnviz.plots import plot_lag_kernel
+from attnviz.plots import COLUMN, plot_lag_kernel
 from tests.attnviz import traces
 
 
@@ -86,6 +86,36 @@ def test_without_axes_pyplot_makes_them():
     ax = plot_lag_kernel(traces.rra())
 
     assert plt.fignum_exists(ax.figure.number)
+    plt.close(ax.figure)
+
+
+@pytest.mark.parametrize("tilt", [1e-7, 0.02, 0.3, 2.0])
+def test_logarithmic_ticks_differ_and_are_few(tilt):
+    weights = np.exp(-tilt * np.arange(6))
+    weights = np.broadcast_to(weights / weights.sum(), (2, 30, 1, 6))
+
+    ax = plot_lag_kernel(traces.small(weights, range(1, 7)), logarithmic=True)
+
+    ax.figure.canvas.draw()
+    low, high = ax.get_ylim()
+    labels = [
+        label.get_text()
+        for label, place in zip(ax.get_yticklabels(), ax.get_yticks(), strict=True)
+        if low <= place <= high
+    ]
+    assert 2 <= len(labels) <= 14
+    assert len(set(labels)) == len(labels)
+    plt.close(ax.figure)
+
+
+def test_a_figure_of_its_own_has_the_house_style():
+    before = plt.rcParams["font.size"]
+
+    ax = plot_lag_kernel(traces.rra())
+
+    assert not ax.spines["top"].get_visible()
+    assert ax.figure.get_figwidth() == COLUMN
+    assert plt.rcParams["font.size"] == before
     plt.close(ax.figure)
 
 
