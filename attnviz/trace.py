@@ -55,12 +55,42 @@ class Trace:
         sequences = "1 sequence" if count == 1 else f"{count} sequences"
         lines = [f"Trace of {sequences}, {self.tree.attrs.get('model', '?')}"]
         for name in layer_groups(self):
-            plural = "sequence" if count == 1 else "sequences"
+            held = ", ".join(str(variable) for variable in self.tree[name].data_vars)
+            lines.append(f"  {name}: {held}")
+        return "\n".join(lines)
+
+
+def sequence_count(trace: Trace) -> int:
+    """How many sequences the trace has rows for."""
+    return int(trace.tree.sizes.get("sequence", 0))
+
+
+def sequence_length(trace: Trace, sequence: int) -> int:
+    """How many timesteps of a sequence are recorded.
+
+    Arguments:
+        trace: Any trace.
+        sequence: Index of the sequence.
+
+    Returns:
+        The number of timesteps.
+
+    Raises:
+        IndexError: If the trace has no such sequence, or its row was never written.
+        TypeError: If the sequence is no whole number.
+    """
+    count = sequence_count(trace)
+    if isinstance(sequence, bool) or not isinstance(sequence, (int, np.integer)):
+        raise TypeError(
+            f"A sequence is chosen by its number, 0 to {count - 1}, not by {sequence!r}."
+            f"{_number_of(trace, sequence)}"
+        )
+    if not -count <= sequence < count:
+        plural = "sequence" if count == 1 else "sequences"
         raise IndexError(
             f"The trace holds {count} {plural}, numbered 0 to {count - 1}, and has no "
             f"sequence {sequence}."
         )
-
     length = int(trace.tree.dataset["length"].values[sequence])
     if length < 0:
         raise IndexError(
