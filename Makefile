@@ -1,4 +1,5 @@
-# `make demo` and `make test` set up their own environment; a second call is instant and offline.
+# `make demo` and `make test` set up their own environment. A second call installs nothing, needs no
+# network, and goes straight to the demo or the tests.
 PYTHON ?= python3
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 VENV ?= .venv

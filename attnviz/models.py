@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -13,6 +13,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 import cells
+from attnviz.cell_options import cell_options
 from attnviz.files import replacing
 from attnviz.text import Vocabulary
 
@@ -194,32 +195,16 @@ def make_layer(settings: ModelSettings) -> cells.Recurrent:
             "A model needs either vocabulary_size and embedding_size, to read tokens, or "
             f"input_size, to read numbers; got {settings}."
         )
-    try:
-        return CELLS[settings.cell](
-            features,
-            settings.hidden_size,
-            num_layers=settings.num_layers,
-            batch_first=True,
-            dropout=settings.dropout if settings.num_layers > 1 else 0.0,
-            bidirectional=settings.bidirectional,
-            **_cell_options(settings),
-        )
-    except TypeError as error:
-        raise ValueError(
-            f"The {settings.cell} cell does not take the options {dict(settings.options)}: {error}."
-        ) from error
-
-
-def _cell_options(settings: ModelSettings) -> dict[str, Any]:
-    """The options as the cell takes them; LARNN's own are gathered on top of a preset."""
-    options: dict[str, Any] = dict(settings.options)
-    if settings.cell == "larnn":
-        names = {field.name for field in fields(cells.LARNNOptions)} & set(options)
-        preset = cells.LARNNOptions.preset(options.pop("preset", "fixed"))
-        options["options"] = replace(preset, **{name: options.pop(name) for name in names})
-    if isinstance(chrono := options.get("forget_bias"), dict):
-        options["forget_bias"] = cells.Chrono(chrono["chrono"])
-    return options
+    layer = CELLS[settings.cell]
+    return layer(
+        features,
+        settings.hidden_size,
+        num_layers=settings.num_layers,
+        batch_first=True,
+        dropout=settings.dropout if settings.num_layers > 1 else 0.0,
+        bidirectional=settings.bidirectional,
+        **cell_options(settings.cell, layer, settings.options),
+    )
 
 
 def build_model(settings: ModelSettings) -> SequenceModel:

@@ -334,7 +334,7 @@ class Recurrent(nn.Module):
             warnings.warn(
                 f"{type(self).__name__} reads step by step, which is slower, because {reason}.",
                 StepByStepWarning,
-                stacklevel=2,
+                stacklevel=9,  # whoever calls the layer: two frames here are torch.nn.Module's
             )
         return "step"
 

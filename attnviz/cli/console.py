@@ -2,15 +2,16 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-__all__ = ["USER_MISTAKES", "checked_output", "explain", "out", "progress"]
+__all__ = ["USER_MISTAKES", "busy", "checked_output", "explain", "out", "progress"]
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -50,22 +51,56 @@ def explain(error: BaseException) -> None:
         err.print_exception()
 
 
+#: Without a terminal, a line of progress at most so often, in seconds.
+QUIET = 30.0
+
+
+def busy(what: str) -> AbstractContextManager[object]:
+    """Says what is being done: with a moving sign on a terminal, else in a line."""
+    if sys.stderr.isatty():
+        return err.status(what)
+    err.print(f"{what} …")
+    return nullcontext()
+
+
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on the terminal's error stream; yields a function of steps done and in all."""
+    """A bar on the terminal's error stream, or a line now and then where there is none.
+
+    Arguments:
+        what: Is being done.
+
+    Yields:
+        A function of steps done and in all.
+    """
+    if not sys.stderr.isatty():
+        yield _lines(what)
+        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=err, disable=not sys.stderr.isatty()) as bar:
+    with Progress(*columns, console=err) as bar:
         task = bar.add_task(what, total=None)
 
         def advance(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)
 
         yield advance
+
+
+def _lines(what: str) -> Callable[[int, int], None]:
+    last = time.monotonic()
+
+    def advance(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= QUIET:
+            last = time.monotonic()
+            err.print(f"{what}: {done:,} of {total:,}")
+
+    return advance
 
 
 def checked_output(path: Path) -> Path:

@@ -4,13 +4,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.cells import cell_len
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from attnviz.cli.console import out
 from attnviz.trace import Trace
 
 FIGURES = (".pdf", ".svg", ".png")
+LONGEST_ID, GAP = 24, 2
 
 
 def info(
@@ -68,19 +71,30 @@ def _signals(trace: Trace) -> None:
 def _some_sequences(trace: Trace, count: int = 5) -> None:
     """The first sequences, with what the model made of them."""
     root = trace.tree.dataset
-    table = Table(box=None, pad_edge=False)
-    for name in ("sequence", "id", "length", "label", "predicted", "text"):
-        table.add_column(name, no_wrap=True)
     lengths = root["length"].values
+    rows = []
     for row in range(min(count, len(lengths))):
         text = str(root["text"].values[row]) if "text" in root else ""
-        table.add_row(
-            str(row),
-            escape(str(root["id"].values[row])),
-            "not recorded" if lengths[row] < 0 else str(lengths[row]),
-            *_outcome(trace, row),
-            escape(" ".join(text[:60].split()) + ("…" if len(text) > 60 else "")),
+        name = str(root["id"].values[row])
+        rows.append(
+            (
+                str(row),
+                name if len(name) <= LONGEST_ID else name[: LONGEST_ID - 1] + "…",
+                "not recorded" if lengths[row] < 0 else str(lengths[row]),
+                *_outcome(trace, row),
+                " ".join(text[:60].split()) + ("…" if len(text) > 60 else ""),
+            )
         )
+    names = ("sequence", "id", "length", "label", "predicted")
+    widths = [
+        max(map(cell_len, column)) for column in zip(names, *(r[:-1] for r in rows), strict=True)
+    ]
+    left = max(20, out.width - sum(widths) - GAP * len(widths))  # the text alone gives way
+    table = Table(*names, "text", box=None, pad_edge=False)
+    for *cells, text in rows:
+        short = Text(text)
+        short.truncate(left, overflow="ellipsis")
+        table.add_row(*map(escape, cells), short)
     out.print()
     out.print(table)
 
@@ -93,4 +107,4 @@ def _outcome(trace: Trace, row: int) -> tuple[str, str]:
         return "", ""
     found = outcome(trace, row)
     predicted = "" if found.predicted is None else f"{found.predicted} {found.probability:.0%}"
-    return escape(found.true or "–"), escape(predicted)
+    return found.true or "–", predicted

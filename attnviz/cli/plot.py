@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from attnviz.cli.console import out
+from attnviz.trace import Trace
 
 LISTED = "heatmap, contribution, gate-attention, feature-attention, text or lag-kernel"
 
@@ -17,7 +18,10 @@ def plot(  # noqa: PLR0913  (one parameter an option)
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The figure; the suffix says pdf, svg or png.")
     ],
-    kind: Annotated[str, typer.Option(help=f"What to draw: {LISTED}.")] = "heatmap",
+    kind: Annotated[
+        str | None,
+        typer.Option(help=f"What to draw: {LISTED}; the first that the trace holds if not given."),
+    ] = None,
     sequence: Annotated[int, typer.Option(help="Which sequence, counted from 0.")] = 0,
     layer: Annotated[str | None, typer.Option(help="Layer and direction, such as l0.")] = None,
     head: Annotated[int | None, typer.Option(help="One head only.")] = None,
@@ -36,7 +40,7 @@ def plot(  # noqa: PLR0913  (one parameter an option)
     from attnviz.plots import KINDS, PlotOptions, provenance_of, save_figure, save_numbers
     from attnviz.store import open_trace
 
-    if kind not in KINDS:
+    if kind is not None and kind not in KINDS:
         raise ValueError(f"There is no kind {kind!r}; there are {', '.join(KINDS)}.")
     opened = open_trace(trace)
     options = PlotOptions(
@@ -44,12 +48,21 @@ def plot(  # noqa: PLR0913  (one parameter an option)
     )
     command = shlex.join(["attnviz", *sys.argv[1:]])
     provenance = {**provenance_of(opened), "command": command}
-    chosen = KINDS[kind]
+    chosen = KINDS[kind or _first_kind(opened)]
     save_figure(chosen.draw(opened, options), output, provenance=provenance)
     out.print(f"{output}: {chosen.shows}")
     if numbers is not None:
         save_numbers(chosen.numbers(opened, options), numbers, provenance=provenance)
         out.print(f"{numbers}: its numbers.")
+
+
+def _first_kind(trace: Trace) -> str:
+    from attnviz.plots import drawable_kinds
+
+    kinds = drawable_kinds(trace)
+    if not kinds:
+        raise ValueError(f"There is no kind of figure for what {trace.path} holds.")
+    return kinds[0]
 
 
 def _range(tokens: str | None) -> tuple[int, int] | None:

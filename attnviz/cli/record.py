@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from attnviz.cli.console import checked_output, out, progress
+from attnviz.cli.console import busy, checked_output, out, progress
 
 if TYPE_CHECKING:
     from attnviz.models import SequenceModel
@@ -63,14 +63,14 @@ def record(  # noqa: PLR0913  (one parameter an option)
 
         trace = _recorded_sums(loaded, split, limit, names, wanted)
         save_trace(trace, output, half=half)
-        _conclude(trace.tree.sizes["sequence"], "sequences", output)
+        _conclude(trace, "sequence", output)
         return
     if task is None:
         texts = Texts((text or [])[:limit], about={"task": "own text"})
     else:
         texts = _some(_task(task, text_column, label_column, data), split, limit)
     with progress(f"recording {loaded.name}") as advance:
-        record_texts(
+        trace = record_texts(
             loaded,
             texts,
             keep=names,
@@ -79,12 +79,17 @@ def record(  # noqa: PLR0913  (one parameter an option)
             half=half,
             progress=advance,
         )
-    _conclude(len(texts.texts), "texts", output)
+    _conclude(trace, "text", output)
 
 
-def _conclude(count: int, what: str, output: Path) -> None:
-    out.print(f"Recorded {count} {what} in {output}.")
-    out.print(f"Next: attnviz info {output}, or attnviz plot {output} --kind heatmap -o figure.pdf")
+def _conclude(trace: "Trace", what: str, output: Path) -> None:
+    from attnviz.plots import drawable_kinds
+
+    count = trace.tree.sizes["sequence"]
+    out.print(f"Recorded {count} {what}{'' if count == 1 else 's'} in {output}.")
+    kinds = drawable_kinds(trace)
+    plot = f", or attnviz plot {output} --kind {kinds[0]} -o figure.pdf" if kinds else ""
+    out.print(f"Next: attnviz info {output}{plot}")
 
 
 def _recorded_sums(
@@ -125,7 +130,7 @@ def _task(task: str, text: str | None, label: str | None, data: Path | None) -> 
     from attnviz.tasks import load_imdb, load_table
 
     if task == "imdb":
-        with out.status("reading IMDB"):
+        with busy("Reading IMDB"):
             return load_imdb(data)
     if not Path(task).suffix:
         raise ValueError(

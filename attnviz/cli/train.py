@@ -1,13 +1,14 @@
 """`attnviz train`: a model from texts and labels, or of the adding problem."""
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from attnviz.cli.console import out, progress
+from attnviz.cli.console import busy, out, progress
 
 if TYPE_CHECKING:
     from attnviz.tasks import GeneratedTask, TextTask
@@ -42,7 +43,7 @@ def train(  # noqa: PLR0913  (one parameter an option)
 ) -> None:
     """Trains a model to classify texts, or to add.
 
-    The same command goes on after an interruption.
+    Ctrl-C stops it with a checkpoint; the same command goes on from there.
 
     The model of the epoch that does best on validation is kept in the run's folder.
 
@@ -52,7 +53,8 @@ def train(  # noqa: PLR0913  (one parameter an option)
 
     Example: attnviz train rra adding --length 200
     """
-    from attnviz.training import train as train_run
+    with busy("Loading PyTorch"):
+        from attnviz.training import train as train_run
 
     of_texts = {"text": text, "label": label, "data": data, "limit": limit, "keep": keep}
     _refuse(task, of_texts if task == "adding" else {"length": length})
@@ -69,8 +71,19 @@ def train(  # noqa: PLR0913  (one parameter an option)
     recipe = _with_options(recipe, option or [])
     folder = run or Path("runs") / f"{cell}-{loaded.name}"
     out.print(f"Training {cell} on {loaded.name} in {folder}.")
-    with progress("training") as advance:
-        finished = train_run(recipe, loaded, folder, progress=advance, report=_report)
+    with ExitStack() as bars:
+        # One after the other: two bars cannot move on one terminal.
+        prepare = _Stage("preparing words", bars)
+        advance = _Stage("training", bars)
+        finished = train_run(
+            recipe,
+            loaded,
+            folder,
+            progress=advance,
+            report=_report,
+            preparing=prepare,
+            say=out.print,
+        )
     _conclude(finished, loaded, test)
     if task == "adding":
         out.print(f"Next: attnviz record {folder} --task adding --limit 100 -o trace.zarr")
@@ -80,6 +93,20 @@ def train(  # noqa: PLR0913  (one parameter an option)
     out.print(
         f"Next: attnviz record {folder} --task {task}{columns}{where} --limit 100 -o trace.zarr"
     )
+
+
+class _Stage:
+    """A bar that appears when it is first told of progress, in place of the one before."""
+
+    def __init__(self, what: str, bars: ExitStack) -> None:
+        self.what, self.bars = what, bars
+        self.advance: Callable[[int, int], None] | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        if self.advance is None:
+            self.bars.close()
+            self.advance = self.bars.enter_context(progress(self.what))
+        self.advance(done, total)
 
 
 def _refuse(task: str, options: Mapping[str, object]) -> None:
@@ -124,7 +151,7 @@ def _task(task: str, text: str | None, label: str | None, data: Path | None) -> 
     from attnviz.tasks import load_imdb, load_table
 
     if task == "imdb":
-        with out.status("reading IMDB"):
+        with busy("Reading IMDB"):
             return load_imdb(data)
     if not Path(task).suffix:
         raise ValueError(f"There is no task {task!r}: name imdb, adding, or a CSV or TSV file.")

@@ -77,7 +77,7 @@ def record_texts(
         The trace, in memory or opened from its store.
 
     Raises:
-        TypeError: If `texts` is a single string.
+        TypeError: If `texts` is a single string, or a label is no whole number.
         ValueError: If the model reads no text, there is no text, one holds no token or has a
             label that is no class; or the store holds another recording.
     """
@@ -220,6 +220,12 @@ class _Job:
 
 def _check_labels(model: SequenceModel, texts: Texts) -> None:
     for row, label in enumerate([] if texts.labels is None else texts.labels):
+        if isinstance(label, bool) or not isinstance(label, (int, np.integer)):
+            numbered = ", ".join(f"{n} = {name}" for n, name in enumerate(model.classes))
+            raise TypeError(
+                f"Labels are the numbers of classes, but text {row} has the label {label!r}. "
+                f"For {model.name}: {numbered}; -1 where it is not known."
+            )
         if not -1 <= int(label) < len(model.classes):
             name = texts.ids[row] if texts.ids is not None else row
             raise ValueError(

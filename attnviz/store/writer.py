@@ -184,15 +184,16 @@ class TraceWriter:
 
     def _check_plan(self, layout: Layout) -> None:
         asked, found = noted(self.plan), dict(layout.plan)
-        differences = _differences(
-            {**asked, "half": self.half, **self._attributes},
-            {**found, "half": layout.half, **layout.attributes},
-        )
+        new = {**asked, "half": self.half, **self._attributes}
+        old = {**found, "half": layout.half, **layout.attributes}
+        # Digests say nothing to a reader, and where texts differ so does the plan.
+        differences = [said for name, said in _OTHER.items() if new.get(name) != old.get(name)]
+        if not differences:
+            differences = _differences(new, old)
         if differences:
             raise ValueError(
-                f"{self.path} was begun as another recording, which cannot be continued with "
-                f"these: {'; '.join(differences)}. Record again with the plan and attributes it "
-                "was begun with, or choose another path."
+                f"{self.path} exists as another recording: {'; '.join(differences)}. Choose "
+                "another path (-o), or delete it; only the same recording is gone on with."
             )
 
     def _check_same(self, schema: Schema, fixed: Mapping[str, Values]) -> None:
@@ -220,6 +221,12 @@ def _described(schema: Schema) -> dict[str, Any]:
             v.path: (v.dims, v.shape, v.dtype, v.attributes, v.coordinate) for v in schema.variables
         },
     }
+
+
+_OTHER = {
+    "texts_digest": "with other texts or labels",
+    "weights_digest": "of a model with other weights",
+}
 
 
 def _differences(asked: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:

@@ -145,6 +145,13 @@ def _classes(labels: "pd.Series[str]", path: Path) -> list[str]:
             f"{path} needs at least two classes in column {labels.name!r}, but every one of its "
             f"{len(labels)} rows has {found[0]!r}."
         )
+    if len(found) > max(2, len(labels) / 2):
+        raise ValueError(
+            f"{path} needs a few classes that come again and again in column {labels.name!r}, but "
+            f"its {len(labels)} rows have {len(found)} different labels, such as "
+            f"{', '.join(map(repr, found[:3]))}. Name the column that holds the classes; numbers "
+            "such as prices would have to be gathered into classes first."
+        )
     try:
         return sorted(found, key=float)
     except ValueError:

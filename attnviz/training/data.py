@@ -1,7 +1,7 @@
 """Encoded texts in batches of similar length, in an order that seed and epoch decide."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ __all__ = ["Examples", "ResumableData", "TextData", "encode_split", "epoch_order
 
 POOL = 50  # batches among which sequences are sorted by length
 SMALLEST = 8  # a batch norm needs so many sequences
+TOLD = 200  # texts between two words on progress
 EVALUATED = 256  # sequences a batch where no gradient is kept
 
 TextBatch = tuple[Tensor, Tensor, Tensor]  # ids (batch, time), lengths, labels
@@ -44,13 +45,20 @@ class Examples:
         return padded, torch.tensor([len(row) for row in ids]), labels
 
 
-def encode_split(split: TextSplit, vocabulary: Vocabulary, recipe: Recipe) -> Examples:
+def encode_split(
+    split: TextSplit,
+    vocabulary: Vocabulary,
+    recipe: Recipe,
+    *,
+    watch: Callable[[Iterable[str]], Iterable[str]] = iter,
+) -> Examples:
     """The texts of a split as a recipe reads them.
 
     Arguments:
         split: Texts and labels.
         vocabulary: Gives the numbers.
         recipe: With the limit and the side that is kept.
+        watch: Hands the texts on, and may count them.
 
     Returns:
         The encoded texts.
@@ -61,7 +69,7 @@ def encode_split(split: TextSplit, vocabulary: Vocabulary, recipe: Recipe) -> Ex
     if not len(split):
         raise ValueError("A split to train or score on needs at least one text, got none.")
     encoded = []
-    for name, text in zip(split.ids, split.texts, strict=True):
+    for name, text in zip(split.ids, watch(split.texts), strict=True):
         try:
             encoded.append(encode_text(text, vocabulary, limit=recipe.limit, keep=recipe.keep))
         except ValueError as error:
@@ -137,17 +145,26 @@ class TextData(ResumableData):
     Arguments:
         task: With the splits `train` and `validation`.
         recipe: Vocabulary, lengths, batch size and seed.
+        progress: Called with texts read and to be read; training texts are read twice.
     """
 
-    def __init__(self, task: TextTask, recipe: Recipe) -> None:
+    def __init__(
+        self,
+        task: TextTask,
+        recipe: Recipe,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
         super().__init__(recipe)
+        training, validation = task.splits["train"], task.splits["validation"]
+        watch = _watch(progress, 2 * len(training) + len(validation))
         self.vocabulary = Vocabulary.build(
-            task.splits["train"].texts,
+            watch(training.texts),
             size=recipe.model.vocabulary_size or 0,
             minimum_count=recipe.minimum_count,
         )
-        self.train = encode_split(task.splits["train"], self.vocabulary, recipe)
-        self.validation = encode_split(task.splits["validation"], self.vocabulary, recipe)
+        self.train = encode_split(training, self.vocabulary, recipe, watch=watch)
+        self.validation = encode_split(validation, self.vocabulary, recipe, watch=watch)
         self._ordered: tuple[int, list[list[int]]] = (-1, [])  # of one epoch
 
     @property
@@ -172,6 +189,23 @@ class TextData(ResumableData):
     def val_dataloader(self) -> torch.utils.data.DataLoader[TextBatch]:
         """The validation split, shortest texts first."""
         return evaluation_loader(self.validation)
+
+
+def _watch(
+    progress: Callable[[int, int], None] | None, total: int
+) -> Callable[[Iterable[str]], Iterator[str]]:
+    """Hands texts on and counts all that have been read, now and then aloud."""
+    done = 0
+
+    def watched(texts: Iterable[str]) -> Iterator[str]:
+        nonlocal done
+        for text in texts:
+            yield text
+            done += 1
+            if progress is not None and (done % TOLD == 0 or done == total):
+                progress(done, total)
+
+    return watched
 
 
 def evaluation_loader(examples: Examples) -> torch.utils.data.DataLoader[TextBatch]:

@@ -16,6 +16,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from attnviz.files import replacing
 from attnviz.training.data import ResumableData
 from attnviz.training.module import Learner, Row, rank
+from attnviz.training.stopping import StopRequest
 
 __all__ = ["ExactResume", "load_checkpoint"]
 
@@ -47,6 +48,7 @@ class ExactResume(Callback):
         improved: Called when the validation score is the best so far, before the checkpoint.
         report: Called with each epoch's row of the history.
         progress: Called with steps done and in all.
+        stop: Ends the training after a step, or after an epoch's validation, if asked to.
     """
 
     def __init__(
@@ -58,9 +60,10 @@ class ExactResume(Callback):
         improved: Callable[[Row], None],
         report: Callable[[list[Row]], None],
         progress: Callable[[int, int], None] | None = None,
+        stop: StopRequest,
     ) -> None:
         self.path, self.data, self.every = path, data, every
-        self.improved, self.report, self.progress = improved, report, progress
+        self.improved, self.report, self.progress, self.stop = improved, report, progress, stop
         self.history: list[Row] = []
         self.batch, self.step, self.seconds = 0, 0, 0.0
         self.interrupted = False
@@ -74,6 +77,7 @@ class ExactResume(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Puts weights, optimiser and counts back."""
+        self.stop.listen()  # only now: Lightning has just set handlers of its own
         self._since = time.perf_counter()
         if self._restored is None:
             return
@@ -104,16 +108,19 @@ class ExactResume(Callback):
         """Counts the step and now and then writes a checkpoint."""
         self.batch, self.step = self.batch + 1, self.step + 1
         if self.progress is not None:
-            self.progress(self.step, self.data.steps * self.data.recipe.epochs)
+            self.progress(self.step, self.steps)
         # The last step of an epoch is saved with its validation.
-        if self.step % self.every == 0 and self.batch < self.data.steps:
+        if self.batch == self.data.steps:
+            return
+        if self.step % self.every == 0 or self.stop.asked is not None:
             self._save(trainer, _learner(pl_module))
+        self._stop_if_asked()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Ends the epoch: history, choice of the model, checkpoint."""
         module = _learner(pl_module)
         row: Row = {
-            "epoch": self.data.epoch,
+            "epoch": self.data.epoch + 1,
             "step": self.step,
             **module.take_scores(),
             "seconds": self._spent(),
@@ -127,12 +134,23 @@ class ExactResume(Callback):
         self.data.epoch, self.data.first = self.data.epoch + 1, 0
         self._save(trainer, module)
         self.report(self.history)
+        self._stop_if_asked()
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
         """Notes a stop from the keyboard, which Lightning turns into an exit of its own."""
         self.interrupted = isinstance(exception, KeyboardInterrupt)
+
+    @property
+    def steps(self) -> int:
+        """Of the whole training."""
+        return self.data.steps * self.data.recipe.epochs
+
+    def _stop_if_asked(self) -> None:
+        if self.stop.asked is not None:
+            self.stop.say(f"A checkpoint is written at step {self.step:,} of {self.steps:,}.")
+            raise KeyboardInterrupt
 
     def _spent(self) -> float:
         return self.seconds + time.perf_counter() - self._since

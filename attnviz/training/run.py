@@ -6,7 +6,6 @@ import json
 import logging
 import platform
 import shlex
-import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -31,10 +30,11 @@ from attnviz.models import (
 from attnviz.tasks import GeneratedTask, TextTask
 from attnviz.training.data import ResumableData, TextData
 from attnviz.training.generated import GeneratedData
-from attnviz.training.module import Row, learner_for, rank
+from attnviz.training.module import Learner, Row, learner_for, rank
 from attnviz.training.recipe import Recipe, recipe_from_json
 from attnviz.training.resume import ExactResume, load_checkpoint
 from attnviz.training.scoring import score
+from attnviz.training.stopping import StopRequest
 
 __all__ = ["Run", "export_model", "open_run", "score_test", "train"]
 
@@ -49,7 +49,7 @@ class Run:
         folder: Holds `recipe.json`, `history.csv`, `checkpoint.ckpt` and, in `model`, the weights
             of the epoch that did best on validation.
         recipe: What was trained.
-        history: One row an epoch.
+        history: One row an epoch; epochs count from 1.
     """
 
     folder: Path
@@ -74,8 +74,13 @@ def train(
     checkpoint_every: int = 50,
     progress: Callable[[int, int], None] | None = None,
     report: Callable[[Row], None] | None = None,
+    preparing: Callable[[int, int], None] | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Run:
     """Trains a model on a task, or goes on where this run stopped.
+
+    Ctrl-C and SIGTERM stop it after the step at hand, or after the validation at hand, with a
+    checkpoint; a second one at once.
 
     Arguments:
         recipe: Model, optimiser, seed.
@@ -84,25 +89,32 @@ def train(
         checkpoint_every: Steps between two checkpoints.
         progress: Called with steps done and in all.
         report: Called with each epoch's row of the history.
+        preparing: Called with texts read and to be read, while their words are counted and
+            numbered.
+        say: Called with a sentence when the run goes on from a checkpoint, or is asked to stop.
 
     Returns:
         The finished run.
 
     Raises:
         ValueError: If the folder holds a run of another recipe or other data, or the data cannot
-            be trained on.
+            be trained on, or the cell does not take its options. Nothing is written then.
         FloatingPointError: If the loss becomes infinite or NaN.
     """
     _check_fit(recipe.model, task)
-    _claim(folder, recipe, task)
+    described = _described(folder, recipe, task)
+    build_model(recipe.model)  # an option that the cell refuses is refused before words are read
     data = (
-        GeneratedData(task, recipe) if isinstance(task, GeneratedTask) else TextData(task, recipe)
+        GeneratedData(task, recipe)
+        if isinstance(task, GeneratedTask)
+        else TextData(task, recipe, progress=preparing)
     )
     settings = recipe.model
     if isinstance(data, TextData):
         settings = replace(settings, vocabulary_size=len(data.vocabulary))
     torch.manual_seed(recipe.seed)
     model = _named_model(settings, recipe, task, data)
+    _claim(folder, described)
 
     def improved(row: Row) -> None:
         model.card = _card(recipe, task, row)
@@ -113,6 +125,7 @@ def train(
         if report is not None:
             report(history[-1])
 
+    said = say if say is not None else _nothing
     resume = ExactResume(
         folder / "checkpoint.ckpt",
         data,
@@ -120,19 +133,27 @@ def train(
         improved=improved,
         report=report_epoch,
         progress=progress,
+        stop=StopRequest(said),
     )
     if (left := recipe.epochs - data.epoch) > 0:
-        before = signal.getsignal(signal.SIGINT)
-        try:
-            with _quiet_lightning():
-                _trainer(recipe, left, resume).fit(learner_for(model, recipe), data)
-        except SystemExit as stop:
-            if not resume.interrupted:
-                raise
-            signal.signal(signal.SIGINT, before)  # Lightning leaves it ignored
-            raise KeyboardInterrupt from stop
+        if resume.step:
+            said(f"Resuming at step {resume.step:,} of {resume.steps:,}.")
+        if progress is not None:
+            progress(resume.step, resume.steps)
+        _fit(_trainer(recipe, left, resume), learner_for(model, recipe), data, resume)
     _write_history(folder / "history.csv", resume.history)
     return Run(folder, recipe, tuple(resume.history))
+
+
+def _fit(trainer: Trainer, learner: Learner, data: ResumableData, resume: ExactResume) -> None:
+    """Trains, and passes on what stops it."""
+    try:
+        with resume.stop.restoring(), _quiet_lightning():
+            trainer.fit(learner, data)
+    except SystemExit:  # what Lightning makes of a KeyboardInterrupt
+        if not resume.interrupted:
+            raise
+        resume.stop.obey()
 
 
 def open_run(folder: Path) -> Run:
@@ -226,9 +247,12 @@ def _settings_of(model: SequenceModel, recipe: Recipe) -> ModelSettings:
     return replace(recipe.model, vocabulary_size=len(model.vocabulary))
 
 
-def _claim(folder: Path, recipe: Recipe, task: Task) -> None:
-    """Writes the recipe of a new run; refuses to go on with another one."""
-    folder.mkdir(parents=True, exist_ok=True)
+def _nothing(message: str) -> None:
+    """Where nobody is to be told."""
+
+
+def _described(folder: Path, recipe: Recipe, task: Task) -> str:
+    """What a run says of itself; refuses a folder that holds another one."""
     path = folder / "recipe.json"
     described = {"recipe": asdict(recipe), "data": dict(task.provenance)}
     if path.exists():
@@ -236,11 +260,19 @@ def _claim(folder: Path, recipe: Recipe, task: Task) -> None:
         if found != json.loads(json.dumps(described)):
             raise ValueError(
                 f"{folder} holds a run with another recipe or other data: "
-                f"{_first_difference(found, described)}. Choose another folder for this one."
+                f"{_first_difference(found, described)}. Give this run another folder (--run "
+                f"FOLDER), or delete {folder} if it is not needed any more."
             )
-        return
-    with replacing(path) as beside:
-        beside.write_text(json.dumps(described, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    return json.dumps(described, indent=2, sort_keys=True) + "\n"
+
+
+def _claim(folder: Path, described: str) -> None:
+    """Writes the recipe of a new run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "recipe.json"
+    if not path.exists():
+        with replacing(path) as beside:
+            beside.write_text(described, encoding="utf-8")
 
 
 def _first_difference(found: Any, asked: Any, name: str = "") -> str:  # noqa: ANN401  (JSON)

@@ -33,22 +33,26 @@ def main() -> None:
         subprocess.run(command, env=environment, check=True)
 
 
-def _options() -> argparse.Namespace:
+def _options(given: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--rounds", type=int, default=9, help="of everything, taking turns")
+    parser.add_argument("--rounds", type=int, help="of everything, taking turns; 9, or 3 if quick")
     parser.add_argument("--cells", nargs="+", choices=list(CELLS), default=list(CELLS))
-    parser.add_argument("--quick", action="store_true", help="the last size only, three rounds")
+    parser.add_argument("--quick", action="store_true", help="the last size only")
     parser.add_argument("--no-step", action="store_true", help="leave the looped step out")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--malloc", action="store_true", help="raise glibc's thresholds")
     parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
-    return parser.parse_args()
+    options = parser.parse_args(given)
+    if options.rounds is not None and options.rounds < 1:
+        parser.error(f"--rounds is at least 1, got {options.rounds}")
+    return options
 
 
 def _measure(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.child)
-    rounds, sizes = (3, SIZES[-1:]) if options.quick else (options.rounds, SIZES)
+    rounds = options.rounds or (3 if options.quick else 9)
+    sizes = SIZES[-1:] if options.quick else SIZES
     device = options.device
     wait = torch.cuda.synchronize if device == "cuda" else lambda: None
     print(f"\n{_caption(options, rounds)}\n", flush=True)
@@ -63,9 +67,15 @@ def _measure(options: argparse.Namespace) -> None:
     print(f"\nOne review of {WORDS} words, batch 1, attention and prediction at every timestep:\n")
     read = [
         (model, alternate(reading(model, WORDS, device=device), rounds=rounds, wait=wait))
-        for model in shipped_models()
+        for model in _models(options.cells)
     ]
     print(reading_table(read), flush=True)
+
+
+def _models(chosen: list[str]) -> list[str]:
+    """The shipped models of the chosen cells."""
+    named = {cell.split()[0].lower() for cell in chosen}
+    return [model for model in shipped_models() if model.split("-")[0] in named]
 
 
 def _caption(options: argparse.Namespace, rounds: int) -> str:

@@ -1,3 +1,4 @@
+from tests.benchmarks import __main__ as command
 from tests.benchmarks.subjects import CELLS, reading, training
 from tests.benchmarks.table import reading_table, training_table
 from tests.benchmarks.timing import Spread, alternate, ratios
@@ -43,3 +44,27 @@ def test_every_subject_runs():
         functions = training(name, (8, 8, 3), device="cpu", step=True)
         assert {"torch", "fast", "step", "all signals"} <= set(alternate(functions, rounds=1))
     assert set(alternate(reading("rra-imdb", 5, device="cpu"), rounds=1)) == {"fast", "step"}
+
+
+def test_a_quick_run_keeps_to_the_rounds_and_cells_asked_for(monkeypatch, capsys):
+    timed = []
+
+    def alternate(functions, *, rounds, wait):
+        timed.append(rounds)
+        return {name: [1.0] * rounds for name in functions}
+
+    monkeypatch.setattr(command, "alternate", alternate)
+    monkeypatch.setattr(command, "training", lambda *_, **__: {"torch": None, "fast": None})
+    monkeypatch.setattr(command, "reading", lambda *_, **__: {"step": None, "fast": None})
+
+    command._measure(
+        command._options(["--quick", "--rounds", "1", "--cells", "RRA", "--child", "1"])
+    )
+
+    said = capsys.readouterr().out
+    assert timed == [1, 1]
+    assert "of 1 alternated rounds" in said
+    assert "rra-imdb" in said
+    assert "lstm-imdb" not in said
+    command._measure(command._options(["--quick", "--child", "1"]))
+    assert set(timed[2:]) == {3}

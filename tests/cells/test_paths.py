@@ -2,6 +2,8 @@
 
 import copy
 import gc
+import subprocess
+import sys
 import warnings
 import weakref
 from dataclasses import replace
@@ -258,6 +260,23 @@ def test_what_is_out_of_reach_runs_the_step_and_says_so_once(obstacle):
     layer.path = "fast"
     with pytest.raises(ValueError, match=f"cannot take the fast path.*{obstacle}"):
         layer(x)
+
+
+def test_the_warning_points_at_the_line_that_calls_the_layer(tmp_path):
+    script = tmp_path / "mine.py"
+    script.write_text(
+        "import cells, torch\n"
+        "layer = cells.RRA(3, 4, missing='renormalise', num_layers=2)\n"
+        "layer(torch.randn(5, 2, 3))  # this line\n"
+    )
+
+    # In a process of its own: checks of types put frames of theirs between.
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, check=True, timeout=120
+    )
+
+    assert f"{script}:3: StepByStepWarning" in done.stderr
+    assert "# this line" in done.stderr
 
 
 def test_an_edit_of_one_call_slows_that_call_only():

@@ -253,9 +253,103 @@ def test_a_store_of_other_texts_is_not_taken_for_this_recording(monkeypatch, cap
     status, _, error = called(monkeypatch, capsys, *record, "Another words here now")
 
     assert status == 1
-    assert "another recording" in error
+    said = " ".join(error.split())
+    assert "t.zarr exists as another recording: with other texts or labels. Choose another" in said
+    assert "or delete it" in said and "digest" not in said
     assert attnviz.tokens(attnviz.open_trace("t.zarr"), 0)[1] == "totally"
     assert called(monkeypatch, capsys, *record, "A totally different text")[0] == 0
+
+
+def test_an_lstm_is_offered_a_figure_that_it_can_draw(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    record = ("record", "lstm-imdb", "--text", "a fine film", "-o", "t.zarr")
+    status, output, error = called(monkeypatch, capsys, *record)
+    assert status == 0, error
+    assert "Recorded 1 text in t.zarr" in output
+    told = output.splitlines()[-1].split(", or attnviz ")[1]
+    assert "--kind gate-attention" in told
+
+    assert called(monkeypatch, capsys, *told.split())[0] == 0
+    status, output, error = called(monkeypatch, capsys, "plot", "t.zarr", "-o", "own.pdf")
+
+    assert status == 0, error
+    assert "How much of each earlier candidate" in output
+
+
+def test_a_wrong_option_leaves_no_run_behind(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    table_of_reviews(tmp_path / "reviews.csv")
+    train = ("train", "rra", "reviews.csv", "--text", "text", "--label", "label", "--hidden", 3)
+    train = (*train, "--epochs", 1, "--run", "run", "--option")
+
+    for option, message in (
+        ("windo=5", "does not take the option 'windo'; it takes"),
+        ("window=abc", "option window is a whole number, got 'abc'"),
+    ):
+        status, _, error = called(monkeypatch, capsys, *train, option)
+        assert status == 1
+        assert message in " ".join(error.split())
+        assert not (tmp_path / "run").exists()
+    status, output, error = called(monkeypatch, capsys, *train, "window=3")
+    assert status == 0, error
+    assert "epoch 1: loss" in output
+    assert "Kept epoch 1" in output
+
+
+def test_without_a_terminal_progress_is_a_line_now_and_then(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    table_of_reviews(tmp_path / "reviews.csv")
+    train = ("train", "gru", "reviews.csv", "--text", "text", "--label", "label", "--hidden", 3)
+    train = (*train, "--epochs", 1, "--run", "run", "--batch-size", 16)
+    monkeypatch.setattr("attnviz.cli.console.QUIET", 0.0)
+
+    status, _, error = called(monkeypatch, capsys, *train)
+
+    assert status == 0, error
+    lines = error.splitlines()
+    assert lines[0] == "Loading PyTorch …"
+    assert "preparing words: 272 of 272" in lines
+    assert [line for line in lines if line.startswith("training: ")] == [
+        f"training: {step} of 8" for step in range(9)
+    ]
+
+
+def test_what_is_chosen_by_a_word_in_place_of_a_number_is_explained(tmp_path):
+    code = """
+import attnviz
+model = attnviz.load_model("gru-imdb")
+for wrong in (
+    lambda: attnviz.record_texts(model, attnviz.Texts(["a film"], labels=["pos"])),
+    lambda: attnviz.plot_gate_attention(
+        attnviz.record_texts(model, attnviz.Texts(["x", "a film"], ids=["a", "b"])), sequence="b"
+    ),
+):
+    try:
+        wrong()
+    except TypeError as error:
+        print(error)
+"""
+    # In a process of its own: here the types of arguments are checked before the package does.
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    labels, sequence = done.stdout.splitlines()
+    assert "text 0 has the label 'pos'. For gru-imdb: 0 = negative, 1 = positive" in labels
+    assert sequence == (
+        "A sequence is chosen by its number, 0 to 1, not by 'b'. Sequence 1 has that id."
+    )
+
+
+def test_info_is_legible_on_a_narrow_terminal(monkeypatch, rra_store):
+    done = run("info", rra_store, COLUMNS="80")
+
+    header, *rows = done.stdout.split("\n\n")[-1].splitlines()
+    assert header.split() == ["sequence", "id", "length", "label", "predicted", "text"]
+    assert len(rows) == 2
+    for row in rows:
+        assert len(row.rstrip()) <= 80
+        assert row.rstrip().endswith("…")
+        assert "I went" in row
 
 
 def test_the_keyboard_stops_a_command_with_a_word(monkeypatch, capsys, tmp_path):

@@ -198,3 +198,12 @@ def test_parquet_names_what_it_needs(tmp_path, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ModuleNotFoundError, match="pip install pyarrow, or save the table as CSV"):
         load_table(path, text="review", label="mood")
+
+
+def test_a_label_of_its_own_in_every_row_is_named_as_the_trouble(tmp_path):
+    rows = ["review,price", *(f"text {n},{n}.5" for n in range(30))]
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(rows) + "\n")
+
+    with pytest.raises(ValueError, match=r"column 'price', but its 30 rows have 30 different lab"):
+        load_table(path, text="review", label="price")

@@ -6,6 +6,7 @@ that is fast enough to try every step, and the places between two files.
 
 import csv
 import random
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -94,6 +95,66 @@ def test_how_often_checkpoints_are_written_and_other_random_states_change_nothin
         train(tiny_recipe(cell), tiny_task(), tmp_path / str(every), checkpoint_every=every)
 
         assert result(tmp_path / str(every)) == expected
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_a_checkpoint_of_the_step_at_hand(unbroken, tmp_path, number):
+    cell, expected = unbroken
+    heard = []
+    before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGTERM, lambda *_: heard.append("terminated"))
+    mine = signal.getsignal(signal.SIGTERM)
+
+    try:
+        for step in range(1, STEPS + 1):
+            folder, said = tmp_path / str(step), []
+
+            def ask(done, total, step=step):
+                if done == step:
+                    signal.raise_signal(number)
+
+            stopped = KeyboardInterrupt if number == signal.SIGINT else SystemExit
+            with pytest.raises(stopped):
+                train(
+                    tiny_recipe(cell), tiny_task(), folder, checkpoint_every=1000, progress=ask,
+                    say=said.append,
+                )  # fmt: skip
+            assert signal.getsignal(signal.SIGINT) is before[signal.SIGINT]
+            assert signal.getsignal(signal.SIGTERM) is mine
+
+            left = resume.load_checkpoint(folder / "checkpoint.ckpt")
+            assert left["step"] == step
+            assert said[-1] == f"A checkpoint is written at step {step} of {STEPS}."
+            train(tiny_recipe(cell), tiny_task(), folder, say=said.append)
+            assert (said[-1] == f"Resuming at step {step} of {STEPS}.") == (step < STEPS)
+            assert result(folder) == expected, step
+    finally:
+        signal.signal(signal.SIGTERM, before[signal.SIGTERM])
+    assert len(heard) == (STEPS if number == signal.SIGTERM else 0)
+
+
+def test_a_second_signal_stops_at_once(tmp_path):
+    def ask(done, total):
+        if done == 7:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_recipe("gru"), tiny_task(), tmp_path, checkpoint_every=2, progress=ask)
+
+    assert resume.load_checkpoint(tmp_path / "checkpoint.ckpt")["step"] == 6
+
+
+def test_a_signal_that_is_ignored_stays_ignored(tmp_path):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        run = train(
+            tiny_recipe("gru"), tiny_task(), tmp_path,
+            progress=lambda done, total: signal.raise_signal(signal.SIGINT),
+        )  # fmt: skip
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(run.history) == 3
 
 
 @contextmanager

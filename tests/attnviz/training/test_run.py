@@ -70,7 +70,7 @@ def test_a_run_learns_keeps_its_best_epoch_and_is_scored_once(tmp_path):
 
     run = train(tiny_recipe("gru", epochs=8), task, tmp_path / "run", report=seen.append)
 
-    assert [row["epoch"] for row in run.history] == list(range(8))
+    assert [row["epoch"] for row in run.history] == list(range(1, 9))
     assert run.history == tuple(seen)
     assert run.history[-1]["train_loss"] < 0.8 * run.history[0]["train_loss"]
     best = max(row["validation_accuracy"] for row in run.history)
@@ -101,6 +101,35 @@ def test_a_run_of_another_recipe_is_not_overwritten(tmp_path):
 
     with pytest.raises(ValueError, match=r"another recipe.*recipe\.learning_rate is 0\.02"):
         train(tiny_recipe("gru", epochs=1, learning_rate=0.5), tiny_task(), tmp_path)
+    with pytest.raises(ValueError, match=r"another folder \(--run FOLDER\), or delete"):
+        train(tiny_recipe("rra", epochs=1), tiny_task(), tmp_path)
+
+
+def test_nothing_is_written_before_the_model_can_be_built(tmp_path):
+    recipe = tiny_recipe("rra")
+    wrong = dataclasses.replace(recipe.model, options={"windo": 5})
+
+    with pytest.raises(ValueError, match="does not take the option 'windo'"):
+        train(dataclasses.replace(recipe, model=wrong), tiny_task(), tmp_path / "run")
+    with pytest.raises(ValueError, match="found no word"):
+        train(dataclasses.replace(recipe, minimum_count=999), tiny_task(), tmp_path / "run")
+
+    assert not (tmp_path / "run").exists()
+    train(dataclasses.replace(recipe, epochs=1), tiny_task(), tmp_path / "run")
+
+
+def test_words_are_prepared_with_progress(tmp_path, monkeypatch):
+    monkeypatch.setattr("attnviz.training.data.TOLD", 50)
+    told, steps = [], []
+
+    train(
+        tiny_recipe("gru", epochs=1), tiny_task(), tmp_path,
+        preparing=lambda *at: told.append(at), progress=lambda *at: steps.append(at),
+    )  # fmt: skip
+
+    whole = 2 * 83 + 23  # the training texts are read twice
+    assert told == [(50, whole), (100, whole), (150, whole), (whole, whole)]
+    assert steps == [(done, 5) for done in range(6)]
 
 
 def test_damaged_and_missing_runs_are_named(tmp_path):
