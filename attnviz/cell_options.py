@@ -52,6 +52,8 @@ def cell_options(
             raise ValueError(
                 f"The {name} cell's option {option} is {_spelled(taken[option])}, got {value!r}."
             )
+        if isinstance(value, int) and not _fits(value, taken[option], exactly=True):
+            options[option] = float(value)
     if own:
         changed = {option: options.pop(option) for option in set(own) & set(options)}
         options["options"] = replace(cells.LARNNOptions.preset(str(preset)), **changed)
@@ -65,12 +67,13 @@ def _hints(of: Any) -> dict[str, Any]:  # noqa: ANN401  (a class)
     return {name: hint for name, hint in hints.items() if name != "return"}
 
 
-def _fits(value: object, hint: Any) -> bool:  # noqa: ANN401  (a type as it is written)
+def _fits(value: object, hint: Any, *, exactly: bool = False) -> bool:  # noqa: ANN401  (a type)
+    """Whether a value is of a type; a whole number is also one of numbers, but not exactly."""
     if typing.get_origin(hint) in (Union, types.UnionType):
-        return any(_fits(value, one) for one in typing.get_args(hint))
+        return any(_fits(value, one, exactly=exactly) for one in typing.get_args(hint))
     if typing.get_origin(hint) is Literal:
         return any(value == one and type(value) is type(one) for one in typing.get_args(hint))
-    if hint is float:
+    if hint is float and not exactly:
         return isinstance(value, (int, float)) and not isinstance(value, bool)
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)

@@ -186,10 +186,12 @@ class TraceWriter:
         asked, found = noted(self.plan), dict(layout.plan)
         new = {**asked, "half": self.half, **self._attributes}
         old = {**found, "half": layout.half, **layout.attributes}
-        # Digests say nothing to a reader, and where texts differ so does the plan.
+        # Digests say nothing to a reader, and where texts differ so does all else.
         differences = [said for name, said in _OTHER.items() if new.get(name) != old.get(name)]
-        if not differences:
-            differences = _differences(new, old)
+        same_plan = new.pop("plan") == old.pop("plan", None)
+        differences = differences or _differences(new, old)
+        if not (differences or same_plan):
+            differences = ["with other names or lengths of its sequences"]
         if differences:
             raise ValueError(
                 f"{self.path} exists as another recording: {'; '.join(differences)}. Choose "

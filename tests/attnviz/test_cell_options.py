@@ -46,4 +46,4 @@ def test_options_become_what_the_layer_takes():
 def test_the_options_of_every_recipe_are_taken(name):
     for recipe in (default_recipe(name), adding_recipe(name)):
         assert isinstance(make_layer(recipe.model), CELLS[name])
-    assert make_layer(ModelSettings(name, hidden_size=3, outputs=2, input_size=2))
+    assert make_layer(ModelSettings(name, hidden_size=4, outputs=2, input_size=2))
