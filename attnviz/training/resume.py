@@ -150,7 +150,7 @@ class ExactResume(Callback):
     def _stop_if_asked(self) -> None:
         if self.stop.asked is not None:
             self.stop.say(f"A checkpoint is written at step {self.step:,} of {self.steps:,}.")
-            raise KeyboardInterrupt
+            self.stop.grant()
 
     def _spent(self) -> float:
         return self.seconds + time.perf_counter() - self._since

@@ -135,22 +135,24 @@ def train(
         progress=progress,
         stop=StopRequest(said),
     )
-    if (left := recipe.epochs - data.epoch) > 0:
+    if (left := recipe.epochs - data.epoch) <= 0:
+        said("This run is finished: nothing is left to train.")
+    else:
         if resume.step:
             said(f"Resuming at step {resume.step:,} of {resume.steps:,}.")
         if progress is not None:
             progress(resume.step, resume.steps)
-        _fit(_trainer(recipe, left, resume), learner_for(model, recipe), data, resume)
+        _fit(learner_for(model, recipe), data, resume, epochs=left)
     _write_history(folder / "history.csv", resume.history)
     return Run(folder, recipe, tuple(resume.history))
 
 
-def _fit(trainer: Trainer, learner: Learner, data: ResumableData, resume: ExactResume) -> None:
+def _fit(learner: Learner, data: ResumableData, resume: ExactResume, *, epochs: int) -> None:
     """Trains, and passes on what stops it."""
     try:
         with resume.stop.restoring(), _quiet_lightning():
-            trainer.fit(learner, data)
-    except SystemExit:  # what Lightning makes of a KeyboardInterrupt
+            _trainer(data.recipe, epochs, resume).fit(learner, data)
+    except (SystemExit, KeyboardInterrupt):  # Lightning makes the first of the second
         if not resume.interrupted:
             raise
         resume.stop.obey()

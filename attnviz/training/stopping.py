@@ -24,6 +24,7 @@ class StopRequest:
     def __init__(self, say: Callable[[str], None]) -> None:
         self.say = say
         self.asked: int | None = None
+        self.granted = False
 
     @contextmanager
     def restoring(self) -> Iterator[None]:
@@ -46,6 +47,11 @@ class StopRequest:
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._hear)
 
+    def grant(self) -> None:
+        """Ends the training; what comes after is not disturbed by further signals."""
+        self.granted = True
+        raise KeyboardInterrupt
+
     def obey(self) -> None:
         """Passes the signal on to whoever handled it before; after `restoring`."""
         if self.asked == signal.SIGTERM:
@@ -54,7 +60,9 @@ class StopRequest:
         raise KeyboardInterrupt
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
+        if self.granted:
+            return
         if self.asked is not None:
-            raise KeyboardInterrupt
+            self.grant()
         self.asked = number
         self.say("Stopping as soon as a checkpoint is written; once more stops at once.")
