@@ -80,8 +80,12 @@ class LineStrip:
 
     def draw(self, ax: Axes, first: int, last: int) -> None:
         """Draws the timesteps from `first` up to, not including, `last`."""
+        marker = "." if last - first == 1 else None  # a line of one point is not to be seen
         for index, line in enumerate(self.values):
-            ax.plot(np.arange(last - first), line[first:last], color=f"C{index}", linewidth=0.9)
+            ax.plot(
+                np.arange(last - first), line[first:last], color=f"C{index}", linewidth=0.9,
+                marker=marker,
+            )  # fmt: skip
         if self.reference is not None:
             ax.axhline(self.reference, color="C0", linewidth=0.5, linestyle=":")
         ax.set_ylim(*self.limits)
