@@ -1,8 +1,10 @@
 """One plot a file: a trace in, a figure out. Plots draw statistics and compute nothing."""
 
 from attnviz.plots.contribution import plot_contribution
+from attnviz.plots.exit_routes import plot_exit_routes
 from attnviz.plots.feature_attention import plot_feature_attention
 from attnviz.plots.gate_attention import plot_gate_attention
+from attnviz.plots.gradient_flow import plot_gradient_flow
 from attnviz.plots.heatmap import plot_heatmap
 from attnviz.plots.kinds import KINDS, PlotKind
 from attnviz.plots.lag_kernel import plot_lag_kernel
@@ -10,6 +12,7 @@ from attnviz.plots.numbers import provenance_of, save_numbers
 from attnviz.plots.options import PlotOptions
 from attnviz.plots.path_classes import plot_path_classes
 from attnviz.plots.saving import read_provenance, save_figure
+from attnviz.plots.shortcut import plot_shortcut
 from attnviz.plots.styling import COLUMN, PAGE, style
 from attnviz.plots.text_view import plot_text
 from attnviz.plots.vanishing import plot_vanishing
@@ -21,11 +24,14 @@ __all__ = [
     "PlotKind",
     "PlotOptions",
     "plot_contribution",
+    "plot_exit_routes",
     "plot_feature_attention",
     "plot_gate_attention",
+    "plot_gradient_flow",
     "plot_heatmap",
     "plot_lag_kernel",
     "plot_path_classes",
+    "plot_shortcut",
     "plot_text",
     "plot_vanishing",
     "provenance_of",
