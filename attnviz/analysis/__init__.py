@@ -22,6 +22,15 @@ from attnviz.analysis.gates import (
     gate_attention_parts,
     gate_attention_residual,
 )
+from attnviz.analysis.influence import (
+    influence_half_life,
+    influence_map,
+    influence_mass_beyond,
+    influence_mean_lag,
+    influence_median_lag,
+    influence_share,
+)
+from attnviz.analysis.influence_profile import influence_profile, saturation_ratio
 from attnviz.analysis.kernel import age_kernel, lag_kernel
 from attnviz.analysis.prediction import Outcome, outcome
 from attnviz.analysis.reduce import bin_means, choose_head, head_mean
@@ -54,6 +63,13 @@ __all__ = [
     "gate_attention_parts",
     "gate_attention_residual",
     "head_mean",
+    "influence_half_life",
+    "influence_map",
+    "influence_mass_beyond",
+    "influence_mean_lag",
+    "influence_median_lag",
+    "influence_profile",
+    "influence_share",
     "lag_kernel",
     "mass_beyond",
     "mass_on_initial",
@@ -63,6 +79,7 @@ __all__ = [
     "outcome",
     "prediction_change",
     "recorded_scores",
+    "saturation_ratio",
     "sequence_blocks",
     "token_score",
     "top_features",
