@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from attnviz.foreign import from_arrays, from_square
+    from attnviz.influence import Sequences, linear_influence, replacement_influence
     from attnviz.models import ModelSettings, SequenceModel, build_model
     from attnviz.plots import (
         plot_contribution,
         plot_feature_attention,
         plot_gate_attention,
         plot_heatmap,
+        plot_influence,
+        plot_influence_map,
         plot_lag_kernel,
         plot_text,
         save_figure,
@@ -29,12 +32,15 @@ if TYPE_CHECKING:
 # Where each public name lives.
 _HOMES = {
     "attnviz.foreign": ["from_arrays", "from_square"],
+    "attnviz.influence": ["Sequences", "linear_influence", "replacement_influence"],
     "attnviz.models": ["ModelSettings", "SequenceModel", "build_model"],
     "attnviz.plots": [
         "plot_contribution",
         "plot_feature_attention",
         "plot_gate_attention",
         "plot_heatmap",
+        "plot_influence",
+        "plot_influence_map",
         "plot_lag_kernel",
         "plot_text",
         "save_figure",
@@ -46,7 +52,7 @@ _HOMES = {
     "attnviz.trace": ["Trace", "TraceFormatError", "layer_groups", "signal", "tokens"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-_NEEDS_TORCH = ("attnviz.models", "attnviz.pretrained", "attnviz.recording")
+_NEEDS_TORCH = ("attnviz.influence", "attnviz.models", "attnviz.pretrained", "attnviz.recording")
 
 __version__ = version("attnviz")
 
@@ -54,6 +60,7 @@ __all__ = [
     "ModelSettings",
     "Recording",
     "SequenceModel",
+    "Sequences",
     "Texts",
     "Trace",
     "TraceFormatError",
@@ -62,6 +69,7 @@ __all__ = [
     "from_arrays",
     "from_square",
     "layer_groups",
+    "linear_influence",
     "load_model",
     "open_trace",
     "pack_trace",
@@ -69,10 +77,13 @@ __all__ = [
     "plot_feature_attention",
     "plot_gate_attention",
     "plot_heatmap",
+    "plot_influence",
+    "plot_influence_map",
     "plot_lag_kernel",
     "plot_text",
     "record",
     "record_texts",
+    "replacement_influence",
     "save_figure",
     "save_trace",
     "shipped_models",

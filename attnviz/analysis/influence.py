@@ -45,7 +45,7 @@ def influence_map(influence: xr.Dataset) -> Statistic:
     return Statistic(
         "linearised influence" if linear else "influence",
         influence["influence"],
-        str(influence.attrs["unit"]).replace("half ", "") if linear else influence.attrs["unit"],
+        str(influence.attrs["unit"]),
         bounds=(0.0, np.inf),
         symbol="E²" if linear else "V",
         uncertainty=influence.get("standard_error"),
@@ -71,7 +71,7 @@ def influence_share(influence: xr.Dataset) -> Statistic:
     """
     needs_influence(influence, "influence_share")
     return Statistic(
-        "share of influence",
+        "influence",
         _shares(influence),
         "share",
         bounds=(0.0, 1.0),

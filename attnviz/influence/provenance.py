@@ -28,7 +28,7 @@ def described(model: Model, measurement: Measurement, *, draws: int, seed: int) 
         "model": name,
         "mode": "eval",
         "of": "state" if state else "margin",
-        "unit": "half squared standard deviations, summed over units" if state else "logits²",
+        "unit": "squared standard deviations, summed over units" if state else "logits²",
         "draws": draws,
         "seed": seed,
         "reference_sequences": len(rows),

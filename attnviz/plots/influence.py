@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from attnviz.analysis import influence_profile
 from attnviz.plots.figures import PaperFigure, new_figure
@@ -20,11 +20,12 @@ from attnviz.plots.headings import (
     heading_height,
 )
 from attnviz.plots.lettering import drawable
-from attnviz.plots.styling import PAGE, style
+from attnviz.plots.styling import LABEL_SIZE, PAGE, style
 
 __all__ = ["plot_influence"]
 
-_LEFT, _BETWEEN, _HEIGHT, _BELOW, _KEY = 0.5, 0.55, 2.1, 0.34, 0.13  # inches
+_LEFT, _BETWEEN, _HEIGHT, _BELOW, _KEY = 0.48, 0.5, 2.0, 0.36, 0.13  # inches
+_TITLE, _FEW = 0.2, 10
 
 
 def plot_influence(
@@ -95,11 +96,11 @@ def _draw(
     )
     top, foot = heading_height(heading, PAGE), footer_height(heading, PAGE)
     keys = _KEY * len(profiles)
-    figure = new_figure(PAGE, top + keys + _HEIGHT + _BELOW + foot + MARGIN)
+    figure = new_figure(PAGE, top + keys + _TITLE + _HEIGHT + _BELOW + foot)
     draw_heading(figure, heading)
-    width = (PAGE - 2 * _LEFT - _BETWEEN / 2 - MARGIN) / 2
+    width = (PAGE - _LEFT - _BETWEEN - MARGIN) / 2
     axes = [
-        axes_at(figure, left, top + keys + 0.06, width, _HEIGHT)
+        axes_at(figure, left, top + keys + _TITLE, width, _HEIGHT)
         for left in (_LEFT, _LEFT + width + _BETWEEN)
     ]
     lines = [
@@ -112,8 +113,10 @@ def _draw(
     for ax in axes:
         _scale(ax, logarithmic, logarithmic_lags)
     _mark_floor(axes[0], profiles)
-    axes[0].set_ylabel(_axis_name(profiles, of))
-    axes[1].set_ylabel("share of the influence from all reachable lags")
+    names = _axis_name(profiles, of), "share of the influence from all reachable lags"
+    for ax, name in zip(axes, names, strict=True):
+        ax.set_title(name, loc="left", fontsize=LABEL_SIZE, pad=3)
+        ax.set_ylabel("influence" if ax is axes[0] else "share", labelpad=2)
     _write_keys(figure, lines[0], profiles, top / figure.get_figheight())
     return figure
 
@@ -135,9 +138,13 @@ def _scale(ax: Axes, logarithmic: bool, logarithmic_lags: bool) -> None:
         ax.set_yscale("log", nonpositive="mask")
         # An interval that ends at nothing must not stretch the axis.
         ax.set_ylim(bottom=float(seen[seen > 0].min()) / 2)
+        decades = np.log10(ax.get_ylim()[1] / ax.get_ylim()[0])
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 3 else (1,)))
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.yaxis.set_minor_locator(NullLocator())
     else:
         ax.set_ylim(bottom=0)
-    ax.set_xlabel("lag (timesteps back, 0 = the input of the timestep itself)")
+    ax.set_xlabel("lag (timesteps back; 0 = the timestep's own input)", labelpad=2)
     if logarithmic_lags:
         ax.set_xscale("symlog", linthresh=1, linscale=0.3)
         ax.set_xlim(left=-0.05)
@@ -169,7 +176,7 @@ def _write_keys(
 
 def _key(name: str, profile: xr.Dataset) -> str:
     kind = ", linearised" if profile.attrs["kind"] == "linear" else ""
-    beyond = f"beyond lag {profile.attrs['beyond']} {_within(profile, 'mass_beyond', '.2f')}"
+    beyond = f"{_within(profile, 'mass_beyond', '.2f')} beyond lag {profile.attrs['beyond']}"
     parts = [
         f"median lag {_within(profile, 'median_lag', '.0f')}",
         f"mean lag {_within(profile, 'mean_lag', '.1f')}",
@@ -189,27 +196,27 @@ def _within(profile: xr.Dataset, name: str, form: str) -> str:
 
 
 def _subtitle(profiles: Mapping[str, xr.Dataset]) -> str:
-    counts = {
-        f"{p.attrs['sequences']} {_plural(p.attrs['sequences'], 'sequence')}, "
-        f"{p.attrs['timesteps']} {_plural(p.attrs['timesteps'], 'timestep')} that reach so far"
-        for p in profiles.values()
-    }
-    return " · ".join(sorted(counts))
+    first = next(iter(profiles.values()))
+    counts = {(int(p.attrs["sequences"]), int(p.attrs["timesteps"])) for p in profiles.values()}
+    told = [
+        f"{_counted(sequences, 'sequence')}, {_counted(timesteps, 'timestep')}"
+        for sequences, timesteps in sorted(counts)
+    ]
+    return f"{' or '.join(told)} with at least {int(first['lag'].max())} timesteps before"
 
 
 def _notes(profiles: Mapping[str, xr.Dataset]) -> list[str]:
-    first = next(iter(profiles.values())).attrs
-    notes = []
-    if all(p.attrs["sequences"] == 1 for p in profiles.values()):
-        notes.append("A single sequence: no intervals over sequences.")
-    else:
-        notes.append(
-            f"Bands and brackets: {100 * first['level']:g} % intervals over sequences (bootstrap)."
-        )
+    level = next(iter(profiles.values())).attrs["level"]
+    fewest = min(int(profile.attrs["sequences"]) for profile in profiles.values())
+    notes = [f"Bands and brackets: {100 * level:g} % intervals over sequences (bootstrap)."]
+    if fewest == 1:
+        notes = ["A single sequence has no interval over sequences."]
+    elif fewest < _FEW:
+        notes[0] += f" With {fewest} sequences they are too narrow."
     if any(p.attrs["kind"] == "linear" for p in profiles.values()):
         notes.append("Dashed: linearised influence, what the gradient alone would say.")
     errors = [f"{name} {_error(profile)}" for name, profile in profiles.items()]
-    notes.append(f"Standard error of the estimator, of the value: {'; '.join(errors)}.")
+    notes.append(f"Standard error of the estimator, median over lags: {'; '.join(errors)}.")
     return notes
 
 
@@ -217,16 +224,16 @@ def _error(profile: xr.Dataset) -> str:
     attrs = profile.attrs
     if "influence_error" not in profile:
         return "none (exact)"
-    draws = f"{attrs['draws']} {_plural(attrs['draws'], str(attrs['estimator']).rstrip('s'))}"
+    draws = _counted(int(attrs["draws"]), str(attrs["estimator"]).rstrip("s"))
     ratio = (profile["influence_error"] / profile["influence"]).values
     if not np.isfinite(ratio).any():
         return f"not known ({draws})"
-    return f"{100 * float(np.nanmedian(ratio)):.2g} % at the median lag drawn ({draws})"
+    return f"{100 * float(np.nanmedian(ratio)):.2g} % ({draws})"
 
 
 def _axis_name(profiles: Mapping[str, xr.Dataset], of: str) -> str:
     symbols = sorted({"E²" if p.attrs["kind"] == "linear" else "V" for p in profiles.values()})
-    unit = "logits²" if of == "margin" else "squared standard deviations, over units"
+    unit = "logits²" if of == "margin" else "squared standard deviations, summed over units"
     return f"influence {' and '.join(reversed(symbols))} ({unit})"
 
 
@@ -234,5 +241,5 @@ def _target(of: str) -> str:
     return {"state": "state", "margin": "margin between the classes"}[of]
 
 
-def _plural(count: int, word: str) -> str:
-    return word if count == 1 else f"{word}s"
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"

@@ -148,7 +148,7 @@ def influence_map_numbers(
 def _notes(influence: xr.Dataset, statistic: Statistic, sequence: int, longest: int) -> list[str]:
     notes = []
     furthest = int(influence["timestep"].values[sequence].max())
-    if furthest > longest and statistic.name == "share of influence":
+    if furthest > longest and statistic.unit == "share":
         notes.append(
             f"Shares are of the influence from all lags, up to {furthest}; those shown need not "
             "sum to one."
