@@ -90,13 +90,14 @@ def _estimate(
 ) -> Estimate:
     timesteps = measurement.timesteps[sequence]
     units = len(measurement.reference.scale)
+    generator = measurement.generator(sequence)
     draws = sizes.drawn or units  # exact: one product for each unit, added up
     found = np.zeros((timesteps[-1] + 1, sizes.drawn or 1, len(timesteps)))
     for at in range(0, len(timesteps) * draws, sizes.rows):
         row = torch.arange(at, min(at + sizes.rows, len(timesteps) * draws))
         place, draw = row // draws, row % draws
         if sizes.drawn:
-            signs = torch.randint(2, (len(row), units), generator=measurement.generator)
+            signs = torch.randint(2, (len(row), units), generator=generator)
             probe = 2.0 * signs - 1.0
         else:
             probe = torch.nn.functional.one_hot(draw, units).double()

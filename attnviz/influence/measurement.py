@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -52,7 +53,7 @@ class Measurement:
         reference: What is usual.
         timesteps: From where to look back, for each sequence, in order.
         classes: The class of each sequence whose margin is followed, or None for the state.
-        generator: For what is drawn.
+        seed: For what is drawn.
     """
 
     read: Reader
@@ -60,7 +61,12 @@ class Measurement:
     reference: Reference
     timesteps: list[list[int]]
     classes: list[int] | None
-    generator: torch.Generator
+    seed: int
+
+    def generator(self, sequence: int) -> torch.Generator:
+        """For the draws of one sequence, whatever the others are."""
+        mixed = np.random.SeedSequence((self.seed, sequence)).generate_state(1)
+        return torch.Generator().manual_seed(int(mixed[0]))
 
     def observe(
         self, x: Float[Tensor, "batch time feature"], sequence: int
@@ -95,7 +101,6 @@ def measuring(
         ValueError: If the model is not causal, or inputs, reference, timesteps or classes do not
             fit.
     """
-    generator = torch.Generator().manual_seed(seed)
     read = make_reader(model, logits=margin is not None)
     with_features = features_of(model, inputs, role="inputs")
     usual = features_of(model, reference, role="reference")
@@ -108,13 +113,13 @@ def measuring(
         )
     timesteps = [_chosen(at, len(row), number) for number, row in enumerate(with_features.rows)]
     with undisturbed(model, first.device):
-        check_causal(read, max(with_features.rows, key=len), generator)
+        check_causal(read, max(with_features.rows, key=len))
         if margin is None:
             scale, classes = unit_scale(read, usual.rows, at_once=rows), None
         else:
             scale, classes = first.new_ones(1), _classes(read, with_features, margin)
         yield Measurement(
-            read, with_features, Reference(usual.rows, scale), timesteps, classes, generator
+            read, with_features, Reference(usual.rows, scale), timesteps, classes, seed
         )
 
 

@@ -24,7 +24,7 @@ class Reference:
     scale: Float[Tensor, "unit"]
 
     @property
-    def pool(self) -> Float[Tensor, "draw feature"]:
+    def pool(self) -> Float[Tensor, "candidate feature"]:
         """The inputs of all timesteps of all sequences, to draw replacements from."""
         return torch.cat(self.rows)
 
@@ -65,7 +65,7 @@ def unit_scale(
     return spread
 
 
-def input_root(pool: Float[Tensor, "draw feature"]) -> Float[Tensor, "feature root"]:
+def input_root(pool: Float[Tensor, "candidate feature"]) -> Float[Tensor, "feature root"]:
     """A root R of the inputs' covariance, Σ = R Rᵀ, in float64.
 
     Arguments:

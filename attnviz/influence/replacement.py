@@ -89,13 +89,13 @@ def replacement_influence(
 
 @torch.no_grad()
 def _samples(
-    measurement: Measurement, sequence: int, pool: Float[Tensor, "draw feature"], sizes: Sizes
+    measurement: Measurement, sequence: int, pool: Float[Tensor, "candidate feature"], sizes: Sizes
 ) -> Float[np.ndarray, "source draw time"]:
     """½‖S⁻¹Δh‖² for each replaced input, replacement and chosen timestep."""
     timesteps = measurement.timesteps[sequence]
     x = measurement.inputs.rows[sequence][: timesteps[-1] + 1]
     count = len(x) * sizes.drawn
-    drawn = torch.randint(len(pool), (count,), generator=measurement.generator)
+    drawn = torch.randint(len(pool), (count,), generator=measurement.generator(sequence))
     found = np.empty((count, len(timesteps)))
     for at in range(0, count, sizes.rows):
         new = pool[drawn[at : at + sizes.rows].to(pool.device)]
