@@ -8,7 +8,7 @@ from typing import TypeGuard
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from attnviz.analysis.statistic import Statistic
 
@@ -207,14 +207,14 @@ def half_life(curve: Float[np.ndarray, "*shape lag"]) -> Float[np.ndarray, "*sha
     peak = known.argmax(axis=-1)[..., None]
     half = np.take_along_axis(known, peak, axis=-1) / 2
     lags = np.arange(curve.shape[-1])
-    below: Bool[np.ndarray, "*shape lag"] = (known <= half) & (lags > peak) & ~np.isnan(curve)
-    first = below.argmax(axis=-1)[..., None]
-    tiny = np.finfo(np.float64).tiny
-    after = np.maximum(np.take_along_axis(known, first, axis=-1), tiny)
-    before = np.maximum(np.take_along_axis(known, np.maximum(first - 1, 0), axis=-1), tiny)
+    below = (known <= half) & (lags > peak) & ~np.isnan(curve)
     halves = below.any(axis=-1, keepdims=True) & (half > 0)
-    step = np.log(np.where(halves, before / after, np.e))
-    part = np.log(np.where(halves, before / np.maximum(half, tiny), 1.0)) / step
+    first = below.argmax(axis=-1)[..., None]  # 0 where there is none
+    logs = np.log(np.maximum(known, np.finfo(np.float64).tiny))
+    after = np.take_along_axis(logs, first, axis=-1)
+    before = np.take_along_axis(logs, np.maximum(first - 1, 0), axis=-1)
+    target = np.log(np.where(halves, half, 1.0))
+    part = (before - target) / np.where(halves, before - after, 1.0)
     return np.where(halves, first - 1 - peak + part, np.nan)[..., 0]
 
 
