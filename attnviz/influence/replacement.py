@@ -40,7 +40,12 @@ def replacement_influence(
 
     The model runs in eval mode; its modes, running statistics, gradients and torch's random state
     are left as they were. Every sequence is cut to its length beforehand, so padding is never
-    read. The samples of a sequence take 8·T·m bytes a chosen timestep.
+    read. Hooks and edits on the model act as in any call. The samples of a sequence take 8·T·m
+    bytes a chosen timestep.
+
+    Squares are skewed: with few replacements, intervals from the standard error are too narrow. In
+    a test with a nominal .95 they covered .82 with 20 replacements, at the worst lag, and above
+    .90 with 80.
 
     Arguments:
         model: A `SequenceModel`, a layer of `cells` or of torch, or any causal module or function

@@ -156,10 +156,14 @@ def _scale(ax: Axes, logarithmic: bool, logarithmic_lags: bool) -> None:
 
 
 def _mark_floor(ax: Axes, profiles: Mapping[str, xr.Dataset]) -> None:
-    floors = [float(profile.attrs.get("rounding_floor", np.nan)) for profile in profiles.values()]
-    highest = float(np.nanmax([0.0, *floors]))
+    highest = _floor(profiles)
     if highest > ax.get_ylim()[0] and highest > 0:
         ax.axhline(highest, color="0.5", linewidth=0.6, linestyle=":", gid="rounding floor")
+
+
+def _floor(profiles: Mapping[str, xr.Dataset]) -> float:
+    floors = [float(profile.attrs.get("rounding_floor", np.nan)) for profile in profiles.values()]
+    return float(np.nanmax([0.0, *floors]))
 
 
 def _write_keys(
@@ -215,6 +219,8 @@ def _notes(profiles: Mapping[str, xr.Dataset]) -> list[str]:
         notes[0] += f" With {fewest} sequences they are too narrow."
     if any(p.attrs["kind"] == "linear" for p in profiles.values()):
         notes.append("Dashed: linearised influence, what the gradient alone would say.")
+    if _floor(profiles) > 0:
+        notes.append(f"Values up to {_floor(profiles):.1g} are rounding; dotted where it shows.")
     errors = [f"{name} {_error(profile)}" for name, profile in profiles.items()]
     notes.append(f"Standard error of the estimator, median over lags: {'; '.join(errors)}.")
     return notes

@@ -240,6 +240,16 @@ def test_nothing_of_the_model_changes():
     assert all(value.grad is None for value in model.parameters())
 
 
+def test_single_precision_is_near_double_and_passes_for_causal():
+    model, x, reference = nn.LSTM(FEATURES, 4), inputs(1, 200), inputs(2, 50)
+
+    exact = replacement_influence(model, x, reference=reference, at="last", replacements=4)
+    found = replacement_influence(model.float(), x, reference=reference, at="last", replacements=4)
+
+    assert_allclose(found["influence"], exact["influence"], rtol=1e-3, atol=1e-10)
+    assert next(model.parameters()).dtype == torch.float32
+
+
 def text_model():
     words = ("<pad>", "<unk>", "a", "film", "good", "bad", "not")
     model = SequenceModel(
