@@ -66,9 +66,9 @@ def replacement_influence(
         `(sequence, time, lag)`, never negative; lag 0 is the input of the timestep itself. NaN at
         lags that reach before the first timestep and where `timestep` is −1. Further
         `share_standard_error`, `timestep(sequence, time)`, `length(sequence)` and, of texts,
-        `token(sequence, source)`. The attributes say how the numbers were made; `rounding_floor`
-        is the highest value found where there can be none, at timesteps before the replaced one
-        (NaN where none was looked at).
+        `token(sequence, source)`. The attributes say how the numbers were made; values near
+        `rounding_floor` or below are rounding: what one step in the last place of every unit would give,
+        or the highest value found at timesteps before the replaced one, where there can be none.
 
     Raises:
         TypeError: If the model cannot read such inputs.
@@ -82,10 +82,10 @@ def replacement_influence(
         model, inputs, reference, at=at, margin=margin, rows=rows, seed=seed
     ) as measurement:
         pool = measurement.reference.pool
-        estimates, floor = [], np.nan
+        estimates, floor = [], 0.0
         for sequence, timesteps in enumerate(measurement.timesteps):
-            samples = _samples(measurement, sequence, pool, sizes)
-            floor = float(np.fmax(floor, _spurious(samples, timesteps)))
+            samples, step = _samples(measurement, sequence, pool, sizes)
+            floor = max(floor, step, _spurious(samples, timesteps))
             estimates.append(estimate(samples, timesteps))
         attributes = described(model, measurement, draws=replacements, seed=seed)
     attributes |= {"kind": "replacement", "estimator": "replacements", "rounding_floor": floor}
@@ -95,8 +95,8 @@ def replacement_influence(
 @torch.no_grad()
 def _samples(
     measurement: Measurement, sequence: int, pool: Float[Tensor, "candidate feature"], sizes: Sizes
-) -> Float[np.ndarray, "source draw time"]:
-    """½‖S⁻¹Δh‖² for each replaced input, replacement and chosen timestep."""
+) -> tuple[Float[np.ndarray, "source draw time"], float]:
+    """½‖S⁻¹Δh‖² for each replaced input, draw and chosen timestep; and for a rounding step."""
     timesteps = measurement.timesteps[sequence]
     x = measurement.inputs.rows[sequence][: timesteps[-1] + 1]
     count = len(x) * sizes.drawn
@@ -111,10 +111,11 @@ def _samples(
         seen = measurement.observe(batch, sequence)[:, timesteps].double()
         squared = (seen[1:] - seen[0]).square().sum(dim=-1) / 2
         found[at : at + len(new)] = squared.cpu().numpy()
-    return found.reshape(len(x), sizes.drawn, len(timesteps))
+    step = (seen[0] * torch.finfo(x.dtype).eps).square().sum(dim=-1) / 2
+    return found.reshape(len(x), sizes.drawn, len(timesteps)), float(step.max())
 
 
 def _spurious(samples: Float[np.ndarray, "source draw time"], timesteps: list[int]) -> float:
     """The highest sample at a timestep before the replaced one: rounding, or nothing."""
     after = np.arange(len(samples))[:, None] > np.array(timesteps)
-    return float(samples.max(axis=1)[after].max()) if after.any() else np.nan
+    return float(samples.max(axis=1)[after].max(initial=0.0))

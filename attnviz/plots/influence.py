@@ -24,7 +24,7 @@ from attnviz.plots.styling import LABEL_SIZE, PAGE, style
 
 __all__ = ["plot_influence"]
 
-_LEFT, _BETWEEN, _HEIGHT, _BELOW, _KEY = 0.48, 0.5, 2.0, 0.36, 0.13  # inches
+_LEFT, _BETWEEN, _HEIGHT, _BELOW, _KEY = 0.38, 0.42, 2.0, 0.36, 0.13  # inches
 _TITLE, _FEW = 0.2, 10
 
 
@@ -115,8 +115,7 @@ def _draw(
     _mark_floor(axes[0], profiles)
     names = _axis_name(profiles, of), "share of the influence from all reachable lags"
     for ax, name in zip(axes, names, strict=True):
-        ax.set_title(name, loc="left", fontsize=LABEL_SIZE, pad=3)
-        ax.set_ylabel("influence" if ax is axes[0] else "share", labelpad=2)
+        ax.set_title(name, loc="left", fontsize=LABEL_SIZE, pad=3)  # names the vertical axis
     _write_keys(figure, lines[0], profiles, top / figure.get_figheight())
     return figure
 
@@ -139,9 +138,10 @@ def _scale(ax: Axes, logarithmic: bool, logarithmic_lags: bool) -> None:
         # An interval that ends at nothing must not stretch the axis.
         ax.set_ylim(bottom=float(seen[seen > 0].min()) / 2)
         decades = np.log10(ax.get_ylim()[1] / ax.get_ylim()[0])
-        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 3 else (1,)))
-        ax.yaxis.set_major_formatter("{x:g}")
-        ax.yaxis.set_minor_locator(NullLocator())
+        if decades < 3:  # few enough powers of ten to number what lies between
+            ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            ax.yaxis.set_major_formatter("{x:g}")
+            ax.yaxis.set_minor_locator(NullLocator())
     else:
         ax.set_ylim(bottom=0)
     ax.set_xlabel("lag (timesteps back; 0 = the timestep's own input)", labelpad=2)
@@ -220,7 +220,7 @@ def _notes(profiles: Mapping[str, xr.Dataset]) -> list[str]:
     if any(p.attrs["kind"] == "linear" for p in profiles.values()):
         notes.append("Dashed: linearised influence, what the gradient alone would say.")
     if _floor(profiles) > 0:
-        notes.append(f"Values up to {_floor(profiles):.1g} are rounding; dotted where it shows.")
+        notes.append(f"Values near {_floor(profiles):.1g} or below are rounding (dotted).")
     errors = [f"{name} {_error(profile)}" for name, profile in profiles.items()]
     notes.append(f"Standard error of the estimator, median over lags: {'; '.join(errors)}.")
     return notes

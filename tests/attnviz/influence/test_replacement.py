@@ -248,6 +248,11 @@ def test_single_precision_is_near_double_and_passes_for_causal():
 
     assert_allclose(found["influence"], exact["influence"], rtol=1e-3, atol=1e-10)
     assert next(model.parameters()).dtype == torch.float32
+    states = model(x[0, :, None].float())[0][-1, 0].detach().double() / scale_of(
+        lambda x: model(x.transpose(0, 1))[0].transpose(0, 1), reference.float()
+    )
+    step = 0.5 * float((2.0**-23 * states).square().sum())
+    assert_allclose(found.attrs["rounding_floor"], step, rtol=1e-4)
 
 
 def text_model():
@@ -297,7 +302,7 @@ def test_what_it_says_about_itself():
     found = replacement_influence(model, x, reference=inputs(3), replacements=2, seed=9)
     single = replacement_influence(model, x, reference=x, replacements=1, at="last")
 
-    assert found.attrs.pop("rounding_floor") < 1e-25
+    assert 0 < found.attrs.pop("rounding_floor") < 1e-25
     assert found.attrs == {
         "model": "LSTM", "mode": "eval", "of": "state", "kind": "replacement",
         "unit": "squared standard deviations, summed over units", "draws": 2, "seed": 9,
@@ -305,4 +310,3 @@ def test_what_it_says_about_itself():
         "estimator": "replacements",
     }  # fmt: skip
     assert np.isnan(single["standard_error"]).all()
-    assert np.isnan(single.attrs["rounding_floor"])

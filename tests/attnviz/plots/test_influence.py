@@ -105,7 +105,7 @@ def test_the_rounding_floor_is_marked_where_it_shows():
 
     (floor,) = floors(plot_influence(three(0.01, rounding_floor=1e-4)))
     assert floor.get_ydata()[0] == 1e-4
-    assert "up to 0.0001 are rounding" in said(plot_influence(three(rounding_floor=1e-4)))
+    assert "near 0.0001 or below are rounding" in said(plot_influence(three(rounding_floor=1e-4)))
     assert "rounding" not in said(plot_influence(three(rounding_floor=0.0)))
     assert not floors(plot_influence(three(0.9, rounding_floor=1e-4)))
     assert not floors(plot_influence(three(0.9, rounding_floor=np.nan)))
