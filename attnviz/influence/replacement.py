@@ -67,8 +67,9 @@ def replacement_influence(
         lags that reach before the first timestep and where `timestep` is −1. Further
         `share_standard_error`, `timestep(sequence, time)`, `length(sequence)` and, of texts,
         `token(sequence, source)`. The attributes say how the numbers were made; values near
-        `rounding_floor` or below are rounding: what one step in the last place of every unit would give,
-        or the highest value found at timesteps before the replaced one, where there can be none.
+        `rounding_floor` or below are rounding: what one step in the last place of every unit
+        would give, or the highest value found at timesteps before the replaced one, where there
+        can be none.
 
     Raises:
         TypeError: If the model cannot read such inputs.
