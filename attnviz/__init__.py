@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from attnviz.foreign import from_arrays, from_square
+    from attnviz.influence import Sequences, linear_influence, replacement_influence
     from attnviz.models import ModelSettings, SequenceModel, build_model
     from attnviz.opening import open_model
     from attnviz.path_classes import PathOptions, gradient_paths, text_gradient_paths
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
         plot_gate_attention,
         plot_gradient_flow,
         plot_heatmap,
+        plot_influence,
+        plot_influence_map,
         plot_lag_kernel,
         plot_path_classes,
         plot_shortcut,
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 # Where each public name lives.
 _HOMES = {
     "attnviz.foreign": ["from_arrays", "from_square"],
+    "attnviz.influence": ["Sequences", "linear_influence", "replacement_influence"],
     "attnviz.models": ["ModelSettings", "SequenceModel", "build_model"],
     "attnviz.path_classes": ["PathOptions", "gradient_paths", "text_gradient_paths"],
     "attnviz.opening": ["open_model"],
@@ -46,6 +50,8 @@ _HOMES = {
         "plot_gate_attention",
         "plot_gradient_flow",
         "plot_heatmap",
+        "plot_influence",
+        "plot_influence_map",
         "plot_lag_kernel",
         "plot_path_classes",
         "plot_shortcut",
@@ -61,6 +67,7 @@ _HOMES = {
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 _NEEDS_TORCH = (
+    "attnviz.influence",
     "attnviz.models",
     "attnviz.opening",
     "attnviz.path_classes",
@@ -75,6 +82,7 @@ __all__ = [
     "PathOptions",
     "Recording",
     "SequenceModel",
+    "Sequences",
     "Texts",
     "Trace",
     "TraceFormatError",
@@ -84,6 +92,7 @@ __all__ = [
     "from_square",
     "gradient_paths",
     "layer_groups",
+    "linear_influence",
     "load_model",
     "open_model",
     "open_trace",
@@ -94,6 +103,8 @@ __all__ = [
     "plot_gate_attention",
     "plot_gradient_flow",
     "plot_heatmap",
+    "plot_influence",
+    "plot_influence_map",
     "plot_lag_kernel",
     "plot_path_classes",
     "plot_shortcut",
@@ -101,6 +112,7 @@ __all__ = [
     "plot_vanishing",
     "record",
     "record_texts",
+    "replacement_influence",
     "save_figure",
     "save_trace",
     "shipped_models",

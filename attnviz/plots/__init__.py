@@ -6,6 +6,8 @@ from attnviz.plots.feature_attention import plot_feature_attention
 from attnviz.plots.gate_attention import plot_gate_attention
 from attnviz.plots.gradient_flow import plot_gradient_flow
 from attnviz.plots.heatmap import plot_heatmap
+from attnviz.plots.influence import plot_influence
+from attnviz.plots.influence_map import influence_map_numbers, plot_influence_map
 from attnviz.plots.kinds import KINDS, PlotKind
 from attnviz.plots.lag_kernel import plot_lag_kernel
 from attnviz.plots.numbers import provenance_of, save_numbers
@@ -23,12 +25,15 @@ __all__ = [
     "PAGE",
     "PlotKind",
     "PlotOptions",
+    "influence_map_numbers",
     "plot_contribution",
     "plot_exit_routes",
     "plot_feature_attention",
     "plot_gate_attention",
     "plot_gradient_flow",
     "plot_heatmap",
+    "plot_influence",
+    "plot_influence_map",
     "plot_lag_kernel",
     "plot_path_classes",
     "plot_shortcut",
