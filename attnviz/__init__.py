@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from attnviz.opening import open_model
     from attnviz.path_classes import PathOptions, gradient_paths, text_gradient_paths
     from attnviz.plots import (
+        plot_ablation,
         plot_contribution,
+        plot_effect_against,
         plot_exit_routes,
         plot_feature_attention,
         plot_gate_attention,
@@ -33,7 +35,15 @@ if TYPE_CHECKING:
     )
     from attnviz.pretrained import load_model, shipped_models
     from attnviz.recording import Recording, Texts, available_signals, record, record_texts
-    from attnviz.store import open_trace, pack_trace, save_trace, trace_digest
+    from attnviz.replay import ablate
+    from attnviz.store import (
+        open_effects,
+        open_trace,
+        pack_trace,
+        save_effects,
+        save_trace,
+        trace_digest,
+    )
     from attnviz.trace import Trace, TraceFormatError, layer_groups, signal, tokens
 
 # Where each public name lives.
@@ -44,7 +54,9 @@ _HOMES = {
     "attnviz.path_classes": ["PathOptions", "gradient_paths", "text_gradient_paths"],
     "attnviz.opening": ["open_model"],
     "attnviz.plots": [
+        "plot_ablation",
         "plot_contribution",
+        "plot_effect_against",
         "plot_exit_routes",
         "plot_feature_attention",
         "plot_gate_attention",
@@ -62,7 +74,15 @@ _HOMES = {
     ],
     "attnviz.pretrained": ["load_model", "shipped_models"],
     "attnviz.recording": ["Recording", "Texts", "available_signals", "record", "record_texts"],
-    "attnviz.store": ["open_trace", "pack_trace", "save_trace", "trace_digest"],
+    "attnviz.replay": ["ablate"],
+    "attnviz.store": [
+        "open_effects",
+        "open_trace",
+        "pack_trace",
+        "save_effects",
+        "save_trace",
+        "trace_digest",
+    ],
     "attnviz.trace": ["Trace", "TraceFormatError", "layer_groups", "signal", "tokens"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -73,6 +93,7 @@ _NEEDS_TORCH = (
     "attnviz.path_classes",
     "attnviz.pretrained",
     "attnviz.recording",
+    "attnviz.replay",
 )
 
 __version__ = version("attnviz")
@@ -86,6 +107,7 @@ __all__ = [
     "Texts",
     "Trace",
     "TraceFormatError",
+    "ablate",
     "available_signals",
     "build_model",
     "from_arrays",
@@ -94,10 +116,13 @@ __all__ = [
     "layer_groups",
     "linear_influence",
     "load_model",
+    "open_effects",
     "open_model",
     "open_trace",
     "pack_trace",
+    "plot_ablation",
     "plot_contribution",
+    "plot_effect_against",
     "plot_exit_routes",
     "plot_feature_attention",
     "plot_gate_attention",
@@ -113,6 +138,7 @@ __all__ = [
     "record",
     "record_texts",
     "replacement_influence",
+    "save_effects",
     "save_figure",
     "save_trace",
     "shipped_models",

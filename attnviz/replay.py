@@ -292,7 +292,7 @@ def _dataset(
     wanted = ("model", "cell", "weights_digest", "versions")
     dataset.attrs = {
         "format": "attnviz-effects/1", **{name: said[name] for name in wanted}, "level": level,
-        "method": method, "group": group, "path": "step", "mode": "eval",
+        "method": method, "group": group, "path": "step", "model_mode": "eval",
         "target": "predicted class" if texts.labels is None else "label",
     }  # fmt: skip
     return dataset

@@ -1,5 +1,6 @@
 """One plot a file: a trace in, a figure out. Plots draw statistics and compute nothing."""
 
+from attnviz.plots.ablation import plot_ablation, plot_effect_against
 from attnviz.plots.contribution import plot_contribution
 from attnviz.plots.exit_routes import plot_exit_routes
 from attnviz.plots.feature_attention import plot_feature_attention
@@ -26,7 +27,9 @@ __all__ = [
     "PlotKind",
     "PlotOptions",
     "influence_map_numbers",
+    "plot_ablation",
     "plot_contribution",
+    "plot_effect_against",
     "plot_exit_routes",
     "plot_feature_attention",
     "plot_gate_attention",
