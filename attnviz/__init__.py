@@ -10,16 +10,24 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from attnviz.foreign import from_arrays, from_square
+    from attnviz.influence import Sequences, linear_influence, replacement_influence
     from attnviz.models import ModelSettings, SequenceModel, build_model
     from attnviz.opening import open_model
     from attnviz.path_classes import PathOptions, gradient_paths, text_gradient_paths
     from attnviz.plots import (
+        plot_ablation,
         plot_contribution,
+        plot_effect_against,
+        plot_exit_routes,
         plot_feature_attention,
         plot_gate_attention,
+        plot_gradient_flow,
         plot_heatmap,
+        plot_influence,
+        plot_influence_map,
         plot_lag_kernel,
         plot_path_classes,
+        plot_shortcut,
         plot_text,
         plot_vanishing,
         save_figure,
@@ -27,22 +35,38 @@ if TYPE_CHECKING:
     )
     from attnviz.pretrained import load_model, shipped_models
     from attnviz.recording import Recording, Texts, available_signals, record, record_texts
-    from attnviz.store import open_trace, pack_trace, save_trace, trace_digest
+    from attnviz.replay import ablate
+    from attnviz.store import (
+        open_effects,
+        open_trace,
+        pack_trace,
+        save_effects,
+        save_trace,
+        trace_digest,
+    )
     from attnviz.trace import Trace, TraceFormatError, layer_groups, signal, tokens
 
 # Where each public name lives.
 _HOMES = {
     "attnviz.foreign": ["from_arrays", "from_square"],
+    "attnviz.influence": ["Sequences", "linear_influence", "replacement_influence"],
     "attnviz.models": ["ModelSettings", "SequenceModel", "build_model"],
     "attnviz.path_classes": ["PathOptions", "gradient_paths", "text_gradient_paths"],
     "attnviz.opening": ["open_model"],
     "attnviz.plots": [
+        "plot_ablation",
         "plot_contribution",
+        "plot_effect_against",
+        "plot_exit_routes",
         "plot_feature_attention",
         "plot_gate_attention",
+        "plot_gradient_flow",
         "plot_heatmap",
+        "plot_influence",
+        "plot_influence_map",
         "plot_lag_kernel",
         "plot_path_classes",
+        "plot_shortcut",
         "plot_text",
         "plot_vanishing",
         "save_figure",
@@ -50,16 +74,26 @@ _HOMES = {
     ],
     "attnviz.pretrained": ["load_model", "shipped_models"],
     "attnviz.recording": ["Recording", "Texts", "available_signals", "record", "record_texts"],
-    "attnviz.store": ["open_trace", "pack_trace", "save_trace", "trace_digest"],
+    "attnviz.replay": ["ablate"],
+    "attnviz.store": [
+        "open_effects",
+        "open_trace",
+        "pack_trace",
+        "save_effects",
+        "save_trace",
+        "trace_digest",
+    ],
     "attnviz.trace": ["Trace", "TraceFormatError", "layer_groups", "signal", "tokens"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 _NEEDS_TORCH = (
+    "attnviz.influence",
     "attnviz.models",
     "attnviz.opening",
     "attnviz.path_classes",
     "attnviz.pretrained",
     "attnviz.recording",
+    "attnviz.replay",
 )
 
 __version__ = version("attnviz")
@@ -69,29 +103,42 @@ __all__ = [
     "PathOptions",
     "Recording",
     "SequenceModel",
+    "Sequences",
     "Texts",
     "Trace",
     "TraceFormatError",
+    "ablate",
     "available_signals",
     "build_model",
     "from_arrays",
     "from_square",
     "gradient_paths",
     "layer_groups",
+    "linear_influence",
     "load_model",
+    "open_effects",
     "open_model",
     "open_trace",
     "pack_trace",
+    "plot_ablation",
     "plot_contribution",
+    "plot_effect_against",
+    "plot_exit_routes",
     "plot_feature_attention",
     "plot_gate_attention",
+    "plot_gradient_flow",
     "plot_heatmap",
+    "plot_influence",
+    "plot_influence_map",
     "plot_lag_kernel",
     "plot_path_classes",
+    "plot_shortcut",
     "plot_text",
     "plot_vanishing",
     "record",
     "record_texts",
+    "replacement_influence",
+    "save_effects",
     "save_figure",
     "save_trace",
     "shipped_models",

@@ -20,7 +20,7 @@ from cells.base import (
 from cells.gates import Chrono
 from cells.graphed import CUDAGraph, cuda_graph
 from cells.gru import GRUCell, GRUState
-from cells.hooks import GradientParts
+from cells.hooks import GradientParts, ReadoutHook
 from cells.larnn import LARNNCell, LARNNState
 from cells.larnn_options import FIXED, PAPER, PRESETS, RELEASED, STABLE, LARNNOptions
 from cells.layers import GRU, LARNN, LSTM, RAU, RRA
@@ -60,6 +60,7 @@ __all__ = [
     "RRACell",
     "RRAState",
     "Readout",
+    "ReadoutHook",
     "Recurrent",
     "Route",
     "RouteEntry",

@@ -16,6 +16,7 @@ A use of the new memory within its own step is a slot of its own, cut off while 
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -272,7 +273,7 @@ def _uses(
         opened.append((slot, id(value) in earlier, leaf))
         return leaf
 
-    with torch.enable_grad():
+    with torch.enable_grad(), _nothing_drawn(x):
         after, _ = steps.cell(x, state, edit=steps.edit(start, end), via=open_slot)
     if not _same_again(steps, after.hidden, start, end):
         return None
@@ -292,6 +293,11 @@ def _uses(
         for (slot, before, _), gradient in zip(opened, gradients, strict=True)
         if gradient is not None
     ]
+
+
+def _nothing_drawn(x: Tensor) -> AbstractContextManager[None]:
+    """A scope that leaves the random state as it was: dropout, read again, would go on with it."""
+    return torch.random.fork_rng(devices=[x.device] if x.is_cuda else [])
 
 
 def _same_again(steps: Steps, hidden: Tensor, start: int, end: int) -> bool:
@@ -325,7 +331,7 @@ def _trace_exits(steps: Steps, tables: Mapping[StateName, "_Table"]) -> dict[str
     parts = {name: torch.zeros_like(total) for name in names}
     for start, end in _pieces(rows):
         x, state = steps.piece(start, end)
-        with torch.enable_grad():
+        with torch.enable_grad(), _nothing_drawn(x):
             x = x.detach().requires_grad_()
             after, _ = steps.cell(x, state, edit=steps.edit(start, end))
         for name in names:

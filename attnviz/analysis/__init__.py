@@ -29,6 +29,15 @@ from attnviz.analysis.gates import (
     gate_attention_parts,
     gate_attention_residual,
 )
+from attnviz.analysis.influence import (
+    influence_half_life,
+    influence_map,
+    influence_mass_beyond,
+    influence_mean_lag,
+    influence_median_lag,
+    influence_share,
+)
+from attnviz.analysis.influence_profile import influence_profile, saturation_ratio
 from attnviz.analysis.kernel import age_kernel, lag_kernel
 from attnviz.analysis.path_classes import (
     class_cancellation,
@@ -73,6 +82,13 @@ __all__ = [
     "gate_attention_residual",
     "gradient_norm_by_distance",
     "head_mean",
+    "influence_half_life",
+    "influence_map",
+    "influence_mass_beyond",
+    "influence_mean_lag",
+    "influence_median_lag",
+    "influence_profile",
+    "influence_share",
     "lag_kernel",
     "largest_residual",
     "mass_beyond",
@@ -87,6 +103,7 @@ __all__ = [
     "predicted_shortcut_rate",
     "prediction_change",
     "recorded_scores",
+    "saturation_ratio",
     "sequence_blocks",
     "token_score",
     "top_features",

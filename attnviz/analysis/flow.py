@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 FlowPlace = Literal["hidden", "memory", "input"]
-_SYMBOLS = {"hidden": "h_t", "memory": "c_t", "input": "x_t"}
+_NAMES = {"hidden": "hidden state", "memory": "memory", "input": "input"}
 _PARTS = {"hidden": "routes", "memory": "routes", "input": "exits"}
 
 
@@ -43,8 +43,8 @@ def gradient_norm(
         KeyError: If the trace does not hold it.
     """
     values = _variable(trace, place, "gradient_norm", group)
-    symbol = f"‖∂L/∂{_SYMBOLS[place]}‖"
-    return Statistic("gradient norm", values, "per unit of loss", (0.0, np.inf), symbol)
+    name = f"norm of the gradient at the {_NAMES[place]}"
+    return Statistic(name, values, "per unit of loss", (0.0, np.inf))
 
 
 def route_share(trace: Trace, *, place: FlowPlace = "input", group: str | None = None) -> Statistic:
@@ -71,7 +71,7 @@ def route_share(trace: Trace, *, place: FlowPlace = "input", group: str | None =
     projections = _variable(trace, place, "route_projection", group)
     norms = _variable(trace, place, "gradient_norm", group)
     shares = _as_routes(projections / norms.where(norms > 0), place)
-    return Statistic(f"share of the gradient at {_SYMBOLS[place]}", shares, "")
+    return Statistic(f"share of the gradient at the {_NAMES[place]}", shares, "")
 
 
 def route_cancellation(
@@ -125,9 +125,10 @@ def route_norm_by_distance(
     names = [str(name) for name in routes["route"].values]
     both = np.concatenate([whole.values, routes.values], axis=-1)
     norms = _by_distance(trace, group_for(trace, f"{place}_route_norm", group), both)
-    found = ratio_of_sums(norms, np.broadcast_to(norms[:, :1, :1], norms.shape))
+    start = norms[:, :1, :1]
+    found = ratio_of_sums(norms, np.broadcast_to(start, norms.shape))
     return _labelled(
-        f"gradient at {_SYMBOLS[place]} by route", found, ["all", *names],
+        f"gradient at the {_NAMES[place]} by route", found, ["all", *names],
         "of the whole at distance 0", len(norms), (0.0, np.inf),
     )  # fmt: skip
 
@@ -163,7 +164,7 @@ def route_share_by_distance(
     found = ratio_of_sums(products, np.broadcast_to(weights[..., None], products.shape))
     names = [str(name) for name in shares["route"].values]
     return _labelled(
-        f"share of the gradient at {_SYMBOLS[place]}", found, names, "", len(norms), None
+        f"share of the gradient at the {_NAMES[place]}", found, names, "", len(norms), None
     )
 
 
@@ -187,7 +188,7 @@ def shortcut_share(trace: Trace, *, route: str = "shortcut", group: str | None =
     for place in ("hidden", "memory"):
         found = _lags_of(trace, place, route, group)
         if found is not None:
-            name = f"share of the gradient at {_SYMBOLS[place]} by {route}"
+            name = f"share of the gradient at the {_NAMES[place]} by {route.replace('_', ' ')}"
             return Statistic(name, found, "")
     raise KeyError(
         f"The trace of {trace.tree.attrs.get('cell', 'the cell')} holds no route {route!r} with "
@@ -238,7 +239,8 @@ def _variable(trace: Trace, place: str, name: str, group: str | None) -> xr.Data
             f"with gradients={wanted!r} (attnviz record --gradients {wanted}), in eval mode; "
             "a memory has only a cell that declares one."
         ) from error
-    return trace.tree[where][key].load()
+    found: xr.DataArray = trace.tree[where].dataset[key].load()
+    return found
 
 
 def _as_routes(values: xr.DataArray, place: str) -> xr.DataArray:
@@ -252,7 +254,7 @@ def _as_routes(values: xr.DataArray, place: str) -> xr.DataArray:
 def _by_distance(trace: Trace, group: str, values: np.ndarray) -> np.ndarray:
     """`(sequence, time, ...)` by the distance from the timestep a direction reads last."""
     taken, there = step(trace, group).values, inside(trace, group).values
-    lengths = trace.tree["length"].values
+    lengths = trace.tree.dataset["length"].values
     turned = np.full_like(values, np.nan)
     row, time = np.nonzero(there)
     turned[row, lengths[row] - 1 - taken[row, time]] = values[row, time]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import typer
 
+from attnviz.cli.ablate import ablate
 from attnviz.cli.console import USER_MISTAKES, err, explain
 from attnviz.cli.demo import demo
 from attnviz.cli.info import info
@@ -40,7 +41,7 @@ def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-for command in (demo, train, record, info, plot):
+for command in (demo, train, record, info, plot, ablate):
     app.command()(_interruptible(command))
 
 

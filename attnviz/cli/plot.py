@@ -10,7 +10,10 @@ import typer
 from attnviz.cli.console import out
 from attnviz.trace import Trace
 
-LISTED = "heatmap, contribution, gate-attention, feature-attention, text or lag-kernel"
+LISTED = (
+    "heatmap, contribution, gate-attention, feature-attention, text, lag-kernel, gradient-flow or "
+    "shortcut"
+)
 
 
 def plot(  # noqa: PLR0913  (one parameter an option)

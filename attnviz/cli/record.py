@@ -126,6 +126,13 @@ def _recorded_sums(
     )
 
 
+def some_texts(
+    task: str, split: str, limit: int, *, text: str | None, label: str | None, data: Path | None
+) -> "Texts":
+    """So many texts of a data set's split, with their labels."""
+    return _some(_task(task, text, label, data), split, limit)
+
+
 def _task(task: str, text: str | None, label: str | None, data: Path | None) -> "TextTask":
     from attnviz.tasks import load_imdb, load_table
 

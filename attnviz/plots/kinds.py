@@ -10,10 +10,12 @@ from attnviz.plots.contribution import plot_contribution
 from attnviz.plots.feature_attention import feature_attention_numbers, plot_feature_attention
 from attnviz.plots.figures import new_figure
 from attnviz.plots.gate_attention import gate_attention_numbers, plot_gate_attention
+from attnviz.plots.gradient_flow import gradient_flow_numbers, plot_gradient_flow
 from attnviz.plots.heatmap import plot_heatmap
 from attnviz.plots.lag_kernel import lag_kernel_numbers, plot_lag_kernel
 from attnviz.plots.lag_map import lag_numbers
 from attnviz.plots.options import PlotOptions
+from attnviz.plots.shortcut import plot_shortcut, shortcut_numbers
 from attnviz.plots.styling import COLUMN, style
 from attnviz.plots.text_view import plot_text, text_numbers
 from attnviz.trace import Trace, layer_groups
@@ -79,6 +81,18 @@ def _lag_kernel(trace: Trace, o: PlotOptions) -> Figure:
     return figure
 
 
+def _gradient_flow(trace: Trace, o: PlotOptions) -> Figure:
+    return plot_gradient_flow(
+        trace, sequence=o.sequence, group=o.group, tokens=o.tokens, wrap=o.wrap
+    )
+
+
+def _shortcut(trace: Trace, o: PlotOptions) -> Figure:
+    return plot_shortcut(
+        trace, sequence=o.sequence, group=o.group, tokens=o.tokens, wrap=o.wrap, limits=o.limits
+    )
+
+
 KINDS: Mapping[str, PlotKind] = {
     "heatmap": PlotKind(
         "The attention of each timestep to each lag, with the tokens below.",
@@ -107,6 +121,15 @@ KINDS: Mapping[str, PlotKind] = {
     "lag-kernel": PlotKind(
         "The attention by lag (or the gate attention by age): static, or a mean with its spread.",
         ("attention", "gate_attention"), _lag_kernel, lag_kernel_numbers,
+    ),
+    "gradient-flow": PlotKind(
+        "The gradient at each timestep, and the shares of the routes by which it came back.",
+        ("input_route_projection", "hidden_route_projection"),
+        _gradient_flow, gradient_flow_numbers,
+    ),
+    "shortcut": PlotKind(
+        "What came back to each timestep by each lag of RRA's shortcut or LARNN's attention.",
+        ("hidden_route_projection", "memory_route_projection"), _shortcut, shortcut_numbers,
     ),
 }  # fmt: skip
 

@@ -12,7 +12,7 @@ from attnviz.plots.scales import ColourScale
 from attnviz.plots.styling import NOTE_SIZE
 from attnviz.trace import SOURCE_INITIAL, SOURCE_MISSING
 
-__all__ = ["LineStrip", "MapStrip", "Strip", "source_keys"]
+__all__ = ["LineStrip", "MapStrip", "StackStrip", "Strip", "source_keys"]
 
 _HATCHES = {SOURCE_INITIAL: "xxxxxx", SOURCE_MISSING: "//////"}
 _NAMES = {SOURCE_INITIAL: "initial state", SOURCE_MISSING: "missing: before the start"}
@@ -70,6 +70,7 @@ class LineStrip:
         height: In inches.
         label: What the lines show.
         reference: Height of a dotted line to compare the first one with.
+        logarithmic: Whether the vertical axis is.
     """
 
     values: Float[np.ndarray, "line time"]
@@ -77,6 +78,7 @@ class LineStrip:
     height: float
     label: str = ""
     reference: float | None = None
+    logarithmic: bool = False
 
     def draw(self, ax: Axes, first: int, last: int) -> None:
         """Draws the timesteps from `first` up to, not including, `last`."""
@@ -88,8 +90,13 @@ class LineStrip:
             )  # fmt: skip
         if self.reference is not None:
             ax.axhline(self.reference, color="C0", linewidth=0.5, linestyle=":")
-        ax.set_ylim(*self.limits)
-        ax.set_yticks(list(self.limits), [f"{limit:g}" for limit in self.limits])
+        if self.logarithmic:
+            ax.set_yscale("log")
+            ax.minorticks_off()
+        low, high = self.limits
+        # A hair wider on a logarithmic axis, whose ends rounding may cut off.
+        ax.set_ylim(*(low * 0.999, high * 1.001) if self.logarithmic else (low, high))
+        ax.set_yticks(list(self.limits), [f"{limit:.3g}" for limit in self.limits])
         ax.tick_params(axis="y", length=1.5, pad=1.5, labelsize=NOTE_SIZE)
         # Inside the strip's height, clear of what stands above and below.
         lower, upper = ax.get_yticklabels()
@@ -97,8 +104,43 @@ class LineStrip:
         upper.set_verticalalignment("top")
 
 
+@dataclass(frozen=True)
+class StackStrip:
+    """Signed parts of a whole, upwards from zero where positive and downwards where negative.
+
+    Arguments:
+        values: One part for each row; NaN leaves a gap.
+        colours: One for each part.
+        limits: Ends of the vertical axis.
+        height: In inches.
+        label: What the parts are of.
+    """
+
+    values: Float[np.ndarray, "part time"]
+    colours: list[str]
+    limits: tuple[float, float]
+    height: float
+    label: str = ""
+
+    def draw(self, ax: Axes, first: int, last: int) -> None:
+        """Draws the timesteps from `first` up to, not including, `last`."""
+        places = np.arange(last - first)
+        for sign in (1.0, -1.0):
+            base = np.zeros(last - first)
+            for part, colour in zip(self.values[:, first:last], self.colours, strict=True):
+                height = sign * np.clip(sign * np.nan_to_num(part), 0.0, None)
+                ax.bar(places, height, 1.0, bottom=base, color=colour, linewidth=0)
+                base = base + height
+        ax.axhline(0.0, color="0.3", linewidth=0.4)
+        ax.axhline(1.0, color="0.3", linewidth=0.4, linestyle=":")
+        ax.set_ylim(*self.limits)
+        shown = [tick for tick in (0.0, 1.0) if self.limits[0] <= tick <= self.limits[1]]
+        ax.set_yticks(shown, [f"{tick:g}" for tick in shown])
+        ax.tick_params(axis="y", length=1.5, pad=1.5, labelsize=NOTE_SIZE)
+
+
 #: What can be stacked.
-Strip = MapStrip | LineStrip
+Strip = MapStrip | LineStrip | StackStrip
 
 
 def source_keys(holds: UInt8[np.ndarray, "row time"]) -> list[tuple[Artist, str]]:

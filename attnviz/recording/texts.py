@@ -19,7 +19,7 @@ from attnviz.store import Plan, TraceWriter, Truncation, make_plan, open_trace
 from attnviz.text import EncodedText, encode_text
 from attnviz.trace import Trace
 
-__all__ = ["Texts", "record_texts"]
+__all__ = ["Texts", "encoded_texts", "record_texts"]
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def record_texts(
             f"No parameter of {model.name}'s layers asks for a gradient, so there is none to "
             "follow. Pass gradients=False, or unfreeze the layers (requires_grad_)."
         )
-    job = _Job(model, given, _encoded(model, given), kept, gradients)
+    job = _Job(model, given, encoded_texts(model, given), kept, gradients)
     return job.to_memory(progress) if path is None else job.to_store(Path(path), half, progress)
 
 
@@ -234,7 +234,13 @@ def _check_labels(model: SequenceModel, texts: Texts) -> None:
             )
 
 
-def _encoded(model: SequenceModel, texts: Texts) -> list[EncodedText]:
+def encoded_texts(model: SequenceModel, texts: Texts) -> list[EncodedText]:
+    """Texts as a classifier reads them: ids and spans, cut as it was trained.
+
+    Raises:
+        ValueError: If the model reads no text or does not classify, or there is no text or one
+            holds no token.
+    """
     if model.vocabulary is None:
         raise ValueError(
             f"{model.name} has no vocabulary, so it cannot read text. Give it one "

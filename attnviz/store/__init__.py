@@ -1,6 +1,7 @@
 """Traces on disk: planned, written block by block, resumed, read lazily, packed."""
 
 from attnviz.store.digest import trace_digest
+from attnviz.store.effects import open_effects, save_effects
 from attnviz.store.pack import pack_trace
 from attnviz.store.plan import (
     Block,
@@ -21,11 +22,13 @@ __all__ = [
     "TraceWriter",
     "Truncation",
     "make_plan",
+    "open_effects",
     "open_trace",
     "pack_trace",
     "plan_digest",
     "plan_from_json",
     "plan_to_json",
+    "save_effects",
     "save_trace",
     "trace_digest",
 ]

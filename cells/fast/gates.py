@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cells.fast.products import mapped
 from cells.fast.sweep import Sweep, Use
 from cells.gates import LSTMGates
 
@@ -28,7 +29,7 @@ def gate_uses(sweep: Sweep, start: int, end: int) -> Iterator[Use]:
         ("gates", delta[..., :inner], sweep.from_hidden[:inner]),
         ("candidate", delta[..., inner:], sweep.from_hidden[inner:]),
     ):
-        yield Use(name, None, 1, part @ weight)
+        yield Use(name, None, 1, mapped(part, weight))
     _, f, _, _ = sweep.gates[start:end].chunk(4, dim=-1)
     yield Use("memory", None, 1, sweep.used("memory", start, end) * f)
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cells.fast.products import WeightGradients, product
+from cells.fast.products import WeightGradients, mapped, product
 from cells.fast.sweep import Arriving, Before, Carried, Gradients, Sweep, Use
 from cells.gru import GRUCell
 from cells.lengths import Rows
@@ -155,7 +155,7 @@ class GRUSweep(Sweep):
             names, delta.split(self.units, -1), self.from_hidden.split(self.units), strict=False
         )
         for name, part, weight in parts:
-            yield Use(name, None, 1, part @ weight)
+            yield Use(name, None, 1, mapped(part, weight))
         if not self.reset_after:
             _, r, _ = self.gates[start:end].chunk(3, dim=-1)
             yield Use("candidate", None, 1, self.used("recalled", start, end) * r)

@@ -1,6 +1,6 @@
 """LARNN over a whole sequence; the equations are `LARNNCell`'s."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -11,8 +11,8 @@ from torch.nn import functional as F
 from cells.fast.gates import GateDeltas, Gates, gate_weights
 from cells.fast.larnn_window import Slots, elu_backward
 from cells.fast.norms import StepNorm, norm_weights
-from cells.fast.products import WeightGradients, add_product, product
-from cells.fast.sweep import Arriving, Before, Carried, Gradients, Sweep
+from cells.fast.products import WeightGradients, add_product, mapped, product
+from cells.fast.sweep import Arriving, Before, Carried, Gradients, Sweep, Use
 from cells.larnn import LARNNCell, LARNNState
 from cells.lengths import Rows
 from cells.norms import SMALLEST_BATCH, Norm
@@ -170,7 +170,7 @@ class LARNNSweep(Sweep):
         last_h = self.waiting(arriving.hidden, self.hidden)
         last_c = self.waiting(arriving.memory, self.hidden)
         carried_h, carried_c = last_h[: self.running[-1]], last_c[: self.running[-1]]
-        self.slots.begin_backward()
+        self.slots.begin_backward(noting=self.watching == "all")
         for start, end in self.pieces(5 * units):
             _, f, o, _, query = self.gates[start:end].split(units, dim=-1)
             both = self.room("deltas", self.gates, start, end, 5 * units)  # of gates and query
@@ -186,6 +186,7 @@ class LARNNSweep(Sweep):
                 squashed=self.squashed[start:end],
             )  # fmt: skip
 
+            keep = self._keeper(start, end)
             delta, d_query = self.piece(both, start), self.piece(d_query, start)
             dh, dc, dr = (self.piece(part, start) for part in (d_h, d_c, d_mapped))
             f, o, query = (self.piece(part, start) for part in (f, o, query))
@@ -199,11 +200,8 @@ class LARNNSweep(Sweep):
                 torch.add(arriving_h[t], self.joined(carried_h, last_h, t), out=dh[s])
                 d_normed = dh[s] * self.masks[t, :n] if self.dropping else dh[s]
                 d_raw_h = self.hidden_norm.backward(t, d_normed, raw_h[s], own=own)
-                torch.add(
-                    self.joined(carried_c, last_c, t),
-                    elu_backward(d_raw_h * o[s], elu_c[s]),
-                    out=dc[s],
-                )
+                by_hidden = elu_backward(d_raw_h * o[s], elu_c[s])
+                torch.add(self.joined(carried_c, last_c, t), by_hidden, out=dc[s])
                 by_entry = self.slots.leave_backward(t, n)
                 if by_entry is not None:
                     dc[s].add_(by_entry)
@@ -211,6 +209,7 @@ class LARNNSweep(Sweep):
                     dc[s].add_(arriving_c[t])
                 d_raw_c = self.memory_norm.backward(t, dc[s], raw_c[s], own=own)
                 carried_c = d_raw_c * f[s]
+                keep(s, carried_c, by_hidden)
 
                 of_gates_now = deltas.take(s, d_raw_c, d_raw_h).contiguous()
                 d_attended = product(of_gates_now, self.from_attention.t())
@@ -243,6 +242,41 @@ class LARNNSweep(Sweep):
         learned |= of_attended.named("from_attention")
         learned |= of_output.named("output", "output_bias")
         return Gradients(d_x, Carried(carried_h, carried_c, d_window), learned)
+
+    def _keeper(self, start: int, end: int) -> Callable[[int, Tensor, Tensor], None]:
+        """Keeps the gradients that came to memories by their two uses, if `uses` needs them."""
+        if self.watching != "all":
+            return lambda s, carried, through: None
+        rooms = [
+            self.piece(self.room(name, self.gates, start, end, self.units), start)
+            for name in ("kept", "through")
+        ]
+
+        def keep(s: int, carried: Tensor, through: Tensor) -> None:
+            rooms[0][s].copy_(carried)
+            rooms[1][s].copy_(through)
+
+        return keep
+
+    def uses(self, start: int, end: int) -> Iterator[Use] | None:
+        """The gradient of every use of a state in some timesteps.
+
+        None under batch statistics or dropout, which the steps cannot repeat either.
+        """
+        if self.fitting or self.dropping or self.slots.dropping:
+            return None
+        return self._uses(start, end)
+
+    def _uses(self, start: int, end: int) -> Iterator[Use]:
+        units = self.units
+        delta, weight = self.used("deltas", start, end), self.from_hidden
+        yield Use("gates", None, 1, mapped(delta[..., : 3 * units], weight[: 3 * units]))
+        candidate = slice(3 * units, 4 * units)
+        yield Use("candidate", None, 1, mapped(delta[..., candidate], weight[candidate]))
+        yield Use("query", None, 1, mapped(delta[..., 4 * units :], weight[4 * units :]))
+        yield Use("memory", None, 1, self.used("kept", start, end))
+        yield Use("hidden", None, 0, self.used("through", start, end))
+        yield from self.slots.uses(start, end)
 
     def final(self) -> Carried:
         """The states and the window after each row's last timestep."""

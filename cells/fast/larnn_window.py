@@ -8,7 +8,7 @@ each step's statistics send gradients to all entries that they were taken over.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,7 +17,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cells.fast.norms import Part
-from cells.fast.products import WeightGradients, product
+from cells.fast.products import WeightGradients, mapped, product
+from cells.fast.sweep import Use
 from cells.larnn import LARNNCell
 from cells.norms import SMALLEST_BATCH, Norm
 
@@ -31,6 +32,21 @@ def elu_backward(gradient: Tensor, elu: Tensor) -> Tensor:
     """The gradient of what went into an ELU, from what came out."""
     found: Tensor = torch.ops.aten.elu_backward(gradient, 1.0, 1.0, 1.0, True, elu)
     return found
+
+
+def _through_norm(
+    gradient: Float[Tensor, "time row two_units"],
+    normed: Float[Tensor, "time row two_units"],
+    scale: Float[Tensor, "time row half"],
+) -> Tensor:
+    r"""The gradient of what layer norm read, of either half.
+
+    .. math:: (\delta - \overline{\delta} - \hat x\, \overline{\delta \hat x}) / \sigma
+    """
+    delta, hat = (values.unflatten(-1, (2, -1)) for values in (gradient, normed))
+    along = (delta * hat).mean(dim=-1, keepdim=True)
+    found: Tensor = (delta - delta.mean(dim=-1, keepdim=True) - hat * along) * scale[..., None]
+    return found.flatten(2)
 
 
 class Slots(Part):
@@ -219,8 +235,17 @@ class Slots(Part):
         # Inside a list it is not saved for the backward pass, which makes its own.
         self._room = [self.entries.new_empty(self.lags, batch, self.heads, self.part)]
 
-    def begin_backward(self) -> None:
-        """Room for the gradients of the entries, and for what batch norm sends to all of them."""
+    def begin_backward(self, *, noting: bool) -> None:
+        """Room for the gradients of the entries, and for what batch norm sends to all of them.
+
+        Arguments:
+            noting: Whether `uses` will be asked for.
+        """
+        self.noting, heads = noting, 2 * self.heads
+        if noting:
+            time, lags, batch, _ = self.attention.shape
+            self.shares = self.entries.new_zeros(time, lags, batch, heads)
+            self.shared = self.entries.new_zeros(time, batch, heads, self.part)
         self._make_room(self.entries.shape[1])
         self.d_entries = torch.zeros_like(self.entries)
         if self.fitting:
@@ -251,6 +276,9 @@ class Slots(Part):
         shares = torch.cat([d_scores, used], dim=-1)[..., None]
         by_head = self.d_entries[places, :rows].unflatten(-1, (-1, self.part))
         by_head.addcmul_(shares, both)
+        if self.noting:
+            self.shares[t, reached, :rows] = shares[..., 0]
+            self.shared[t, :rows] = both
         if self.gained or self.shifted or self.fitting:
             total = used.sum(dim=0)[..., None] if self.dropping else None
             self._learn(t, query * taken, d_context, total)
@@ -301,6 +329,29 @@ class Slots(Part):
             found = elu_backward(found, elu)
         self.d_entries[place, :rows] = found
         return product(found, self.to_entry.t())
+
+    def uses(self, start: int, end: int) -> Iterator[Use]:
+        """The gradients of the memories in some timesteps' windows, as keys and as values."""
+        scale = self._scales() if self.kind == "layer" else None
+        for lag in range(1, self.lags + 1):
+            places = slice(self.lags + start - lag, self.lags + end - lag)
+            shares = self.shares[start:end, self.lags - lag, ..., None]
+            found = (shares * self.shared[start:end]).flatten(2)
+            if scale is not None:
+                found = _through_norm(found, self.entries[places], scale[places])
+            if not self.linear:
+                found = elu_backward(found, (self.entries if scale is None else self.raw)[places])
+            keys, values = found.split(self.units, dim=-1)
+            yield Use("attention_key", lag, lag, mapped(keys, self.to_entry[: self.units]))
+            yield Use("attention_value", lag, lag, mapped(values, self.to_entry[self.units :]))
+
+    def _scales(self) -> Float[Tensor, "place row half"]:
+        """Layer norm's inverse deviation of every entry."""
+        scales = self.entries.new_zeros(*self.entries.shape[:2], 2)
+        for place, (_, scale) in enumerate(self.kept):
+            rows = len(scale) // 2
+            scales[place, :rows] = scale.view(rows, 2)
+        return scales
 
     def _from_statistics(self, steps: slice, place: int, rows: int) -> Tensor:
         """What an entry receives as one of many that mean and deviation were taken over."""

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["WeightGradients", "add_product", "product"]
+__all__ = ["WeightGradients", "add_product", "mapped", "product"]
 
 # Multiplications below which oneDNN's preparations cost more than it gains.
 SMALL = 1_000_000
@@ -35,6 +35,14 @@ def add_product(
     if torch.is_autocast_enabled(a.device.type):
         return offset + torch.mm(a, b.t())  # addmm would round the offset too
     return torch.addmm(offset, a, b.t())
+
+
+def mapped(
+    values: Float[Tensor, "time batch inner"], matrix: Float[Tensor, "inner column"]
+) -> Float[Tensor, "time batch column"]:
+    """All timesteps times one matrix."""
+    rows = values.flatten(0, 1).contiguous()
+    return product(rows, matrix.t()).view(*values.shape[:2], -1)
 
 
 def _suits_onednn(a: Tensor, b: Tensor) -> bool:

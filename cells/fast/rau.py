@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cells.fast.products import WeightGradients, product
+from cells.fast.products import WeightGradients, mapped, product
 from cells.fast.sweep import Arriving, Before, Carried, Gradients, Sweep, Use
 from cells.lengths import Rows
 from cells.rau import RAUCell, RAUState
@@ -185,9 +185,9 @@ class RAUSweep(Sweep):
         delta = self.used("gates", start, end).split(sizes, dim=-1)
         names = ("update_gate", "reset_gate", "attention_score")
         for name, part, weight in zip(names, delta, self.from_hidden.split(sizes), strict=True):
-            yield Use(name, None, 1, part @ weight)
+            yield Use(name, None, 1, mapped(part, weight))
         r = self.gates[start:end, :, self.units : 2 * self.units]
-        yield Use("candidate", None, 1, d_plain @ self.plain_from_recalled * r)
+        yield Use("candidate", None, 1, mapped(d_plain, self.plain_from_recalled) * r)
         yield Use("attention_value", None, 1, d_values[..., self.features :])
 
     def final(self) -> Carried:

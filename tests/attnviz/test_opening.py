@@ -2,7 +2,6 @@ import copy
 import random
 import warnings
 
-import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -36,14 +35,6 @@ def double_precision():
     torch.manual_seed(0)
     yield
     torch.set_default_dtype(before)
-
-
-@pytest.fixture
-def unchecked():
-    before = jaxtyping.config.jaxtyping_disable
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", before)
 
 
 class Reader(nn.Module):

@@ -1,4 +1,3 @@
-import jaxtyping
 import pytest
 import torch
 
@@ -13,15 +12,6 @@ def double_precision():
     torch.manual_seed(0)
     yield
     torch.set_default_dtype(before)
-
-
-@pytest.fixture
-def unchecked():
-    """Lets wrong arguments past the annotations' checker, as they are outside the tests."""
-    before = jaxtyping.config.jaxtyping_disable
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", before)
 
 
 @pytest.fixture(params=DEVICES)

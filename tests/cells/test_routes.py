@@ -331,8 +331,17 @@ def test_exits_are_the_whole_gradient_of_the_input(path):
 def test_dropout_leaves_norms_and_says_so():
     layer = cells.LARNN(3, 4, window=3, heads=1).train()
     x = torch.randn(6, 9, 3)
+    layer.zero_grad()
+    torch.manual_seed(5)
+    helpers.weigh([layer(x)[0]]).backward()
+    plain, after = [p.grad for p in layer.parameters()], torch.get_rng_state()
+    layer.zero_grad()
+    torch.manual_seed(5)
     with pytest.warns(UserWarning, match=r"Routes of l0 are not recorded.*call eval\(\)"):
-        seen = routes(layer, x)["l0"]
+        seen = routes(layer, x, loss=lambda parts: helpers.weigh(parts[:1]))["l0"]
+    assert torch.equal(torch.get_rng_state(), after)
+    for one, parameter in zip(plain, layer.parameters(), strict=True):
+        assert_close(parameter.grad, one, rtol=0, atol=0)
     assert set(seen) == {"hidden_gradient_norm", "memory_gradient_norm"}
     assert (seen["hidden_gradient_norm"] > 0).all()
 

@@ -1,0 +1,168 @@
+"""What ablations say: mean effects with intervals, effects against weights, pairs of lags."""
+
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+from scipy.stats import rankdata
+
+from attnviz.analysis.resampling import interval_name, ratio_of_sums
+from attnviz.analysis.statistic import Statistic
+
+__all__ = ["Measure", "ablation_effect", "effect_against", "pair_interaction"]
+
+Measure = Literal["margin", "probability", "loss"]
+_UNITS = {"margin": "logits", "probability": "", "loss": "nats"}
+
+
+def ablation_effect(effects: xr.Dataset, *, measure: Measure = "margin") -> Statistic:
+    r"""The mean effect of each edit over sequences: edited minus unedited.
+
+    .. math:: \frac{1}{B} \sum_b \left( y_b^{\mathrm{edited}} - y_b \right)
+
+    Arguments:
+        effects: As `attnviz.ablate` gives them.
+        measure: The logit margin of the class, its probability, or the loss.
+
+    Returns:
+        The axes of the effects but `sequence`. A negative margin: the edit speaks against the
+        class. The uncertainty has one axis more, `end`: a bootstrap interval over sequences, the
+        unit of all statistics here; none for a single sequence.
+
+    Raises:
+        KeyError: If the dataset holds no such effects.
+    """
+    values = _effects(effects, measure)
+    found = ratio_of_sums(values.values, np.ones_like(values.values))
+    return _statistic(f"effect on the {measure}", values, found, _UNITS[measure])
+
+
+def pair_interaction(effects: xr.Dataset, *, measure: Measure = "margin") -> Statistic:
+    r"""What a pair of lags does beyond its two single effects.
+
+    .. math:: \Delta_{ij} - \Delta_i - \Delta_j
+
+    Where single effects are zero and the pair's is not, each of the two lags stands in for the
+    other: single ablation alone would read as "no effect".
+
+    Arguments:
+        effects: Of `attnviz.ablate(..., level="pair")`.
+        measure: The logit margin of the class, its probability, or the loss.
+
+    Returns:
+        Axes `(lag, other_lag)`, NaN on the diagonal; uncertainty as in `ablation_effect`.
+
+    Raises:
+        KeyError: If the dataset holds no pairs.
+    """
+    values = _effects(effects, measure)
+    if "other_lag" not in values.dims:
+        raise KeyError(
+            f"pair_interaction needs the effects of pairs, but these are of the level "
+            f"{effects.attrs.get('level')!r}. Call attnviz.ablate(..., level='pair')."
+        )
+    pairs = values.values
+    single = np.diagonal(pairs, axis1=1, axis2=2)
+    beyond = pairs - single[:, :, None] - single[:, None, :]
+    beyond[:, np.arange(beyond.shape[1]), np.arange(beyond.shape[1])] = np.nan
+    found = ratio_of_sums(beyond, np.ones_like(beyond))
+    return _statistic(f"interaction in the {measure}", values, found, _UNITS[measure])
+
+
+def effect_against(
+    effects: xr.Dataset,
+    *,
+    against: Literal["attention", "contribution"] = "contribution",
+    measure: Measure = "margin",
+) -> Statistic:
+    r"""Whether what is read more matters more: rank correlation within each sequence.
+
+    .. math:: \rho_b = \mathrm{Spearman}_{t,j}\left(w_{b,t,j},\; |\Delta_{b,t,j}|\right)
+
+    Over all timesteps and lags of a sequence at which a lag was read. Timesteps are not
+    independent: only sequences count, and their mean has a bootstrap interval.
+
+    References:
+        The Proof and Measurement of Association between Two Things (Spearman, 1904),
+        https://doi.org/10.2307/1412159
+
+    Arguments:
+        effects: Of `attnviz.ablate(..., level="step")`.
+        against: The weight, or the norm of weight times value.
+        measure: Whose effect.
+
+    Returns:
+        Axis `(sequence)`, from −1 to 1, NaN where nothing varies; the uncertainty, axes
+        `(sequence, end)`, repeats the interval of their mean.
+
+    Raises:
+        KeyError: If the effects are not by timestep and lag.
+        ValueError: If the weights are the same at every timestep, as RRA's are: between constants
+            there is no correlation.
+    """
+    values = _effects(effects, measure)
+    if "time" not in values.dims:
+        raise KeyError(
+            f"effect_against needs the effect of every timestep and lag, but these are of the "
+            f"level {effects.attrs.get('level')!r}. Call attnviz.ablate(..., level='step')."
+        )
+    weights = effects[against]
+    if against == "attention" and _constant(weights.values):
+        raise ValueError(
+            f"effect_against compares effects with weights within a sequence, but the attention of "
+            f"{effects.attrs.get('cell')} is the same at every timestep. Use "
+            "against='contribution'."
+        )
+    rho = np.array(
+        [_rank_correlation(w, e) for w, e in zip(weights.values, values.values, strict=True)]
+    )
+    frame = xr.DataArray(rho, dims="sequence", coords={"id": values["id"]})
+    _, ends = ratio_of_sums(rho[:, None], np.ones((len(rho), 1)))
+    spread = None
+    if ends is not None:
+        both = np.broadcast_to(ends[0], (len(rho), 2))
+        spread = frame.expand_dims(end=["low", "high"], axis=-1).copy(data=both)
+    of = "" if ends is None else f"{interval_name(len(rho))} of the mean"
+    return Statistic(
+        f"rank correlation of |effect on the {measure}| with {against}", frame, "", (-1.0, 1.0),
+        "ρ", spread, of,
+    )  # fmt: skip
+
+
+def _effects(effects: xr.Dataset, measure: str) -> xr.DataArray:
+    name = f"{measure}_effect"
+    if name not in effects:
+        raise KeyError(
+            f"The dataset holds no {name!r}; it holds {sorted(map(str, effects.data_vars))}. Take "
+            "effects from attnviz.ablate."
+        )
+    return effects[name]
+
+
+def _constant(weights: Float[np.ndarray, "sequence time lag"]) -> bool:
+    low, high = np.nanmin(weights, axis=(0, 1)), np.nanmax(weights, axis=(0, 1))
+    return bool(np.allclose(low, high, rtol=1e-6, atol=0))
+
+
+def _rank_correlation(weights: np.ndarray, effects: np.ndarray) -> float:
+    size, effect = np.abs(weights).ravel(), np.abs(effects).ravel()
+    there = np.isfinite(size) & np.isfinite(effect) & (size > 0)
+    if there.sum() < 3:
+        return np.nan
+    ranks = rankdata(size[there]), rankdata(effect[there])
+    if any(np.ptp(rank) == 0 for rank in ranks):
+        return np.nan
+    return float(np.corrcoef(*ranks)[0, 1])
+
+
+def _statistic(
+    name: str, values: xr.DataArray, found: tuple[np.ndarray, np.ndarray | None], unit: str
+) -> Statistic:
+    mean, ends = found
+    frame = values.isel(sequence=0, drop=True).copy(data=mean)
+    spread = None
+    if ends is not None:
+        spread = frame.expand_dims(end=["low", "high"], axis=-1).copy(data=ends)
+    of = "" if ends is None else interval_name(values.sizes["sequence"])
+    return Statistic(name, frame, unit, uncertainty=spread, uncertainty_of=of)

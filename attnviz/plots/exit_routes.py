@@ -1,0 +1,145 @@
+"""Which way the gradient travels in several cells, by distance: where they can be compared."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from attnviz.analysis.flow import (
+    FlowPlace,
+    route_cancellation,
+    route_norm_by_distance,
+    route_share_by_distance,
+)
+from attnviz.plots.figures import new_figure
+from attnviz.plots.gradient_flow import route_colour
+from attnviz.plots.lettering import drawable
+from attnviz.plots.styling import GREY, NOTE_SIZE, PAGE, style
+from attnviz.trace import Trace, sequence_count
+
+__all__ = ["plot_exit_routes"]
+
+_ACROSS, _LEAST = 3, 0.01
+
+
+def plot_exit_routes(
+    traces: Mapping[str, Trace],
+    *,
+    place: FlowPlace = "input",
+    longest: int | None = None,
+) -> Figure:
+    """Draws the norm of the gradient and the shares of its routes, by distance from the end.
+
+    At the input every path leaves exactly once, by the route over which it came into the state
+    that this input wrote: there cells can be compared. Sums are over the sequences that are long
+    enough; bands are bootstrap intervals over sequences.
+
+    Arguments:
+        traces: Recorded with `gradients="exits"`, by the name to show.
+        place: Where the gradient arrives. At the states, cells cannot be compared.
+        longest: The largest distance shown; all if not given.
+
+    Returns:
+        A figure: the norms of all models above, below a panel of shares for each.
+
+    Raises:
+        KeyError: If a trace does not hold the routes.
+        ValueError: If there is no trace.
+    """
+    if not traces:
+        raise ValueError("plot_exit_routes needs at least one trace, got none.")
+    with style("paper"):
+        rows = -(-len(traces) // _ACROSS)
+        figure = new_figure(PAGE, 2.1 + 1.75 * rows)
+        figure.set_layout_engine("constrained")
+        parts = figure.subfigures(2, 1, squeeze=False, height_ratios=[2.1, 1.75 * rows])
+        above, below = parts[:, 0]
+        _draw_norms(above.subplots(), traces, place, longest)
+        columns = min(len(traces), _ACROSS)
+        panels = below.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
+        for ax, (name, trace) in zip(panels, traces.items(), strict=False):
+            _draw_shares(ax, name, trace, place, longest)
+        for ax in panels[len(traces) :]:
+            ax.set_axis_off()
+        panels[0].set_ylabel("share of the gradient")
+        _legend(figure, panels[: len(traces)])
+    return figure
+
+
+def _draw_norms(
+    ax: Axes, traces: Mapping[str, Trace], place: FlowPlace, longest: int | None
+) -> None:
+    ends = []
+    for number, trace in enumerate(traces.values()):
+        statistic = route_norm_by_distance(trace, place=place)
+        curve = statistic.values.sel(route="all")[: _end(longest)]
+        ends.append(curve.sizes["distance"] - 1)
+        ax.plot(curve["distance"], curve.where(curve > 0), color=f"C{number % 7}", gid="norm")
+        if statistic.uncertainty is not None:
+            band = statistic.uncertainty.sel(route="all")[: _end(longest)]
+            low, high = (band.sel(end=end).values for end in ("low", "high"))
+            ax.fill_between(
+                curve["distance"], low, high, color=f"C{number % 7}", alpha=0.18, linewidth=0
+            )
+    ax.set_yscale("log")
+    ax.set_xlim(0, max(1, *ends))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlabel("distance from the end (timesteps)")
+    ax.set_ylabel("‖gradient‖ (of that at 0)")
+    ax.set_title(f"Gradient at the {place}, and the routes by which it left", loc="left", pad=13)
+    counts = sorted({sequence_count(trace) for trace in traces.values()})
+    many = "–".join(str(count) for count in dict.fromkeys([counts[0], counts[-1]]))
+    notes = f"{many} sequence{'' if counts == [1] else 's'} a model"
+    notes += " · 95 % bootstrap bands" if counts[-1] > 1 else ""
+    ax.text(0, 1.02, notes, transform=ax.transAxes, size=NOTE_SIZE, color=GREY, va="bottom")
+    words, families = drawable(list(traces))
+    legend = ax.legend(
+        [line for line in ax.lines if line.get_gid() == "norm"], words,
+        loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0,
+    )  # fmt: skip
+    for text, word in zip(legend.get_texts(), words, strict=True):
+        text.set(text=word, parse_math=False, family=families)
+
+
+def _draw_shares(ax: Axes, name: str, trace: Trace, place: FlowPlace, longest: int | None) -> None:
+    statistic = route_share_by_distance(trace, place=place)
+    values = statistic.values[: _end(longest)]
+    for number, route in enumerate(str(r) for r in values["route"].values):
+        part = values.isel(route=number)
+        if not np.nanmax(np.abs(part.values), initial=0.0) > _LEAST:
+            continue
+        colour = route_colour(route, number)
+        ax.plot(part["distance"], part, color=colour, label=route, linewidth=1.1)
+        if statistic.uncertainty is not None:
+            band = statistic.uncertainty.isel(route=number)[: _end(longest)]
+            low, high = (band.sel(end=end).values for end in ("low", "high"))
+            ax.fill_between(part["distance"], low, high, color=colour, alpha=0.18, linewidth=0)
+    ax.axhline(0.0, color="0.3", linewidth=0.4)
+    ax.set_ylim(-0.45, 1.15)
+    ax.set_xlim(0, max(1, values.sizes["distance"] - 1))
+    ax.set_xlabel("distance (timesteps)")
+    ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    kappa = route_cancellation(trace, place=place).values.values
+    words, families = drawable([name])
+    ax.set_title(words[0], loc="left", parse_math=False, family=families, pad=10)
+    note = f"median κ = {np.nanmedian(kappa):.2f}"
+    ax.text(0, 1.01, note, transform=ax.transAxes, size=NOTE_SIZE, color=GREY, va="bottom")
+
+
+def _legend(figure: Figure, panels: np.ndarray) -> None:
+    handles = {
+        line.get_label(): line
+        for ax in panels
+        for line in ax.lines
+        if not str(line.get_label()).startswith("_")
+    }
+    names = [str(name).replace("_", " ") for name in handles]
+    figure.legend(
+        handles.values(), names, loc="outside lower center", ncols=min(6, len(names)), frameon=False
+    )
+
+
+def _end(longest: int | None) -> int | None:
+    return None if longest is None else longest + 1

@@ -1,0 +1,251 @@
+"""How far back models look: influence by lag, and the shares of it, with their intervals."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
+
+from attnviz.analysis import influence_profile
+from attnviz.plots.figures import PaperFigure, new_figure
+from attnviz.plots.headings import (
+    MARGIN,
+    Heading,
+    axes_at,
+    draw_heading,
+    footer_height,
+    heading_height,
+)
+from attnviz.plots.lettering import drawable
+from attnviz.plots.styling import LABEL_SIZE, PAGE, style
+
+__all__ = ["plot_influence"]
+
+_LEFT, _BETWEEN, _HEIGHT, _BELOW, _KEY = 0.38, 0.42, 2.0, 0.36, 0.13  # inches
+_TITLE, _FEW = 0.2, 10
+
+
+def plot_influence(
+    influence: xr.Dataset | Mapping[str, xr.Dataset],
+    *,
+    longest: int | None = None,
+    beyond: int = 10,
+    logarithmic: bool = True,
+    logarithmic_lags: bool = False,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Figure:
+    """Draws the influence by lag beside its shares, one curve a model.
+
+    The numbers are those of `attnviz.analysis.influence_profile`. Bands are intervals over
+    sequences; the notes below say how far the estimator itself may be off. Linearised influence is
+    drawn dashed. Curves are comparable where states have as many units; shares always are.
+
+    Arguments:
+        influence: Of `replacement_influence` or `linear_influence`; or several by their names.
+        longest: The last lag; the shortest of the datasets' own if not given.
+        beyond: The keys give the share of influence from further back than this.
+        logarithmic: Draw influence and shares on logarithmic axes.
+        logarithmic_lags: Draw the lags on one too, from lag 1 on; lag 0 stands left of it.
+        level: Of the intervals.
+        seed: For their resampling.
+
+    Returns:
+        A figure of page width with two Axes, influence and shares.
+
+    Raises:
+        TypeError: If one is no dataset of influence.
+        ValueError: If there is none, some are of the state and some of the margin, or no timestep
+            reaches back to `longest`.
+    """
+    named = {"": influence} if isinstance(influence, xr.Dataset) else dict(influence)
+    if not named:
+        raise ValueError("plot_influence needs at least one dataset of influence, but got none.")
+    own = [influence_profile(data, longest=longest, resamples=1) for data in named.values()]
+    shortest = min(int(profile["lag"].max()) for profile in own)
+    profiles = {
+        name or str(data.attrs["model"]): influence_profile(
+            data, longest=shortest, beyond=beyond, level=level, seed=seed
+        )
+        for name, data in named.items()
+    }
+    of = {str(profile.attrs["of"]) for profile in profiles.values()}
+    if len(of) > 1:
+        raise ValueError(
+            "plot_influence compares like with like, but some of this influence is on the state "
+            "and some on the margin. Draw them apart."
+        )
+    with style("paper"):
+        return _draw(profiles, of.pop(), logarithmic, logarithmic_lags)
+
+
+def _draw(
+    profiles: Mapping[str, xr.Dataset], of: str, logarithmic: bool, logarithmic_lags: bool
+) -> PaperFigure:
+    single = next(iter(profiles.values())).attrs
+    heading = Heading(
+        f"Influence of earlier inputs on the {_target(of)}, by lag",
+        _subtitle(profiles),
+        notes=_notes(profiles),
+        provenance={key: str(single[key]) for key in ("model", "kind", "estimator", "of")}
+        if len(profiles) == 1
+        else {"models": ", ".join(profiles)},
+    )
+    top, foot = heading_height(heading, PAGE), footer_height(heading, PAGE)
+    keys = _KEY * len(profiles)
+    figure = new_figure(PAGE, top + keys + _TITLE + _HEIGHT + _BELOW + foot)
+    draw_heading(figure, heading)
+    width = (PAGE - _LEFT - _BETWEEN - MARGIN) / 2
+    axes = [
+        axes_at(figure, left, top + keys + _TITLE, width, _HEIGHT)
+        for left in (_LEFT, _LEFT + width + _BETWEEN)
+    ]
+    lines = [
+        [
+            _curve(ax, profile, name, f"C{number % 7}")
+            for number, profile in enumerate(profiles.values())
+        ]
+        for ax, name in zip(axes, ("influence", "share"), strict=True)
+    ]
+    for ax in axes:
+        _scale(ax, logarithmic, logarithmic_lags)
+    _mark_floor(axes[0], profiles)
+    names = _axis_name(profiles, of), "share of the influence from all reachable lags"
+    for ax, name in zip(axes, names, strict=True):
+        ax.set_title(name, loc="left", fontsize=LABEL_SIZE, pad=3)  # names the vertical axis
+    _write_keys(figure, lines[0], profiles, top / figure.get_figheight())
+    return figure
+
+
+def _curve(ax: Axes, profile: xr.Dataset, name: str, colour: str) -> Artist:
+    lags, values = profile["lag"].values, profile[name].values
+    dashes = "--" if profile.attrs["kind"] == "linear" else "-"
+    (line,) = ax.plot(lags, values, dashes, color=colour, linewidth=1)
+    line.set_gid("profile")
+    low, high = profile[f"{name}_interval"].values
+    if np.isfinite(low).any():
+        ax.fill_between(lags, low, high, color=colour, alpha=0.18, linewidth=0)
+    return line
+
+
+def _scale(ax: Axes, logarithmic: bool, logarithmic_lags: bool) -> None:
+    seen = np.concatenate([np.asarray(line.get_ydata(), float) for line in ax.lines])
+    if logarithmic and (seen > 0).any():
+        ax.set_yscale("log", nonpositive="mask")
+        # An interval that ends at nothing must not stretch the axis.
+        ax.set_ylim(bottom=float(seen[seen > 0].min()) / 2)
+        decades = np.log10(ax.get_ylim()[1] / ax.get_ylim()[0])
+        if decades < 3:  # few enough powers of ten to number what lies between
+            ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            ax.yaxis.set_major_formatter("{x:g}")
+            ax.yaxis.set_minor_locator(NullLocator())
+    else:
+        ax.set_ylim(bottom=0)
+    ax.set_xlabel("lag (timesteps back; 0 = the timestep's own input)", labelpad=2)
+    if logarithmic_lags:
+        ax.set_xscale("symlog", linthresh=1, linscale=0.3)
+        ax.set_xlim(left=-0.05)
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.xaxis.set_minor_formatter(NullFormatter())
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.margins(x=0.02)
+
+
+def _mark_floor(ax: Axes, profiles: Mapping[str, xr.Dataset]) -> None:
+    highest = _floor(profiles)
+    if highest > ax.get_ylim()[0] and highest > 0:
+        ax.axhline(highest, color="0.5", linewidth=0.6, linestyle=":", gid="rounding floor")
+
+
+def _floor(profiles: Mapping[str, xr.Dataset]) -> float:
+    floors = [float(profile.attrs.get("rounding_floor", np.nan)) for profile in profiles.values()]
+    return float(np.nanmax([0.0, *floors]))
+
+
+def _write_keys(
+    figure: Figure, lines: list[Artist], profiles: Mapping[str, xr.Dataset], down: float
+) -> None:
+    labels, families = drawable([_key(name, profile) for name, profile in profiles.items()])
+    legend = figure.legend(
+        lines, labels, loc="upper left", bbox_to_anchor=(MARGIN / PAGE, 1 - down),
+        borderaxespad=0, borderpad=0, handlelength=2.2, labelspacing=0.35,
+    )  # fmt: skip
+    for text in legend.get_texts():
+        text.set(parse_math=False, family=families)
+
+
+def _key(name: str, profile: xr.Dataset) -> str:
+    kind = ", linearised" if profile.attrs["kind"] == "linear" else ""
+    beyond = f"{_within(profile, 'mass_beyond', '.2f')} beyond lag {profile.attrs['beyond']}"
+    parts = [
+        f"median lag {_within(profile, 'median_lag', '.0f')}",
+        f"mean lag {_within(profile, 'mean_lag', '.1f')}",
+        f"half-life {_within(profile, 'half_life', '.2g')}",
+        beyond,
+    ]
+    return f"{name}{kind}: {', '.join(parts)}"
+
+
+def _within(profile: xr.Dataset, name: str, form: str) -> str:
+    value, (low, high) = float(profile[name]), profile[f"{name}_interval"].values
+    if np.isnan(value):
+        return "not reached"
+    if np.isnan(low):
+        return f"{value:{form}}"
+    return f"{value:{form}} ({low:{form}}–{high:{form}})"
+
+
+def _subtitle(profiles: Mapping[str, xr.Dataset]) -> str:
+    first = next(iter(profiles.values()))
+    counts = {(int(p.attrs["sequences"]), int(p.attrs["timesteps"])) for p in profiles.values()}
+    told = [
+        f"{_counted(sequences, 'sequence')}, {_counted(timesteps, 'timestep')}"
+        for sequences, timesteps in sorted(counts)
+    ]
+    return f"{' or '.join(told)} with at least {int(first['lag'].max())} timesteps before"
+
+
+def _notes(profiles: Mapping[str, xr.Dataset]) -> list[str]:
+    level = next(iter(profiles.values())).attrs["level"]
+    fewest = min(int(profile.attrs["sequences"]) for profile in profiles.values())
+    notes = [f"Bands and brackets: {100 * level:g} % intervals over sequences (bootstrap)."]
+    if fewest == 1:
+        notes = ["A single sequence has no interval over sequences."]
+    elif fewest < _FEW:
+        notes[0] += f" With {fewest} sequences they are too narrow."
+    if any(p.attrs["kind"] == "linear" for p in profiles.values()):
+        notes.append("Dashed: linearised influence, what the gradient alone would say.")
+    if _floor(profiles) > 0:
+        notes.append(f"Values near {_floor(profiles):.1g} or below are rounding (dotted).")
+    errors = [f"{name} {_error(profile)}" for name, profile in profiles.items()]
+    notes.append(f"Standard error of the estimator, median over lags: {'; '.join(errors)}.")
+    return notes
+
+
+def _error(profile: xr.Dataset) -> str:
+    attrs = profile.attrs
+    if "influence_error" not in profile:
+        return "none (exact)"
+    draws = _counted(int(attrs["draws"]), str(attrs["estimator"]).rstrip("s"))
+    ratio = (profile["influence_error"] / profile["influence"]).values
+    if not np.isfinite(ratio).any():
+        return f"not known ({draws})"
+    return f"{100 * float(np.nanmedian(ratio)):.2g} % ({draws})"
+
+
+def _axis_name(profiles: Mapping[str, xr.Dataset], of: str) -> str:
+    symbols = sorted({"E²" if p.attrs["kind"] == "linear" else "V" for p in profiles.values()})
+    unit = "logits²" if of == "margin" else "squared standard deviations, summed over units"
+    return f"influence {' and '.join(reversed(symbols))} ({unit})"
+
+
+def _target(of: str) -> str:
+    return {"state": "state", "margin": "margin between the classes"}[of]
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"

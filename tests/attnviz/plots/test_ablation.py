@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+import xarray as xr
+
+from attnviz.plots.ablation import plot_ablation, plot_effect_against
+
+rng = np.random.default_rng(5)
+
+
+def made(dims, shape, level, **more):
+    data = {
+        f"{m}_effect": (("sequence", *dims), rng.normal(size=shape)) for m in ("margin", "loss")
+    }
+    coordinates = {"id": ("sequence", [str(n) for n in range(shape[0])])}
+    for axis, size in zip(dims, shape[1:], strict=True):
+        if axis in ("lag", "other_lag"):
+            coordinates[axis] = np.arange(2, 2 + size)
+    attrs = {"model": "a $b$", "group": "l0", "level": level, "method": "zero", "cell": "LARNN"}
+    return xr.Dataset({**data, **more}, coordinates, attrs)
+
+
+def below(ax):
+    return " ".join(text.get_text() for text in ax.texts)
+
+
+def test_points_are_means_over_sequences_with_intervals():
+    effects = made(("lag",), (6, 4), "lag")
+    ax = plot_ablation(effects)
+    (container,) = ax.containers
+    line, _, (bars,) = container
+    np.testing.assert_array_equal(line.get_xdata(), [2, 3, 4, 5])
+    np.testing.assert_allclose(line.get_ydata(), effects["margin_effect"].mean("sequence"))
+    lengths = [np.ptp(segment[:, 1]) for segment in bars.get_segments()]
+    assert all(length > 0 for length in lengths)
+    assert "6 sequences" in below(ax) and "95 % bootstrap intervals" in below(ax)
+    assert "logits" in ax.get_ylabel() and "lag" in ax.get_xlabel()
+    ax.figure.savefig("/dev/null", format="svg")
+
+
+def test_heads_have_a_colour_each():
+    ax = plot_ablation(made(("head", "lag"), (3, 2, 4), "head"), measure="loss")
+    assert len(ax.containers) == 2
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["head 0", "head 1"]
+    assert "nats" in ax.get_ylabel()
+
+
+def test_pairs_are_a_map_of_what_lies_beyond_the_single_effects():
+    effects = made(("lag", "other_lag"), (5, 3, 3), "pair")
+    ax = plot_ablation(effects)
+    values = effects["margin_effect"].values
+    expected = (values[:, 0, 2] - values[:, 0, 0] - values[:, 2, 2]).mean()
+    assert float(ax.images[0].get_array()[0, 2]) == pytest.approx(expected)
+    assert np.ma.getmaskarray(np.ma.masked_invalid(ax.images[0].get_array()))[1, 1]
+
+
+def test_timesteps_are_a_map():
+    effects = made(("time", "lag"), (1, 7, 3), "step")
+    ax = plot_ablation(effects)
+    np.testing.assert_allclose(ax.images[0].get_array(), effects["margin_effect"].values[0].T)
+    assert "1 sequence" in below(ax) and "1 sequences" not in below(ax)
+
+
+def test_effect_against_contribution():
+    size = np.abs(rng.normal(size=(4, 7, 3))) + 0.1
+    effects = made(
+        ("time", "lag"), (4, 7, 3), "step", contribution=(("sequence", "time", "lag"), size)
+    )
+    ax = plot_effect_against(effects)
+    points = next(line for line in ax.lines if line.get_gid() == "effects")
+    np.testing.assert_allclose(np.sort(points.get_xdata()), np.sort(size.ravel()))
+    assert ax.get_xscale() == ax.get_yscale() == "log"
+    assert "ρ" in below(ax) and "4 sequences" in below(ax)

@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+
+from attnviz.plots.exit_routes import plot_exit_routes
+from attnviz.plots.gradient_flow import gradient_flow_numbers, plot_gradient_flow, route_colour
+from attnviz.plots.options import PlotOptions
+from attnviz.plots.shortcut import plot_shortcut, shortcut_numbers
+from tests.attnviz.analysis.test_flow import made
+
+LENGTHS = [7, 4, 6]
+
+
+@pytest.fixture
+def vectors():
+    return np.random.default_rng(4).normal(size=(3, 7, 4, 2)) + np.array([0.5, 1.0])
+
+
+def words(figure):
+    return " ".join(text.get_text() for text in figure.texts)
+
+
+def axes(figure, label):
+    return next(ax for ax in figure.axes if ax.get_label().startswith(label))
+
+
+def test_bars_are_the_shares_with_lags_added_up(vectors):
+    trace = made(vectors, lengths=LENGTHS)
+    figure = plot_gradient_flow(trace, sequence=1)
+    total = vectors[1, :4].sum(axis=1)
+    share = (vectors[1, :4] * total[:, None]).sum(-1) / (total**2).sum(-1)[:, None]
+    expected = np.stack([share[:, 0], share[:, 1], share[:, 2] + share[:, 3]], axis=1)
+
+    numbers = gradient_flow_numbers(trace, PlotOptions(1))
+    assert list(numbers.values["route"].values) == ["output", "gates", "shortcut"]
+    np.testing.assert_allclose(numbers.values, expected)
+    bars = axes(figure, "share").patches
+    up = np.array([bar.get_height() for bar in bars[:12]]).reshape(3, 4).T
+    down = np.array([bar.get_height() for bar in bars[12:24]]).reshape(3, 4).T
+    np.testing.assert_allclose(up + down, expected, atol=1e-12)
+    assert (up >= 0).all() and (down <= 0).all()
+    assert to_hex(bars[8].get_facecolor()) == route_colour("shortcut", 2).lower()
+
+    (line,) = axes(figure, "norm").lines
+    np.testing.assert_allclose(line.get_ydata(), np.linalg.norm(total, axis=1))
+    assert axes(figure, "norm").get_yscale() == "log"
+    assert "Gradient at the hidden state of RRA, by route" in words(figure)
+    assert "κ" in words(figure) and "1e-07" in words(figure)
+
+
+def test_the_matrix_shows_each_lag_and_nothing_after_the_end(vectors):
+    trace = made(vectors, lengths=LENGTHS)
+    numbers = shortcut_numbers(trace, PlotOptions(2)).values
+    total = vectors[2, :6].sum(axis=1)
+    share = (vectors[2, :6] * total[:, None]).sum(-1) / (total**2).sum(-1)[:, None]
+    np.testing.assert_allclose(numbers[:4, 0], share[:4, 2])
+    np.testing.assert_allclose(numbers[:3, 1], share[:3, 3])
+    assert np.isnan(numbers[4:, 0]).all() and np.isnan(numbers[3:, 1]).all()
+    figure = plot_shortcut(trace, sequence=2)
+    (image,) = axes(figure, "lag").images
+    shown = np.ma.masked_invalid(np.asarray(numbers).T)
+    np.testing.assert_allclose(np.ma.masked_invalid(image.get_array()), shown)
+    assert image.norm.vmin == -image.norm.vmax
+    assert "Gradient that came back by the shortcut of RRA" in words(figure)
+
+
+def test_several_cells_are_compared_by_distance(vectors):
+    traces = {"one $x$": made(vectors, lengths=LENGTHS, place="input")}
+    traces["two"] = made(vectors * 2, lengths=LENGTHS, place="input")
+    figure = plot_exit_routes(traces, longest=4)
+    above = figure.axes[0]
+    lines = [line for line in above.lines if line.get_gid() == "norm"]
+    assert len(lines) == 2 and above.get_yscale() == "log"
+    np.testing.assert_allclose(lines[0].get_ydata(), lines[1].get_ydata())
+    assert list(lines[0].get_xdata()) == [0, 1, 2, 3, 4]
+    assert [text.get_text() for text in above.get_legend().get_texts()] == list(traces)
+    panel = figure.axes[1]
+    total = np.sum([line.get_ydata() for line in panel.lines if len(line.get_xdata()) == 5], axis=0)
+    np.testing.assert_allclose(total, 1.0)
+    assert panel.get_title(loc="left") == "one $x$"
+    figure.savefig("/dev/null", format="svg")
+
+
+def test_nothing_to_compare_is_refused():
+    with pytest.raises(ValueError, match="at least one trace"):
+        plot_exit_routes({})
+
+
+def test_a_trace_without_routes_is_refused(vectors):
+    trace = made(vectors, lengths=LENGTHS)
+    with pytest.raises(KeyError, match="gradients='exits'"):
+        plot_exit_routes({"one": trace})
+    with pytest.raises(KeyError, match="no route 'shortcut' with lags"):
+        plot_shortcut(made(vectors, lengths=LENGTHS, place="input"))

@@ -1,0 +1,332 @@
+"""Ablations on models whose answer is known."""
+
+import numpy as np
+import pytest
+import torch
+
+import attnviz
+import cells
+from attnviz.analysis.ablation import ablation_effect, effect_against, pair_interaction
+from attnviz.edits import Ablation, Collector
+from attnviz.models import SequenceModel
+from attnviz.recording import Texts
+from attnviz.text import Vocabulary
+
+
+@pytest.fixture(autouse=True)
+def double():
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    torch.manual_seed(0)
+    yield
+    torch.set_default_dtype(before)
+
+
+WORDS = ["good", "bad", "film", "the", "very"]
+TEXT = "the very good film the bad film the very very good film"
+
+
+def reader(layer):
+    """A classifier of texts around a layer."""
+    vocabulary = Vocabulary(("<pad>", "<unk>", *WORDS))
+    model = SequenceModel(layer, outputs=2, vocabulary_size=len(vocabulary))
+    model.vocabulary, model.name = vocabulary, "hand"
+    return model.eval()
+
+
+def rra(window=4, units=3, **options):
+    return reader(cells.RRA(3, units, window=window, batch_first=True, **options))
+
+
+def larnn(heads=2):
+    return reader(cells.LARNN(3, 4, window=3, heads=heads, options=cells.STABLE, batch_first=True))
+
+
+@torch.no_grad()
+def kernel(model, weights):
+    cell = model.layer.groups["l0"]
+    cell.lag_scores.copy_(torch.tensor(weights))
+    return model
+
+
+def ids_of(model, text):
+    return torch.tensor([[model.vocabulary.words.index(word) for word in text.split()]])
+
+
+def one_by_one(model, text, edit):
+    """The logits under a plain edit of a layer, on its own."""
+    ids = ids_of(model, text)
+    model.layer.path = "step"
+    with torch.no_grad(), model.layer.register_edit(edit):
+        logits = model(ids)[0]
+    model.layer.path = "auto"
+    return logits
+
+
+def margin(logits, target):
+    return float(logits[target] - logits[1 - target])
+
+
+def test_only_lag_three_matters():
+    model = kernel(rra(), [0.0, 1.0, 0.0, 0.0])  # lags 2, 3, 4, 5
+    effects = attnviz.ablate(model, [TEXT])
+    assert list(effects["lag"].values) == [2, 3, 4, 5]
+    found = effects["margin_effect"].values[0]
+    assert (found[[0, 2, 3]] == 0).all() and abs(found[1]) > 1e-6
+    assert (effects["loss_effect"].values[0][[0, 2, 3]] == 0).all()
+
+
+@torch.no_grad()
+def test_attention_is_the_only_way_back():
+    model = kernel(rra(window=2), [1.0, 1.0])
+    cell = model.layer.groups["l0"]
+    units = cell.hidden_size
+    for part in (cell.gates.gates_from_hidden, cell.gates.candidate_from_hidden):
+        part.weight.zero_()
+    cell.gates.from_input.weight[units : 2 * units] = 0
+    cell.gates.from_input.bias[units : 2 * units] = -60  # nothing is kept in the memory
+    everything = lambda weights, values, at: (0 * weights, values)  # noqa: E731
+    alone = one_by_one(model, "film", lambda weights, values, at: (weights, values))
+    assert torch.allclose(one_by_one(model, TEXT, everything), alone, atol=1e-12)
+    effects = attnviz.ablate(model, [TEXT], level="pair")
+    both = effects["margin_effect"].sel(lag=2, other_lag=3).values[0]
+    whole = one_by_one(model, TEXT, lambda weights, values, at: (weights, values))
+    target = int(effects["target"][0])
+    assert both == pytest.approx(margin(alone, target) - margin(whole, target), abs=1e-12)
+
+
+@torch.no_grad()
+def test_redundant_lags_have_no_single_effect_and_a_large_pair():
+    """Either lag alone saturates the output: h = tanh(50 (h_{t-2} + h_{t-3}))."""
+    model = rra(window=2, units=1)
+    cell = model.layer.groups["l0"]
+    for parameter in cell.parameters():
+        parameter.zero_()
+    kernel(model, [1.0, 1.0])
+    cell.gates.from_input.bias[0] = -60  # closed: nothing enters the memory ...
+    cell.gates.from_input.bias[2] = 60  # ... and the output is open
+    model.head.weight.copy_(torch.tensor([[-5.0], [5.0]]))
+    edit_values = lambda weights, values, at: (weights * 1000, values + 1)  # noqa: E731
+    with model.layer.register_edit(edit_values):  # both lags hold large values
+        effects = attnviz.ablate(model, [TEXT], level="pair", method="zero")
+    found = effects["margin_effect"].values[0]
+    interaction = pair_interaction(effects).values.values
+    assert np.abs(np.diagonal(found)).max() < 1e-12
+    assert abs(found[0, 1]) > 5
+    assert interaction[0, 1] == pytest.approx(found[0, 1])
+    assert np.isnan(np.diagonal(interaction)).all()
+
+
+def test_a_batch_of_edits_is_each_edit_alone():
+    model = larnn()
+    effects = attnviz.ablate(model, [TEXT], level="step", rows=7)
+    target = int(effects["target"][0])
+    plain = one_by_one(model, TEXT, lambda weights, values, at: (weights, values))
+    for time, lag in ((2, 1), (5, 3), (11, 2), (0, 1)):
+
+        def edit(weights, values, at, time=time, lag=lag):
+            if int(at.timestep[0]) != time:
+                return weights, values
+            weights = weights.clone()
+            weights[..., lag - 1] = 0
+            return weights, values
+
+        expected = margin(one_by_one(model, TEXT, edit), target) - margin(plain, target)
+        found = float(effects["margin_effect"].sel(lag=lag).values[0, time])
+        assert found == pytest.approx(expected, abs=1e-12)
+        assert expected != 0 or time == 0
+    # At timestep 0 only the initial memory stands in the window.
+    assert (effects["margin_effect"].sel(lag=[2, 3]).values[0, 0] == 0).all()
+
+
+def test_zero_and_minus_infinity_are_different_things():
+    weights, values = torch.tensor([[[0.5, 0.3, 0.2]]]), torch.randn(1, 1, 3, 2)
+    one = torch.tensor([0])
+    at = cells.At(torch.ones(1, 3, dtype=torch.bool), (1, 2, 3), one + 4, one)
+    sources, every = torch.tensor([[True, False, False]]), torch.ones(1, 1, dtype=torch.bool)
+
+    def edit(method):
+        return Ablation(method, sources, one - 1, every)(weights, values, at)[0]
+
+    torch.testing.assert_close(edit("zero"), torch.tensor([[[0.0, 0.3, 0.2]]]))
+    torch.testing.assert_close(edit("remove"), torch.tensor([[[0.0, 0.6, 0.4]]]))
+    model = larnn()
+    zero, removed = (
+        attnviz.ablate(model, [TEXT], method=m)["margin_effect"].values for m in ("zero", "remove")
+    )
+    assert np.abs(zero - removed).max() > 1e-6
+
+
+def test_what_is_left_must_not_cancel():
+    model = kernel(rra(window=3), [1.0, 1.5, -1.0])
+    with pytest.raises(ValueError, match=r"change the sign.*method='zero' or 'mean'"):
+        attnviz.ablate(kernel(model, [0.2, 1.5, -1.0]), [TEXT], method="remove")
+    assert np.isfinite(attnviz.ablate(model, [TEXT])["margin_effect"]).all()
+
+
+def test_frozen_changes_nothing_of_a_static_kernel():
+    model = rra()
+    reference = [TEXT, "the film the film the very bad film"]
+    effects = attnviz.ablate(model, [TEXT], level="head", method="frozen", reference=reference)
+    assert np.abs(effects["margin_effect"].values).max() < 1e-14
+    changed = attnviz.ablate(larnn(), [TEXT], level="head", method="frozen", reference=[TEXT])
+    assert np.abs(changed["margin_effect"].values).max() > 1e-9
+
+
+def test_uniform_and_permuted_weights_keep_their_sum_among_reachable_sources():
+    weights = torch.rand(5, 2, 4).softmax(dim=-1)
+    reachable = torch.arange(4) < torch.tensor([4, 3, 2, 1, 4])[:, None]
+    weights = weights * reachable[:, None]
+    at = cells.At(reachable, (1, 2, 3, 4), torch.full((5,), 9), torch.arange(5))
+    every = torch.ones(5, 2, dtype=torch.bool)
+    every[4] = False
+    sources = torch.ones(5, 4, dtype=torch.bool)
+    for method in ("uniform", "permute"):
+        edit = Ablation(method, sources, torch.full((5,), -1), every)
+        found, _ = edit(weights, torch.randn(5, 2, 4, 3), at)
+        torch.testing.assert_close(found.sum(dim=-1), weights.sum(dim=-1))
+        assert (found.masked_select(~reachable[:, None].expand_as(found)) == 0).all()
+        torch.testing.assert_close(found[4], weights[4], rtol=0, atol=0)
+        if method == "uniform":
+            torch.testing.assert_close(found[2, :, 0], found[2, :, 1])
+        else:
+            torch.testing.assert_close(found.sort(dim=-1)[0], weights.sort(dim=-1)[0])
+            assert not torch.equal(found[:2], weights[:2])
+            torch.testing.assert_close(edit(weights, torch.randn(5, 2, 4, 3), at)[0], found)
+
+
+def test_mean_values_are_those_of_the_reference():
+    model, texts = rra(window=2), [TEXT, "the bad bad film the good"]
+    collector, seen = Collector(), []
+
+    def watch(weights, values, at):
+        seen.append((values, at.reachable))
+        return weights, values
+
+    model.layer.path = "step"
+    with torch.no_grad():
+        for text in texts:
+            ids = ids_of(model, text)
+            with model.layer.register_edit(collector), model.layer.register_edit(watch):
+                model(ids)
+    found = collector.references()
+    for source in range(2):
+        there = torch.stack([v[0, 0, source] for v, reach in seen if reach[0, source]])
+        torch.testing.assert_close(found.values[0, source], there.mean(dim=0))
+    torch.testing.assert_close(found.weights[0], model.layer.groups["l0"].lag_kernel().detach())
+    mean, again, twice = (
+        attnviz.ablate(model, [TEXT], method=method, reference=texts)["margin_effect"].values
+        for method in ("mean", "resample", "resample")
+    )
+    assert np.abs(mean).max() > 0 and np.abs(again - mean).max() > 0
+    np.testing.assert_array_equal(again, twice)
+
+
+def test_features_of_rau():
+    model = reader(cells.RAU(3, 4, batch_first=True))
+    effects = attnviz.ablate(model, [TEXT], level="feature")
+    assert effects["margin_effect"].dims == ("sequence", "feature")
+    assert effects.sizes["feature"] == 7 and "attention" not in effects
+    for feature in (1, 5):
+
+        def edit(weights, values, at, feature=feature):
+            weights = weights.clone()
+            weights[..., feature] = 0
+            return weights, values
+
+        target = int(effects["target"][0])
+        plain = one_by_one(model, TEXT, lambda weights, values, at: (weights, values))
+        expected = margin(one_by_one(model, TEXT, edit), target) - margin(plain, target)
+        assert float(effects["margin_effect"][0, feature]) == pytest.approx(expected, abs=1e-12)
+    mean = attnviz.ablate(model, [TEXT], level="feature", method="mean", reference=[TEXT])
+    assert np.abs(mean["margin_effect"].values).max() > 0
+
+
+def test_labels_lengths_and_signals():
+    model = larnn()
+    texts = Texts([TEXT, "the bad film"], labels=[1, -1], ids=["a", "b"])
+    effects = attnviz.ablate(model, texts, level="step")
+    assert effects.sizes == {"sequence": 2, "time": 12, "lag": 3}
+    assert np.isnan(effects["margin_effect"].values[1, 3:]).all()
+    assert int(effects["target"][0]) == 1 and list(effects["id"].values) == ["a", "b"]
+    alone = attnviz.ablate(model, Texts(["the bad film"]), level="step")
+    np.testing.assert_allclose(
+        effects["margin_effect"].values[1, :3], alone["margin_effect"].values[0], atol=1e-12
+    )
+    np.testing.assert_allclose(
+        effects["probability"].values, np.exp(-effects["loss"].values), atol=1e-12
+    )
+    trace = attnviz.record_texts(model, list(texts.texts), gradients=False)
+    recorded = attnviz.signal(trace, "attention").mean("head").values
+    np.testing.assert_allclose(effects["attention"].values, recorded, atol=1e-12)
+
+
+def test_nothing_of_the_model_is_changed():
+    model = rra().train()
+    before, state = {k: v.clone() for k, v in model.state_dict().items()}, torch.get_rng_state()
+    attnviz.ablate(model, [TEXT], method="resample", reference=[TEXT])
+    assert model.training and model.layer.path == "auto" and not model.layer.edited
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+    with pytest.raises(ValueError, match="nearly cancel"):
+        attnviz.ablate(kernel(model, [0.0, 1.0, 0.0, -0.9]), [TEXT], method="remove", level="pair")
+    assert model.training and model.layer.path == "auto" and not model.layer.edited
+
+
+@pytest.mark.parametrize(
+    ("make", "arguments", "said"),
+    [
+        (lambda: reader(cells.LSTM(3, 4, batch_first=True)), {}, "has no attention of its own"),
+        (lambda: reader(cells.GRU(3, 4, batch_first=True)), {}, "attnviz.replacement_influence"),
+        (lambda: reader(cells.RAU(3, 4, batch_first=True)), {}, "over features, not over lags"),
+        (rra, {"level": "feature"}, "does not attend over features"),
+        (rra, {"method": "mean"}, "needs reference texts"),
+        (rra, {"method": "uniform"}, "Choose level='head'"),
+    ],
+)
+def test_what_is_not_defined_is_refused_with_the_reason(make, arguments, said):
+    with pytest.raises(ValueError, match=said):
+        attnviz.ablate(make(), [TEXT], **arguments)
+
+
+def test_effects_are_saved_and_opened(tmp_path):
+    effects = attnviz.ablate(larnn(), Texts([TEXT, "the bad film"], labels=[0, 1]), level="head")
+    path = attnviz.save_effects(effects, tmp_path / "e.nc")
+    back = attnviz.open_effects(path)
+    for name in effects.variables:
+        np.testing.assert_array_equal(back[name].values, effects[name].values)
+    assert dict(back.attrs) == dict(effects.attrs)
+    with pytest.raises(ValueError, match="does not end so"):
+        attnviz.save_effects(effects, tmp_path / "e.csv")
+    (tmp_path / "bad.nc").write_bytes(path.read_bytes()[:40])
+    with pytest.raises(attnviz.TraceFormatError, match=r"bad\.nc"):
+        attnviz.open_effects(tmp_path / "bad.nc")
+    with pytest.raises(FileNotFoundError):
+        attnviz.open_effects(tmp_path / "none.nc")
+
+
+def test_mean_effects_and_rank_correlations_by_hand():
+    effects = attnviz.ablate(larnn(), Texts([TEXT, "the bad film the film"]), level="step")
+    known = effects.copy(deep=True)
+    known["margin_effect"].values[:] = np.nan
+    known["contribution"].values[:] = np.nan
+    sizes = np.array([1.0, 2.0, 3.0])
+    for row in range(2):
+        known["contribution"].values[row, :3] = sizes * [[1], [10], [100]]
+        known["margin_effect"].values[row, :3] = -sizes * [[1], [10], [100]]
+    known["margin_effect"].values[1, :3] *= -1
+    rho = effect_against(known)
+    np.testing.assert_allclose(rho.values.values, [1.0, 1.0])
+    known["margin_effect"].values[1, :3] = 1 / known["contribution"].values[1, :3]
+    np.testing.assert_allclose(effect_against(known).values.values, [1.0, -1.0])
+    assert effect_against(known).uncertainty.dims == ("sequence", "end")
+    mean = ablation_effect(known).values
+    np.testing.assert_allclose(mean[0, 0], (-1 + 1) / 2)
+    fixed = attnviz.ablate(rra(), [TEXT], level="step")
+    with pytest.raises(ValueError, match="is the same at every timestep"):
+        effect_against(fixed, against="attention")
+    assert np.isfinite(effect_against(fixed).values.values).all()
+    with pytest.raises(KeyError, match="level='step'"):
+        effect_against(attnviz.ablate(rra(), [TEXT]))
+    with pytest.raises(KeyError, match="level='pair'"):
+        pair_interaction(fixed)
