@@ -165,7 +165,7 @@ def _decades(values: np.ndarray) -> tuple[float, float]:
     if not there.size:
         return 0.1, 1.0
     low, high = np.floor(np.log10(there.min())), np.ceil(np.log10(there.max()))
-    return 10.0 ** min(low, high - 1), 10.0**high
+    return float(10.0 ** min(low, high - 1)), float(10.0**high)
 
 
 def _limits(shares: np.ndarray) -> tuple[float, float]:

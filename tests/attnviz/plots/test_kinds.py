@@ -1,11 +1,14 @@
 import matplotlib
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
 from attnviz.analysis import Statistic
 from attnviz.plots import KINDS, PlotOptions, drawable_kinds, save_figure
 from tests.attnviz import traces
+from tests.attnviz.analysis import test_flow
 
+VECTORS = np.random.default_rng(2).normal(size=(2, 20, 4, 2))
 MAKERS = {
     "heatmap": traces.rra,
     "contribution": traces.larnn,
@@ -13,6 +16,8 @@ MAKERS = {
     "feature-attention": traces.rau,
     "text": traces.rra,
     "lag-kernel": traces.larnn,
+    "gradient-flow": lambda: test_flow.made(VECTORS, lengths=[20, 16]),
+    "shortcut": lambda: test_flow.made(VECTORS, lengths=[20, 16]),
 }
 
 
