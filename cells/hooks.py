@@ -105,8 +105,21 @@ class _Collected:
 
 
 def norm_of_each(gradient: Float[Tensor, "*rows unit"]) -> Float[Tensor, "*rows"]:
-    """The Euclidean norm over the units."""
-    # Scaled first: squares underflow in float32 below about 1e-22.
+    """The Euclidean norm over the units, of tiny gradients too."""
+    # Squares underflow in float32 below about 1e-22, so that such rows are scaled first: all of
+    # them on a GPU, where looking whether there are any would wait for it.
+    if gradient.device.type != "cpu":
+        return _scaled_norm(gradient)
+    squares = torch.linalg.vecdot(gradient, gradient)
+    norm: Tensor = squares.sqrt()
+    number = torch.finfo(gradient.dtype)
+    odd = (squares < number.tiny / number.eps**2) | (squares > number.max * number.eps)
+    if bool(odd.any()):
+        norm[odd] = _scaled_norm(gradient[odd])
+    return norm
+
+
+def _scaled_norm(gradient: Float[Tensor, "*rows unit"]) -> Float[Tensor, "*rows"]:
     scale = gradient.abs().amax(dim=-1, keepdim=True).clamp_min(torch.finfo(gradient.dtype).tiny)
     norm: Tensor = torch.linalg.vector_norm(gradient / scale, dim=-1)
     return norm * scale[..., 0]

@@ -1,10 +1,12 @@
 import gc
 
+import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
 
 import cells
+from cells.hooks import norm_of_each
 from tests.cells.helpers import EXACT, LAYERS, ragged, randomise, read
 
 every_layer = pytest.mark.parametrize("kind", LAYERS)
@@ -241,3 +243,16 @@ def test_watching_keeps_no_graph_in_memory(backward):
         return sum(type(thing) is torch.Tensor for thing in gc.get_objects())
 
     assert left() == left() == left()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_norms_of_tiny_and_huge_gradients_are_right(dtype):
+    number = torch.finfo(dtype)
+    span = torch.linspace(0.75 * np.log10(number.tiny), 0.4 * np.log10(number.max), 60)
+    rows = torch.randn(60, 7, dtype=torch.float64)
+    expected = torch.linalg.vector_norm(rows, dim=-1)
+    sizes = 10.0 ** span.double()
+    found = norm_of_each((rows * sizes[:, None]).to(dtype))
+    assert_close((found.double() / sizes), expected, rtol=20 * number.eps, atol=0)
+    assert (norm_of_each(torch.zeros(3, 5, dtype=dtype)) == 0).all()
+    assert norm_of_each(torch.tensor([[1.0, torch.nan]], dtype=dtype)).isnan().all()
