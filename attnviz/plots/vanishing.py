@@ -45,7 +45,10 @@ def plot_vanishing(
     ax = new_axes() if ax is None else ax
     for number, curve in enumerate(curves.values()):
         distance = curve.values["distance"]
-        (line,) = ax.plot(distance, curve.values, color=f"C{number % 7}", gid="vanishing")
+        (line,) = ax.plot(
+            distance, curve.values, "-" if number < 7 else "--", color=f"C{number % 7}",
+            gid="vanishing",
+        )  # fmt: skip
         if curve.uncertainty is not None:
             low, high = (curve.uncertainty.sel(end=end).values for end in ("low", "high"))
             ax.fill_between(distance, low, high, color=line.get_color(), alpha=0.18, linewidth=0)

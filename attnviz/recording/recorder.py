@@ -54,8 +54,8 @@ def record(
         gradients: What to record of gradients when backward is called: `"norms"` of the gradient
             at every state; `"routes"` (or True) also by which use of the state it came back;
             `"exits"` also by which of these routes it goes on to each input, which is what cells
-            are compared by; or nothing (False). Routes cost a third of a forward and backward
-            pass, LARNN's twice one; exits two to five times one.
+            are compared by; or nothing (False). Routes cost a fifth to a half of a forward and
+            backward pass, exits three to five of them.
         sink: Takes the trace of each batch once it is complete, in place of memory.
         ages: How many ages `gate_attention` tells apart.
         loss_reduction: How the loss that backward starts from was reduced over the batch;
