@@ -66,7 +66,8 @@ class Ablation:
         timesteps: At which timestep, in original time; −1 for all of them.
         heads: Which heads each row changes.
         references: For `mean`, `resample` and `frozen`.
-        seed: For `resample` and `permute`: what is drawn depends on it, the row and the timestep.
+        numbers: For `resample` and `permute`: what a row draws at a timestep depends on its number
+            and the timestep, on nothing else; its place in the batch if not given.
 
     Raises:
         ValueError: For `remove`, when what is left nearly sums to zero or changes its sign
@@ -78,7 +79,7 @@ class Ablation:
     timesteps: Int[Tensor, "row"]
     heads: Bool[Tensor, "row head"]
     references: References | None = None
-    seed: int = 0
+    numbers: Int[Tensor, "row"] | None = None
 
     def __call__(
         self,
@@ -123,12 +124,19 @@ class Ablation:
 
     def _shuffled(self, weights: Tensor, here: Tensor, at: cells.At) -> Tensor:
         """Weights in another order among the reachable sources of each row and head."""
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + int(at.timestep[0]))  # type: ignore[index]
-        keys = torch.rand(len(self.sources), *weights.shape[1:], generator=generator)
-        keys = keys[at.row.cpu()].to(weights.device).masked_fill(~here, 2.0)  # type: ignore[union-attr]
+        heads, sources = weights.shape[1:]
+        place = torch.arange(heads * sources).view(heads, sources)
+        keys = _scrambled(self._drawing(at)[:, None, None] * (heads * sources) + place)
+        keys = keys.to(weights.device).masked_fill(~here, torch.iinfo(torch.long).max)
         places = torch.where(here, 0.0, 1.0).argsort(dim=-1, stable=True)  # reachable ones first
         shuffled = weights.gather(-1, keys.argsort(dim=-1))
         return torch.empty_like(weights).scatter_(-1, places, shuffled)
+
+    def _drawing(self, at: cells.At) -> Int[Tensor, "batch"]:
+        """A number for each row and timestep that others do not share."""
+        row, timestep = at.row.cpu(), at.timestep.cpu()  # type: ignore[union-attr]
+        numbers = row if self.numbers is None else self.numbers[row]
+        return _scrambled(numbers * 100_003 + timestep)
 
     def _replaced(
         self, weights: Tensor, values: Tensor, here: Tensor, at: cells.At
@@ -138,8 +146,7 @@ class Ablation:
         if self.method == "mean":
             other = known.values.to(values).expand_as(values)
         else:
-            drawn = at.row.cpu() * 7919 + at.timestep.cpu() * 104_729 + self.seed  # type: ignore[union-attr]
-            other = known.samples[drawn % len(known.samples)].to(values)
+            other = known.samples[self._drawing(at) % len(known.samples)].to(values)
         if not at.lags:  # features: what is read is weight times value, and is replaced as one
             weights = torch.where(here, 1.0, weights)
         return weights, torch.where(here[..., None], other, values)
@@ -151,6 +158,14 @@ class Ablation:
         return self.references
 
 
+def _scrambled(numbers: Int[Tensor, "..."]) -> Int[Tensor, "..."]:
+    """Numbers in place of numbers, as if drawn: the same for the same."""
+    for factor, shift in ((-0x61C8864680B583EB, 31), (-0x40A7B892E31B1A47, 29)):
+        numbers = numbers * factor  # wraps around
+        numbers = numbers ^ ((numbers >> shift) & ((1 << (64 - shift)) - 1))
+    return numbers & torch.iinfo(torch.long).max
+
+
 def _without(
     weights: Float[Tensor, "batch head source"], here: Bool[Tensor, "batch head source"]
 ) -> Tensor:
@@ -160,11 +175,10 @@ def _without(
     size = weights.abs().sum(dim=-1, keepdim=True)
     wrong = touched & ~nothing & ((left.abs() < _SMALLEST_SUM * size) | (left * before < 0))
     if bool(wrong.any()):
-        worst = float(left[wrong].abs().min())
         raise ValueError(
             "Without the ablated sources the remaining weights nearly cancel or change the sign "
-            f"of their sum ({worst:.3g} of {float(before[wrong][0]):.3g}), so they cannot be "
-            "rescaled to what it was. Use method='zero' or 'mean'."
+            f"of their sum (from {float(before[wrong][0]):.3g} to {float(left[wrong][0]):.3g}), so "
+            "they cannot be rescaled to what it was. Use method='zero' or 'mean'."
         )
     scaled = kept * before / torch.where(left == 0, 1, left)
     return torch.where(touched, scaled, weights)

@@ -16,12 +16,14 @@ from attnviz.models import SequenceModel
 from attnviz.recording import Texts
 from attnviz.recording.assembly import provenance
 from attnviz.recording.recorder import recurrent_layers
-from attnviz.recording.texts import encoded_texts
+from attnviz.recording.texts import check_labels, encoded_texts
 
 __all__ = ["AblationLevel", "ablate"]
 
 AblationLevel = Literal["lag", "step", "pair", "head", "feature"]
 _MEASURES = ("margin", "probability", "loss")
+_WHOLE = ("uniform", "permute", "frozen")  # methods that change all weights of a head at once
+ROWS = 256  # edits that are run at once
 _AXES = {
     "lag": ("lag",),
     "step": ("time", "lag"),
@@ -39,6 +41,7 @@ class _Plan:
     heads: Tensor
     timesteps: Tensor
     shape: tuple[int, ...]
+    numbers: Tensor
 
 
 def ablate(
@@ -49,7 +52,7 @@ def ablate(
     method: Method = "zero",
     reference: Sequence[str] | None = None,
     group: str | None = None,
-    rows: int = 256,
+    seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> xr.Dataset:
     """Takes away what attention reads, inside the recurrence, and measures what changes.
@@ -64,38 +67,45 @@ def ablate(
             predicts stands for the right one.
         level: What one edit takes away: a `lag` at all timesteps; a lag at one timestep (`step`);
             a `pair` of lags at all timesteps; a lag of one `head`; or, of RAU, a `feature`.
-        method: As `attnviz.edits.Ablation` has them: `zero`, `remove`, `mean`, `resample`, and
-            for whole heads `uniform`, `permute` and `frozen`.
+        method: As `attnviz.edits.Ablation` has them: `zero`, `remove`, `mean`, `resample`.
+            `uniform`, `permute` and `frozen` change all weights of a head at once, at all
+            timesteps (`head`) or at one (`step`).
         reference: Texts that `mean`, `resample` and `frozen` take their values from.
         group: The layer and direction that is edited; the first if not given.
-        rows: Edits that are run at once.
+        seed: For what `resample` and `permute` draw.
         progress: Called with edits done and in all.
 
     Returns:
         Effects (edited minus unedited) `margin_effect` (logit of the class minus the best other),
         `probability_effect` and `loss_effect`, with axes `(sequence, ...)` by level: `(lag)`,
         `(time, lag)`, `(lag, other_lag)` (single lags on the diagonal), `(head, lag)` or
-        `(feature)`; the unedited `margin`, `probability`, `loss` and `target (sequence)`; and
-        for cells with lags the unedited `attention` and `contribution (sequence, time, lag)`,
-        means over heads. NaN beyond a sequence's length.
+        `(feature)`, and `(head)` or `(time)` where all weights change; the unedited `margin`,
+        `probability`, `loss` and `target (sequence)`; and for cells with lags the unedited
+        `attention` and `contribution (sequence, time, lag)`, means over heads. NaN beyond a
+        sequence's length.
 
     Raises:
         TypeError: If `texts` is a single string.
-        ValueError: If the test is not defined for the cell, a text cannot be read, or a method
-            needs references.
+        KeyError: If there is no such layer.
+        ValueError: If the test is not defined for the cell, the rows of a batch do not stand for
+            themselves, a text cannot be read, or a method needs references.
     """
     given = texts if isinstance(texts, Texts) else Texts(texts)
     if level not in get_args(AblationLevel):
         raise ValueError(f"level is one of {get_args(AblationLevel)}, got {level!r}.")
     encoded = encoded_texts(model, given)
+    check_labels(model, given)
     group = next(iter(model.layer.groups)) if group is None else group
     cell = _checked_cell(model, group, level, method)
     with _still(model):
         known = None if reference is None else _references(model, group, reference)
         check_method(method, known)
-        replay = _Replay(model, group, method, known, rows)
+        replay = _Replay(model, group, method, known)
         done, found = 0, []
-        plans = [_plan(cell, level, len(text.ids)) for text in encoded]
+        plans = [
+            _plan(cell, level, len(text.ids), whole=method in _WHOLE, first=1_000_003 * (n + seed))
+            for n, text in enumerate(encoded)
+        ]
         total = sum(len(plan.timesteps) for plan in plans)
         for number, (text, plan) in enumerate(zip(encoded, plans, strict=True)):
             label = None if given.labels is None else int(given.labels[number])
@@ -115,10 +125,9 @@ class _Replay:
         group: str,
         method: Method,
         references: References | None,
-        rows: int,
     ) -> None:
         self.model, self.group, self.method = model, group, method
-        self.references, self.rows = references, rows
+        self.references, self.checked = references, False
 
     def run(self, ids: Tensor, plan: _Plan, label: int | None) -> dict[str, np.ndarray]:
         """The effects of all edits on one sequence."""
@@ -126,12 +135,13 @@ class _Replay:
         known: dict[int, dict[str, Tensor]] = {}
         seen: dict[str, Tensor] = {}
         count, target = len(plan.timesteps), None
-        for start in range(0, count, self.rows):
-            chosen = slice(start, min(start + self.rows, count))
+        for start in range(0, count, ROWS):
+            chosen = slice(start, min(start + ROWS, count))
             size = chosen.stop - chosen.start
             if size not in known:
                 nothing = torch.zeros_like(plan.heads[:size])
                 logits = self._read(ids, self._edit(plan, slice(0, size), nothing), seen)
+                self._check_rows(ids, plan, nothing, logits)
                 if target is None:
                     own = int(logits[0].argmax())
                     target = own if label is None or label < 0 else label
@@ -152,8 +162,26 @@ class _Replay:
 
     def _edit(self, plan: _Plan, chosen: slice, heads: Tensor) -> Ablation:
         return Ablation(
-            self.method, plan.sources[chosen], plan.timesteps[chosen], heads, self.references
+            self.method,
+            plan.sources[chosen],
+            plan.timesteps[chosen],
+            heads,
+            self.references,
+            plan.numbers[chosen],
         )
+
+    def _check_rows(self, ids: Tensor, plan: _Plan, nothing: Tensor, logits: Tensor) -> None:
+        """Every row must stand for itself, and every time the same: each is another edit."""
+        if self.checked:
+            return
+        alone = self._read(ids, self._edit(plan, slice(0, 1), nothing[:1]))
+        if not torch.allclose(logits, alone.expand_as(logits), rtol=1e-3, atol=1e-3):
+            raise ValueError(
+                f"{self.model.name} gives a text another answer alone than in a batch of copies "
+                "(batch statistics or dropout in eval mode?), so that the rows of a batch cannot "
+                "be edited one by one."
+            )
+        self.checked = True
 
     def _read(self, ids: Tensor, edit: Ablation, seen: dict[str, Tensor] | None = None) -> Tensor:
         """Logits of a batch of copies of a sequence, every one edited in its own way."""
@@ -192,14 +220,14 @@ def _checked_cell(
     if level == "feature":
         if "feature_attention" not in cell.signals:
             raise ValueError(f"{name} does not attend over features; ablate a lag instead.")
-    elif not cell.lags:
+    elif not cell.lags and not (method in _WHOLE and "feature_attention" in cell.signals):
         why = NO_LAGS.get(name, "has no attention with lags")
         advice = " (level='feature' ablates those)" if name == "RAU" else ""
         raise ValueError(
             f"A lag of {name} cannot be ablated: it {why}{advice}. To see how far back it looks, "
             "replace its inputs: attnviz.replacement_influence."
         )
-    if method in ("uniform", "permute", "frozen") and level not in ("step", "head"):
+    if method in _WHOLE and level not in ("step", "head"):
         raise ValueError(
             f"The method {method!r} changes all weights of a head at once, so that single sources "
             "have no effects of their own. Choose level='head' (all timesteps) or 'step'."
@@ -207,25 +235,34 @@ def _checked_cell(
     return cell
 
 
-def _plan(cell: cells.Cell[Any], level: AblationLevel, length: int) -> _Plan:
+def _plan(
+    cell: cells.Cell[Any], level: AblationLevel, length: int, *, whole: bool, first: int
+) -> _Plan:
     heads = _heads(cell)
-    count = len(cell.lags) or cell.input_size + cell.hidden_size
+    count = len(cell.lags) or len(cell.coordinates()["feature_kind"])
     one = torch.eye(count, dtype=torch.bool)
-    every = torch.ones(1, heads, dtype=torch.bool)
-    always = torch.tensor([-1])
+    if whole:
+        one = torch.ones(1, count, dtype=torch.bool)
+    each, every = torch.eye(heads, dtype=torch.bool), torch.ones(1, heads, dtype=torch.bool)
+    sources, chosen = one, every
+    shape: tuple[int, ...] = (count,)
+    times = torch.full((1,), -1)
     if level == "step":
-        sources = one.repeat(length, 1)
-        times = torch.arange(length).repeat_interleave(count)
-        return _Plan(sources, every.expand(len(sources), -1), times, (length, count))
-    if level == "pair":
-        sources = (one[:, None] | one[None]).flatten(0, 1)
-        everywhere = every.expand(len(sources), -1)
-        return _Plan(sources, everywhere, always.expand(len(sources)), (count, count))
-    if level == "head":
-        chosen = torch.eye(heads, dtype=torch.bool).repeat_interleave(count, dim=0)
-        sources = one.repeat(heads, 1)
-        return _Plan(sources, chosen, always.expand(len(sources)), (heads, count))
-    return _Plan(one, every.expand(count, -1), always.expand(count), (count,))
+        sources, times = one.repeat(length, 1), torch.arange(length).repeat_interleave(len(one))
+        shape = (length,) if whole else (length, count)
+    elif level == "pair":
+        sources, shape = (one[:, None] | one[None]).flatten(0, 1), (count, count)
+    elif level == "head":
+        sources, chosen = one.repeat(heads, 1), each.repeat_interleave(len(one), dim=0)
+        shape = (heads,) if whole else (heads, count)
+    size = len(sources)
+    return _Plan(
+        sources,
+        chosen.expand(size, -1),
+        times.expand(size),
+        shape,
+        first + torch.arange(size),
+    )
 
 
 def _heads(cell: cells.Cell[Any]) -> int:
@@ -273,7 +310,8 @@ def _dataset(
     model: SequenceModel, texts: Texts, found: list[dict[str, np.ndarray]], level: AblationLevel,
     method: str, group: str,
 ) -> xr.Dataset:  # fmt: skip
-    axes = {f"{name}_effect": _AXES[level] for name in _MEASURES}
+    own = _AXES[level][:1] if method in _WHOLE else _AXES[level]
+    axes = {f"{name}_effect": own for name in _MEASURES}
     axes |= {"attention": ("time", "lag"), "contribution": ("time", "lag")}
     variables: dict[str, Any] = {}
     for name in found[0]:
@@ -293,7 +331,7 @@ def _dataset(
     dataset.attrs = {
         "format": "attnviz-effects/1", **{name: said[name] for name in wanted}, "level": level,
         "method": method, "group": group, "path": "step", "model_mode": "eval",
-        "target": "predicted class" if texts.labels is None else "label",
+        "target": "label, else predicted class" if texts.labels is not None else "predicted class",
     }  # fmt: skip
     return dataset
 

@@ -37,7 +37,7 @@ def watch_gradients(
     rows: Rows,
     *,
     reduce: Callable[[Tensor], Tensor],
-    finish: Callable[[dict[str, list[Tensor]]], None],
+    finish: Callable[[dict[str, list[Tensor]], int], None],
 ) -> None:
     """Collects the gradient at every state, each time a backward pass ends.
 
@@ -46,7 +46,7 @@ def watch_gradients(
         rows: The order of the rows.
         reduce: What to keep of a gradient `(row, unit)`: one entry a row.
         finish: Takes it for each state and step; zero where no gradient came, NaN at states that
-            do not depend on anything that asks for gradients.
+            do not depend on anything that asks for gradients. Also, which backward pass it was.
     """
     watched = {name: [step.requires_grad for step in steps] for name, steps in states.items()}
     like = next(iter(states.values()))[0].detach()
@@ -72,7 +72,7 @@ class _Collected:
         like: Tensor,
         *,
         reduce: Callable[[Tensor], Tensor],
-        finish: Callable[[dict[str, list[Tensor]]], None],
+        finish: Callable[[dict[str, list[Tensor]], int], None],
     ) -> None:
         self.watched, self.rows, self.like = watched, rows, like
         self.reduce, self.finish = reduce, finish
@@ -101,7 +101,7 @@ class _Collected:
 
     def _finish(self) -> None:
         taken, self.taken = self.taken, {}
-        self.finish(taken)
+        self.finish(taken, self.backward_pass)
 
 
 def norm_of_each(gradient: Float[Tensor, "*rows unit"]) -> Float[Tensor, "*rows"]:

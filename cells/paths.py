@@ -138,7 +138,7 @@ def _watch_steps(call: Call, walked: Walk, x: Tensor, arrivals: Arrivals) -> Non
     if watch is None:
         return
 
-    def report_norms(taken: dict[str, list[Tensor]]) -> None:
+    def report_norms(taken: dict[str, list[Tensor]], backward_pass: int) -> None:
         watch.report(
             {
                 f"{name}_gradient_norm": rows.from_steps(steps, longest=longest, fill=torch.nan)
@@ -158,9 +158,9 @@ def _watch_steps(call: Call, walked: Walk, x: Tensor, arrivals: Arrivals) -> Non
     edits = tuple(call.edits)
     steps = Steps(call.cell, rows, piece, hidden, edits=edits, group=call.group)
 
-    def report_routes(taken: dict[str, list[Tensor]]) -> None:
+    def report_routes(taken: dict[str, list[Tensor]], backward_pass: int) -> None:
         totals = {name: rows.whole(one) for name, one in taken.items()}
-        report(watch, steps, totals, arrivals, longest)  # type: ignore[arg-type]
+        report(watch, steps, totals, arrivals.of(backward_pass), longest)  # type: ignore[arg-type]
 
     watch_gradients(walked.states, rows, reduce=torch.Tensor.detach, finish=report_routes)
 
@@ -195,13 +195,13 @@ def _read_whole(call: Call, arrivals: Arrivals) -> Read:
     return Read(output, map_state(rows.restore_rows, state), readouts, statistics)
 
 
-def _finish_whole(call: Call, arrivals: Arrivals) -> Callable[[Sweep], None] | None:
+def _finish_whole(call: Call, arrivals: Arrivals) -> Callable[[Sweep, int], None] | None:
     """What a backward pass does at its end with the gradients that a sweep noted."""
     rows, watch, longest, given = call.rows, call.watch, len(call.x), call.state
     if watch is None:
         return None
 
-    def finish(sweep: Sweep) -> None:
+    def finish(sweep: Sweep, backward_pass: int) -> None:
         if watch.parts == "norms":
             watch.report(
                 {
@@ -219,7 +219,7 @@ def _finish_whole(call: Call, arrivals: Arrivals) -> Callable[[Sweep], None] | N
             return rows.packed(sweep.x, start, end), state
 
         steps = Steps(call.cell, rows, piece, hidden, sweep.uses, group=call.group)
-        report(watch, steps, sweep.noted, arrivals, longest)
+        report(watch, steps, sweep.noted, arrivals.of(backward_pass), longest)
 
     return finish
 

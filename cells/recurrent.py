@@ -158,7 +158,12 @@ class Recurrent(nn.Module):
         Returns:
             A handle whose `remove()` ends it for later calls; a call already made still reports
             to the hooks that it was made under.
+
+        Raises:
+            ValueError: If `parts` is none of the three.
         """
+        if parts not in get_args(GradientParts):
+            raise ValueError(f"parts is one of {get_args(GradientParts)}, got {parts!r}.")
         handle = RemovableHandle(self._gradient_hooks)
         self._gradient_hooks[handle.id] = (hook, parts)
         return handle
@@ -355,10 +360,18 @@ class Recurrent(nn.Module):
             return None
 
         def report(gradients: dict[str, Tensor]) -> None:
-            for hook, _ in hooks:
-                hook(group, gradients)
+            for hook, parts in hooks:
+                hook(group, {n: v for n, v in gradients.items() if _asked_for(n, parts)})
 
         return Watch(report, max((parts for _, parts in hooks), key=get_args(GradientParts).index))
+
+
+def _asked_for(name: str, parts: GradientParts) -> bool:
+    """Whether a hook that asked for these parts is told a number."""
+    if parts == "exits":
+        return True
+    of_states = not name.startswith("input_")
+    return of_states if parts == "routes" else of_states and name.endswith("_gradient_norm")
 
 
 def _state_dtype(cell: Cell[Any], x: Tensor) -> torch.dtype:

@@ -14,6 +14,7 @@ single use of a state in it. All timesteps are read again at once, as rows of on
 A use of the new memory within its own step is a slot of its own, cut off while the step is read.
 """
 
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -45,6 +46,10 @@ PIECE = 4096
 
 # How far a state may lie from itself when its step is read again, of the largest entry.
 AGAIN = {torch.float64: 1e-8, torch.float32: 1e-3}
+
+
+# How much of a gradient its routes may miss by rounding alone.
+MISSING = {torch.float64: 1e-6, torch.float32: 5e-2}
 
 
 class RouteEntry(NamedTuple):
@@ -90,6 +95,13 @@ class Arrivals:
 
     output: Tensor | None = None
     final: dict[StateName, Tensor] = field(default_factory=dict)
+    backward_pass: int = -1
+
+    def of(self, backward_pass: int) -> "Arrivals":
+        """Those of a backward pass; what an earlier one left is forgotten."""
+        if self.backward_pass != backward_pass:
+            self.backward_pass, self.output, self.final = backward_pass, None, {}
+        return self
 
     def add(self, state: StateName, gradient: Tensor) -> None:
         """Adds to what arrived at the returned state."""
@@ -145,15 +157,31 @@ def report(
 ) -> None:
     """Hands over what came back by each route, in the caller's order, NaN in padding."""
     found = trace_routes(steps, totals, arrivals, exits=watch.parts == "exits")
+    _warn_of_residuals(steps, found)
     if not found:
         found = {f"{name}_gradient_norm": norm_of_each(total) for name, total in totals.items()}
-    arrivals.output, arrivals.final = None, {}  # a later backward pass begins anew
+    arrivals.of(-1)  # a later backward pass begins anew
     watch.report(
         {
             name: steps.rows.from_walk(values, longest=longest, fill=torch.nan)
             for name, values in found.items()
         }
     )
+
+
+def _warn_of_residuals(steps: Steps, found: Mapping[str, Tensor]) -> None:
+    """Says when routes do not add up: a use without a slot, or a gradient of a gradient."""
+    for name, values in found.items():
+        if not name.endswith("_route_residual"):
+            continue
+        largest = float(values.nan_to_num().max())
+        if largest > MISSING.get(values.dtype, 0.1):
+            warnings.warn(
+                f"The routes into {name.removesuffix('_route_residual')} of "
+                f"{steps.group or 'the layer'} miss up to {largest:.2g} of its gradient. Either a "
+                "use of the state does not go through via, or this is a gradient of a gradient.",
+                stacklevel=2,
+            )
 
 
 def watch_arrivals(
@@ -175,7 +203,8 @@ def watch_arrivals(
 
     def arrived(gradient: Tensor | None) -> None:
         if gradient is not None:
-            arrivals.output = rows.to_walk(gradient.detach())
+            now = arrivals.of(torch._C._current_graph_task_id())
+            now.output = rows.to_walk(gradient.detach())
 
     if output.requires_grad:
         output.register_hook(arrived)  # type: ignore[no-untyped-call]
@@ -202,7 +231,7 @@ def _watch_final(
         placed = gradient.new_zeros(len(rows.running), *gradient.shape)
         here = row.to(gradient.device)
         placed[(taken[row] - lag).to(gradient.device), here] = rows.sort_rows(gradient)[here]
-        arrivals.add(state, placed)
+        arrivals.of(torch._C._current_graph_task_id()).add(state, placed)
 
     if tensor.requires_grad:
         tensor.register_hook(arrived)  # type: ignore[no-untyped-call]
@@ -283,16 +312,12 @@ def _uses(
         [steps.rows.packed(total, start, end) for total in totals.values()],
         allow_unused=True,
     )
-    return [
-        Use(
-            slot.route,
-            slot.lag,
-            (slot.lag or 1) if before else 0,
-            steps.rows.spread(gradient, start, end),
-        )
-        for (slot, before, _), gradient in zip(opened, gradients, strict=True)
-        if gradient is not None
-    ]
+    summed: dict[tuple[str, int | None, int], Tensor] = {}  # one route can stand for several uses
+    for (slot, before, _), gradient in zip(opened, gradients, strict=True):
+        if gradient is not None:
+            key = slot.route, slot.lag, (slot.lag or 1) if before else 0
+            summed[key] = gradient + summed[key] if key in summed else gradient
+    return [Use(*key, steps.rows.spread(gradient, start, end)) for key, gradient in summed.items()]
 
 
 def _nothing_drawn(x: Tensor) -> AbstractContextManager[None]:
@@ -306,6 +331,12 @@ def _same_again(steps: Steps, hidden: Tensor, start: int, end: int) -> bool:
     apart = float((known - hidden.detach()).abs().max()) / scale
     if apart <= AGAIN.get(known.dtype, 1e-1):
         return True
+    if not math.isfinite(apart):
+        warnings.warn(
+            f"Routes of {steps.group or 'the layer'} are not recorded: its states are not finite.",
+            stacklevel=2,
+        )
+        return False
     warnings.warn(
         f"Routes of {steps.group or 'the layer'} are not recorded: its steps, read again, give "
         f"states that lie {apart:.2g} apart from those it gave. Dropout or batch statistics act "

@@ -102,7 +102,7 @@ def effect_against(
             there is no correlation.
     """
     values = _effects(effects, measure)
-    if "time" not in values.dims:
+    if not {"time", "lag"} <= set(values.dims):
         raise KeyError(
             f"effect_against needs the effect of every timestep and lag, but these are of the "
             f"level {effects.attrs.get('level')!r}. Call attnviz.ablate(..., level='step')."

@@ -44,13 +44,12 @@ def plot_ablation(
     if level == "pair":
         statistic = pair_interaction(effects, measure=measure)
         _draw_map(ax, statistic, "other lag", "lag", "Pairs of lags beyond their single effects")
-    elif level == "step":
+    elif level == "step" and "lag" in effects[f"{measure}_effect"].dims:
         statistic = ablation_effect(effects, measure=measure)
         _draw_map(ax, statistic, "timestep", "lag", "One lag taken away at one timestep")
     else:
         statistic = ablation_effect(effects, measure=measure)
-        what = "One feature" if level == "feature" else "One lag"
-        _draw_points(ax, statistic, f"{what} taken away at all timesteps")
+        _draw_points(ax, statistic, _title(effects, statistic))
     _note(ax, effects, statistic)
     return ax
 
@@ -76,9 +75,14 @@ def plot_effect_against(
 
     Raises:
         KeyError: If the effects are not by timestep and lag.
-        ValueError: If the weights are the same at every timestep.
+        ValueError: If the weights are the same at every timestep, or nothing varies.
     """
     rho = effect_against(effects, against=against, measure=measure)
+    if not np.isfinite(rho.values).any():
+        raise ValueError(
+            "In none of these sequences do effects and weights vary over three timesteps and lags, "
+            "so there is no correlation to draw. Give longer texts."
+        )
     ax = _new_axes() if ax is None else ax
     size = np.abs(effects[against].values).ravel()
     effect = np.abs(effects[f"{measure}_effect"].values).ravel()
@@ -101,25 +105,36 @@ def plot_effect_against(
     return ax
 
 
+def _title(effects: xr.Dataset, statistic: Statistic) -> str:
+    """What was done, by the method and the axes that are left."""
+    method, axes = str(effects.attrs.get("method")), statistic.values.dims
+    if method in ("uniform", "permute", "frozen"):
+        when = "at one timestep" if "time" in axes else "at all timesteps"
+        return f"All weights of a head changed {when}"
+    what = "One feature" if "feature" in axes else "One lag"
+    return f"{what} taken away at all timesteps"
+
+
 def _draw_points(ax: Axes, statistic: Statistic, title: str) -> None:
     values = statistic.values
-    axis = "feature" if "feature" in values.dims else "lag"
+    axis = next(a for a in ("lag", "feature", "time", "head") if a in values.dims)
     place = values[axis].values if axis in values.coords else np.arange(values.sizes[axis])
-    heads = values.sizes.get("head", 1)
+    heads = values.sizes.get("head", 1) if axis != "head" else 1
     for head in range(heads):
-        part = values.isel(head=head) if "head" in values.dims else values
+        part = values.isel(head=head) if heads > 1 else values
         offset = (head - (heads - 1) / 2) * 0.6 / heads if heads > 1 else 0.0
         interval = None
         if statistic.uncertainty is not None:
             ends = statistic.uncertainty
-            ends = ends.isel(head=head) if "head" in ends.dims else ends
+            ends = ends.isel(head=head) if heads > 1 else ends
             interval = np.abs(ends.values.T - part.values)
         ax.errorbar(
             place + offset, part.values, yerr=interval, fmt="o", markersize=3, color=f"C{head % 7}",
             elinewidth=0.9, label=f"head {head}" if heads > 1 else None,
         )  # fmt: skip
     ax.axhline(0.0, color="0.3", linewidth=0.5)
-    ax.set_xlabel("lag (timesteps back)" if axis == "lag" else "feature")
+    names = {"lag": "lag (timesteps back)", "time": "timestep"}
+    ax.set_xlabel(names.get(axis, axis))
     ax.set_ylabel(statistic.label)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_title(title, loc="left", pad=14)

@@ -19,7 +19,7 @@ from attnviz.store import Plan, TraceWriter, Truncation, make_plan, open_trace
 from attnviz.text import EncodedText, encode_text
 from attnviz.trace import Trace
 
-__all__ = ["Texts", "encoded_texts", "record_texts"]
+__all__ = ["Texts", "check_labels", "encoded_texts", "record_texts"]
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def record_texts(
         raise TypeError("record_texts reads a list of texts; put a single one in brackets.")
     given = texts if isinstance(texts, Texts) else Texts(texts)
     kept = None if keep is None else sorted([keep] if isinstance(keep, str) else keep)
-    _check_labels(model, given)
+    check_labels(model, given)
     if gradients and not any(values.requires_grad for values in model.layer.parameters()):
         raise ValueError(
             f"No parameter of {model.name}'s layers asks for a gradient, so there is none to "
@@ -218,7 +218,12 @@ class _Job:
         return torch.where(labels >= 0, labels, predicted)
 
 
-def _check_labels(model: SequenceModel, texts: Texts) -> None:
+def check_labels(model: SequenceModel, texts: Texts) -> None:
+    """Refuses labels that are no class of the model.
+
+    Raises:
+        ValueError: If one lies outside; -1 means not known.
+    """
     for row, label in enumerate([] if texts.labels is None else texts.labels):
         if isinstance(label, bool) or not isinstance(label, (int, np.integer)):
             numbered = ", ".join(f"{n} = {name}" for n, name in enumerate(model.classes))

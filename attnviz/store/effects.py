@@ -16,6 +16,8 @@ EFFECTS = "attnviz-effects/1"
 def save_effects(effects: xr.Dataset, path: Path | str) -> Path:
     """Writes what `attnviz.ablate` gave as a netCDF file, beside its place and renamed.
 
+    Whole numbers are stored in 32 bits.
+
     Arguments:
         effects: The dataset.
         path: Where to write, ending in `.nc`.

@@ -13,7 +13,7 @@ from cells.lengths import Rows
 
 __all__ = ["sweep_whole"]
 
-Finish = Callable[[Sweep], None]
+Finish = Callable[[Sweep, int], None]
 
 
 class _Plan(NamedTuple):
@@ -46,7 +46,7 @@ def sweep_whole(
         start: The state before, in the walk's order.
         weights: What the sweep reads of its cell.
         watching: What a backward pass notes of the states' gradients.
-        finish: Takes the sweep with what was noted when a backward pass ends.
+        finish: Takes the sweep with what was noted, and the backward pass, when that ends.
 
     Returns:
         The output in the caller's order, zero in padding, and the state after each row's own last
@@ -116,7 +116,8 @@ class _Whole(torch.autograd.Function):
         if plan.finish is not None:
             # When the whole backward pass is over, as for hooks on states.
             engine = torch.autograd.Variable._execution_engine
-            engine.queue_callback(partial(plan.finish, sweep))
+            backward_pass = torch._C._current_graph_task_id()
+            engine.queue_callback(partial(plan.finish, sweep, backward_pass))
         d_x = found.x
         if d_x is not None:
             d_x = plan.rows.from_walk(d_x, longest=plan.longest, fill=0.0)

@@ -1,11 +1,14 @@
 """Ablations on models whose answer is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 import attnviz
 import cells
+from attnviz import replay
 from attnviz.analysis.ablation import ablation_effect, effect_against, pair_interaction
 from attnviz.edits import Ablation, Collector
 from attnviz.models import SequenceModel
@@ -117,9 +120,10 @@ def test_redundant_lags_have_no_single_effect_and_a_large_pair():
     assert np.isnan(np.diagonal(interaction)).all()
 
 
-def test_a_batch_of_edits_is_each_edit_alone():
+def test_a_batch_of_edits_is_each_edit_alone(monkeypatch):
+    monkeypatch.setattr(replay, "ROWS", 7)
     model = larnn()
-    effects = attnviz.ablate(model, [TEXT], level="step", rows=7)
+    effects = attnviz.ablate(model, [TEXT], level="step")
     target = int(effects["target"][0])
     plain = one_by_one(model, TEXT, lambda weights, values, at: (weights, values))
     for time, lag in ((2, 1), (5, 3), (11, 2), (0, 1)):
@@ -159,7 +163,9 @@ def test_zero_and_minus_infinity_are_different_things():
 
 def test_what_is_left_must_not_cancel():
     model = kernel(rra(window=3), [1.0, 1.5, -1.0])
-    with pytest.raises(ValueError, match=r"change the sign.*method='zero' or 'mean'"):
+    with pytest.raises(
+        ValueError, match=r"change the sign.*\(from 1 to -.*method='zero' or 'mean'"
+    ):
         attnviz.ablate(kernel(model, [0.2, 1.5, -1.0]), [TEXT], method="remove")
     assert np.isfinite(attnviz.ablate(model, [TEXT])["margin_effect"]).all()
 
@@ -330,3 +336,61 @@ def test_mean_effects_and_rank_correlations_by_hand():
         effect_against(attnviz.ablate(rra(), [TEXT]))
     with pytest.raises(KeyError, match="level='pair'"):
         pair_interaction(fixed)
+
+
+def test_what_is_drawn_depends_on_seed_and_edit_and_not_on_the_batch(monkeypatch):
+    model, texts = larnn(), [TEXT, TEXT]
+    found = {}
+    for rows in (256, 5):
+        monkeypatch.setattr(replay, "ROWS", rows)
+        for level, method in (("lag", "resample"), ("head", "permute"), ("step", "permute")):
+            effects = attnviz.ablate(model, texts, level=level, method=method, reference=[TEXT])
+            found[rows, level] = effects["margin_effect"].values
+    for level in ("lag", "head", "step"):
+        np.testing.assert_allclose(found[256, level], found[5, level], atol=1e-12)
+        # Two texts draw each for itself.
+        assert np.abs(found[256, level][0] - found[256, level][1]).max() > 1e-9
+    other = attnviz.ablate(model, texts, method="resample", reference=[TEXT], seed=5)
+    assert np.abs(other["margin_effect"].values - found[256, "lag"]).max() > 1e-9
+
+
+def test_methods_that_change_whole_heads_have_no_lags():
+    model = larnn()
+    by_head = attnviz.ablate(model, [TEXT], level="head", method="uniform")
+    assert by_head["margin_effect"].dims == ("sequence", "head")
+    by_step = attnviz.ablate(model, [TEXT], level="step", method="uniform")
+    assert by_step["margin_effect"].dims == ("sequence", "time")
+
+    def equal(weights, values, at):
+        even = at.reachable[:, None].to(weights) / at.reachable.sum(dim=1)[:, None, None]
+        return torch.cat([even.expand_as(weights)[:, :1], weights[:, 1:]], dim=1), values
+
+    target = int(by_head["target"][0])
+    plain = one_by_one(model, TEXT, lambda weights, values, at: (weights, values))
+    expected = margin(one_by_one(model, TEXT, equal), target) - margin(plain, target)
+    assert float(by_head["margin_effect"][0, 0]) == pytest.approx(expected, abs=1e-12)
+    with pytest.raises(KeyError, match="level='step'"):
+        effect_against(by_step)
+    rau = reader(cells.RAU(3, 4, batch_first=True))
+    found = attnviz.ablate(rau, [TEXT], level="head", method="uniform")
+    assert found["margin_effect"].shape == (1, 1) and found["margin_effect"].values.item() != 0
+
+
+@pytest.mark.parametrize("reading", ["hidden", "hidden_outside"])
+def test_the_other_readings_of_rau_have_their_own_features(reading):
+    model = reader(cells.RAU(3, 4, batch_first=True, reading=reading))
+    effects = attnviz.ablate(model, [TEXT], level="feature")
+    assert effects.sizes["feature"] == 4
+    assert np.abs(effects["margin_effect"].values).max() > 0
+
+
+def test_rows_that_depend_on_each_other_are_refused():
+    options = replace(cells.STABLE, eval_honoured=False, hidden_dropout=0.5)
+    layer = cells.LARNN(3, 4, window=9, heads=2, options=options, batch_first=True)
+    with pytest.raises(ValueError, match="alone than in a batch"):
+        attnviz.ablate(reader(layer), [TEXT])
+
+
+def test_a_label_that_is_no_class_is_refused():
+    with pytest.raises(ValueError, match="has the label 7"):
+        attnviz.ablate(larnn(), Texts([TEXT], labels=[7]))

@@ -402,3 +402,84 @@ def test_edits_are_read_again_too():
     norms = seen["hidden_route_norm"][..., shortcuts]  # lags 2, 3, 4, of the state's own time
     assert (norms[4:] == 0).all() and (norms[0, :, :2] > 0).all()
     assert seen["hidden_route_residual"].nan_to_num().max() < 1e-13
+
+
+class Twice(cells.GRUCell):
+    """A cell that uses its state twice under one name."""
+
+    routes = {"candidate": cells.Route("hidden"), "carry": cells.Route("hidden")}  # noqa: RUF012
+
+    def forward(self, x, state, *, edit=cells.same, via=cells.alias):
+        one, other = (via(cells.Slot("candidate"), state.hidden) for _ in range(2))
+        first = self.candidate_from_hidden(one) + self.update_from_hidden(other)
+        past = via(cells.Slot("carry"), state.hidden)
+        hidden = (first + self.from_input(x)[:, : self.hidden_size]).tanh() + 0.3 * past
+        return type(state)(hidden), {}
+
+
+def test_a_route_of_two_uses_is_their_sum():
+    torch.manual_seed(3)
+    layer = cells.Recurrent(lambda features: Twice(features, 5), 3).eval()
+    seen = routes(layer, torch.randn(7, 2, 3))["l0"]
+    assert_close(seen["hidden_route_projection"].sum(dim=-1), seen["hidden_gradient_norm"])
+    assert seen["hidden_route_residual"].max() < 1e-13
+
+
+class Hidden(Twice):
+    """A cell that uses its state without saying so."""
+
+    def forward(self, x, state, *, edit=cells.same, via=cells.alias):
+        after, readout = super().forward(x, state, edit=edit, via=via)
+        return type(state)(after.hidden + 0.5 * state.hidden), readout
+
+
+def test_routes_that_do_not_add_up_are_said():
+    layer = cells.Recurrent(lambda features: Hidden(features, 5), 3).eval()
+    with pytest.warns(UserWarning, match=r"The routes into hidden of l0 miss up to"):
+        routes(layer, torch.randn(7, 2, 3))
+
+
+@pytest.mark.parametrize("path", ["step", "fast"])
+def test_what_one_backward_pass_left_does_not_reach_the_next(path):
+    torch.manual_seed(3)
+    layer = helpers.made("LSTM", 3, 5)
+    layer.path = path
+    calls = []
+    layer.register_gradient_hook(lambda _, found: calls.append(found), parts="routes")
+    output, final = layer(torch.randn(6, 2, 3, requires_grad=True))
+    loss = final[0].hidden.square().sum() + output.sum() * 0
+    torch.autograd.grad(loss, final[0].hidden, retain_graph=True)
+    torch.autograd.grad(output.sum(), output, retain_graph=True)
+    final[0].hidden.square().sum().backward()
+    (found,) = calls
+    entries = [e.label for e in route_entries(layer.groups["l0"], "hidden")]
+    assert (found["hidden_route_norm"][..., entries.index("output")] == 0).all()
+    assert found["hidden_route_residual"].nan_to_num().max() < 1e-13
+
+
+def test_each_hook_gets_what_it_asked_for():
+    layer = helpers.made("GRU", 3, 4)
+    seen = {}
+    for parts in ("norms", "exits", "routes"):
+        layer.register_gradient_hook(
+            lambda _, found, parts=parts: seen.update({parts: set(found)}), parts=parts
+        )
+    layer(torch.randn(4, 2, 3))[0].sum().backward()
+    assert seen["norms"] == {"hidden_gradient_norm"}
+    assert "hidden_route_norm" in seen["routes"]
+    assert not any(name.startswith("input_") for name in seen["routes"])
+    assert "input_route_norm" in seen["exits"]
+
+
+def test_other_parts_are_refused(unchecked):
+    with pytest.raises(ValueError, match="got 'route'"):
+        cells.GRU(3, 4).register_gradient_hook(print, parts="route")
+
+
+def test_states_that_are_not_finite_are_named_as_such():
+    layer = helpers.made("RRA", 3, 4)
+    layer.path = "step"
+    x = torch.randn(4, 2, 3)
+    x[1] = torch.nan
+    with pytest.warns(UserWarning, match="its states are not finite"):
+        routes(layer, x)
