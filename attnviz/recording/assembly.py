@@ -34,10 +34,14 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass
 class Batch:
-    """What one forward call leaves: arrays with the sequence first."""
+    """What one forward call leaves: arrays with the sequence first.
+
+    `closed` once it has become part of a trace, so that nothing more can be added.
+    """
 
     described: dict[str, Any]
     mode: str = "eval"
+    closed: bool = False
     root: Arrays = field(default_factory=dict)
     groups: dict[str, Arrays] = field(default_factory=dict)
 

@@ -36,7 +36,11 @@ def gradient_parts(gradients: GradientRecording) -> cells.GradientParts | None:
 
 
 def described_gradients() -> dict[str, dict[str, Any]]:
-    """Axes and symbols of everything that a gradient hook can report."""
+    """Axes and symbols of everything that a gradient hook can report.
+
+    At the input it is what this layer and direction sends back: the whole of ∂L/∂x_t where nothing
+    else reads the input.
+    """
 
     def entry(axes: list[str], symbol: str) -> dict[str, Any]:
         return {"axes": axes, "symbol": symbol, "bounds": None, "normalised_over": None}

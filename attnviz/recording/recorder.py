@@ -1,6 +1,7 @@
 """Recording what a model looks at: the border between torch and the trace."""
 
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
@@ -44,7 +45,8 @@ def record(
 
     Outputs and parameter gradients are the same, bit for bit, with and without recording. Each
     signal costs one float a sequence, timestep and entry of its axes; attention and contribution
-    of a window of 10 thus 80 bytes a timestep, a gate of 64 units 256.
+    of a window of 10 thus 80 bytes a timestep, a gate of 64 units 256. Of several backward
+    passes through one forward call the last is kept.
 
     Arguments:
         model: Any module that holds `cells.Recurrent` layers; for a `SequenceModel` predictions
@@ -56,7 +58,8 @@ def record(
             `"exits"` also by which of these routes it goes on to each input, which is what cells
             are compared by; or nothing (False). Routes cost a fifth to a half of a forward and
             backward pass, exits three to five of them.
-        sink: Takes the trace of each batch once it is complete, in place of memory.
+        sink: Takes the trace of each batch, in place of memory, when the next forward call begins
+            or the block ends: backward must come before.
         ages: How many ages `gate_attention` tells apart.
         loss_reduction: How the loss that backward starts from was reduced over the batch;
             gradients are stored for a sum.
@@ -233,6 +236,14 @@ class Recording:
         self, batch: Batch, prefix: str
     ) -> Callable[[str, Mapping[str, Tensor]], None]:
         def hook(group: str, gradients: Mapping[str, Tensor]) -> None:
+            if batch.closed:
+                warnings.warn(
+                    f"The gradients of {prefix}{group} came too late to be recorded: backward was "
+                    "called after the `with` block, or, with a sink, after the next forward call. "
+                    "Call it before.",
+                    stacklevel=2,
+                )
+                return
             for name, values in gradients.items():
                 scale = values.shape[1] if self.mean_loss and scales_with_loss(name) else 1
                 batch.groups[prefix + group][name] = _sequence_first(values * scale)
@@ -260,6 +271,8 @@ class Recording:
             raise RuntimeError(
                 "Nothing was recorded: the model was not called inside the `with` block."
             )
+        for batch in batches:
+            batch.closed = True
         trace = assemble(batches, self.model, self.layers)
         trace.tree.attrs["weights_digest"] = self._digest  # of the weights the block began with
         return trace

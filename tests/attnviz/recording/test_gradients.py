@@ -89,3 +89,19 @@ def test_a_store_keeps_the_routes(tmp_path):
     back = attnviz.open_trace(tmp_path / "t.zarr")
     for name, values in trace.tree["l0"].dataset.variables.items():
         np.testing.assert_array_equal(back.tree["l0"].dataset[name].values, values.values)
+
+
+def test_a_backward_that_comes_too_late_is_said():
+    layer, traces = cells.GRU(3, 4).eval(), []
+    with attnviz.record(layer, sink=traces.append):
+        first, _ = layer(torch.randn(5, 2, 3))
+        second, _ = layer(torch.randn(5, 2, 3))
+        with pytest.warns(UserWarning, match="came too late to be recorded"):
+            first.sum().backward()
+        second.sum().backward()
+    held = ["hidden_gradient_norm" in trace.tree["l0"].data_vars for trace in traces]
+    assert held == [False, True]
+    with attnviz.record(layer):
+        output, _ = layer(torch.randn(5, 2, 3))
+    with pytest.warns(UserWarning, match="after the `with` block"):
+        output.sum().backward()
