@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from cells.arrivals import Arrivals, watch_arrivals
 from cells.base import Cell, Edit
 from cells.fast import SWEEPS, Before, Carried, Sweep, sweep_whole
 from cells.gates import LSTMGates
@@ -15,7 +16,7 @@ from cells.hooks import Watch, norm_of_each, watch_gradients
 from cells.larnn_attention import WindowAttention
 from cells.lengths import Rows
 from cells.norms import Norm
-from cells.routes import Arrivals, Steps, report, watch_arrivals
+from cells.routes import Steps, report
 from cells.walk import Tap, Walk, join_states, map_state, walk
 
 __all__ = ["Call", "Path", "Read", "check_path", "obstacle", "read", "worth_saying"]

@@ -28,13 +28,7 @@ LENGTHS = torch.tensor([4, 7, 2, 4])
 WORDS, TIME = 13, 7
 
 
-@pytest.fixture(autouse=True)
-def double_precision():
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    torch.manual_seed(0)
-    yield
-    torch.set_default_dtype(before)
+pytestmark = pytest.mark.usefixtures("double_precision")
 
 
 class Reader(nn.Module):

@@ -15,14 +15,7 @@ from attnviz.models import SequenceModel
 from attnviz.recording import Texts
 from attnviz.text import Vocabulary
 
-
-@pytest.fixture(autouse=True)
-def double():
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    torch.manual_seed(0)
-    yield
-    torch.set_default_dtype(before)
+pytestmark = pytest.mark.usefixtures("double_precision")
 
 
 WORDS = ["good", "bad", "film", "the", "very"]

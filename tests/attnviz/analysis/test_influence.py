@@ -1,4 +1,3 @@
-import jaxtyping
 import numpy as np
 import pytest
 import xarray as xr
@@ -14,15 +13,6 @@ from attnviz.analysis import (
 )
 from attnviz.analysis.influence import half_life, median_lag
 from tests.attnviz.influences import decaying, influence
-
-
-@pytest.fixture
-def unchecked():
-    """Lets wrong arguments past the annotations' checker, as they are outside the tests."""
-    before = jaxtyping.config.jaxtyping_disable
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", before)
 
 
 def by_hand(lag):

@@ -1,22 +1,6 @@
-import jaxtyping
 import pytest
-import torch
 
 
 @pytest.fixture(autouse=True)
-def double_precision():
-    """Every test here starts from the same seed, in float64."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    torch.manual_seed(0)
-    yield
-    torch.set_default_dtype(before)
-
-
-@pytest.fixture
-def unchecked():
-    """Lets wrong arguments past the annotations' checker, as they are outside the tests."""
-    before = jaxtyping.config.jaxtyping_disable
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", before)
+def always_double(double_precision):
+    """Every test here."""
