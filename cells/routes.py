@@ -182,8 +182,8 @@ def trace_routes(
         In the walk's order, for each state (and `input`, with exits) by prefix:
         `gradient_norm (time, batch)`, `route_norm` and `route_projection (time, batch, route)`
         (⟨g_r, g⟩/‖g‖), `cancellation` (Σ‖g_r‖/‖g‖) and `route_residual` (‖Σ g_r - g‖/‖g‖). Where
-        the gradient is zero the last three are NaN. Nothing if a step read again does not give
-        the state that it gave.
+        the gradient is zero, or in float32 below 1e-31, the last three are NaN. Nothing if a step
+        read again does not give the state that it gave.
     """
     tables = {
         state: _Table(route_entries(steps.cell, state), total, by_name=exits)
@@ -325,7 +325,7 @@ class _Table:
         self.total, self.places = total, {entry: place for place, entry in enumerate(entries)}
         self.norm = norm_of_each(total)
         # Of length one, so that products of tiny gradients do not underflow.
-        self.along = torch.nan_to_num(total / self.norm[..., None], nan=0.0, posinf=0.0)
+        self.along = total / torch.where(self.norm == 0, 1, self.norm)[..., None]
         shape = (*total.shape[:2], len(entries))
         self.norms, self.projections = total.new_zeros(shape), total.new_zeros(shape)
         self.left = total.clone()
@@ -366,8 +366,11 @@ class _Table:
 
     def found(self) -> dict[str, Tensor]:
         """Everything by name."""
-        reached = torch.where(self.norm > 0, self.norm, torch.nan)
-        projections = torch.where(self.norm[..., None] > 0, self.projections, torch.nan)
+        # Below this a gradient has too few digits left to be told apart.
+        number = torch.finfo(self.norm.dtype)
+        told = self.norm > number.tiny / number.eps
+        reached = torch.where(told, self.norm, torch.nan)
+        projections = torch.where(told[..., None], self.projections, torch.nan)
         return {
             "gradient_norm": self.norm,
             "route_norm": self.norms,

@@ -273,7 +273,8 @@ class Sweep(ABC):
         """
         if self.watching == "all":
             if name not in self._rooms:
-                self._rooms[name] = like.new_zeros(self.time, self.batch, *axes)
+                make = like.new_empty if self.even else like.new_zeros
+                self._rooms[name] = make((self.time, self.batch, *axes))
             return self._rooms[name][start:end]
         shape = (end - start, self.batch, *axes)
         size = torch.Size(shape).numel()
