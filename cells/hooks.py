@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cells.base import StateName
 from cells.lengths import Rows
 
 __all__ = [
@@ -33,11 +34,11 @@ class Watch(NamedTuple):
 
 
 def watch_gradients(
-    states: Mapping[str, list[Tensor]],
+    states: Mapping[StateName, list[Tensor]],
     rows: Rows,
     *,
     reduce: Callable[[Tensor], Tensor],
-    finish: Callable[[dict[str, list[Tensor]], int], None],
+    finish: Callable[[dict[StateName, list[Tensor]], int], None],
 ) -> None:
     """Collects the gradient at every state, each time a backward pass ends.
 
@@ -67,19 +68,19 @@ class _Collected:
 
     def __init__(
         self,
-        watched: dict[str, list[bool]],
+        watched: dict[StateName, list[bool]],
         rows: Rows,
         like: Tensor,
         *,
         reduce: Callable[[Tensor], Tensor],
-        finish: Callable[[dict[str, list[Tensor]], int], None],
+        finish: Callable[[dict[StateName, list[Tensor]], int], None],
     ) -> None:
         self.watched, self.rows, self.like = watched, rows, like
         self.reduce, self.finish = reduce, finish
         self.backward_pass = -1
-        self.taken: dict[str, list[Tensor]] = {}
+        self.taken: dict[StateName, list[Tensor]] = {}
 
-    def take(self, name: str, step: int, gradient: Tensor) -> None:
+    def take(self, name: StateName, step: int, gradient: Tensor) -> None:
         """Called by backward, with the whole gradient of one state."""
         current = torch._C._current_graph_task_id()
         if current != self.backward_pass:
@@ -88,7 +89,7 @@ class _Collected:
             engine.queue_callback(self._finish)
         self.taken[name][step] = self.reduce(gradient.detach())
 
-    def _untouched(self) -> dict[str, list[Tensor]]:
+    def _untouched(self) -> dict[StateName, list[Tensor]]:
         """No gradient has arrived: zero, or NaN where none can."""
         sizes, rest = self.rows.running, self.like.shape[1:]
         return {

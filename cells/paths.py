@@ -1,23 +1,24 @@
 """The ways in which a layer reads a sequence with a cell: step by step, or all at once."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from cells.arrivals import Arrivals, watch_arrivals
-from cells.base import Cell, Edit
+from cells.arrivals import watch_arrivals
+from cells.base import Cell, Edit, StateName
 from cells.fast import SWEEPS, Before, Carried, Sweep, sweep_whole
 from cells.gates import LSTMGates
-from cells.hooks import Watch, norm_of_each, watch_gradients
+from cells.hooks import Watch, watch_gradients
 from cells.larnn_attention import WindowAttention
 from cells.lengths import Rows
 from cells.norms import Norm
-from cells.routes import Steps, report
-from cells.walk import Tap, Walk, join_states, map_state, walk
+from cells.retrace import Steps
+from cells.walk import Walk, join_states, map_state, walk
+from cells.watching import Watching
 
 __all__ = ["Call", "Path", "Read", "check_path", "obstacle", "read", "worth_saying"]
 
@@ -40,7 +41,6 @@ class Call:
         keep: Names of readout entries to collect.
         edits: Applied to attention at every step.
         group: The layer and direction, for the edits.
-        tap: Stands on every use of a state.
         watch: Who wants to know what of the gradients.
     """
 
@@ -52,7 +52,6 @@ class Call:
     keep: frozenset[str] = frozenset()
     edits: Sequence[Edit] = ()
     group: str = ""
-    tap: Tap | None = None
     watch: Watch | None = None
 
 
@@ -88,8 +87,6 @@ def obstacle(call: Call) -> str | None:
         return f"{type(call.cell).__name__} has no fast path"
     if call.edits:
         return "an edit is registered"
-    if call.tap is not None:
-        return "the uses of its states are watched"
     if _transformed():
         return "a function transform (vmap, jvp, torch.func.grad) is active"
     if call.watch is not None and not call.x.requires_grad and _partly_frozen(call.cell):
@@ -101,14 +98,14 @@ def obstacle(call: Call) -> str | None:
 
 def read(call: Call, path: Literal["step", "fast"]) -> Read:
     """Reads the sequences, step by step or all at once."""
-    arrivals = Arrivals()
-    found = _read_whole(call, arrivals) if path == "fast" else _read_steps(call, arrivals)
-    if call.watch is not None and call.watch.parts != "norms":
-        watch_arrivals(call.cell, call.rows, found.output, found.state, arrivals)
+    watching = None if call.watch is None else Watching(call.watch, call.rows, len(call.x))
+    found = (_read_whole if path == "fast" else _read_steps)(call, watching)
+    if watching is not None and watching.whole:
+        watch_arrivals(call.cell, call.rows, found.output, found.state, watching.arrivals)
     return found
 
 
-def _read_steps(call: Call, arrivals: Arrivals) -> Read:
+def _read_steps(call: Call, watching: Watching | None) -> Read:
     rows, longest = call.rows, len(call.x)
     x = rows.to_walk(call.x)
     walked = walk(
@@ -119,10 +116,9 @@ def _read_steps(call: Call, arrivals: Arrivals) -> Read:
         keep=call.keep,
         edits=call.edits,
         group=call.group,
-        tap=call.tap,
     )
-    if call.watch is not None and walked.outputs[0].requires_grad:
-        _watch_steps(call, walked, x.detach(), arrivals)
+    if watching is not None and walked.outputs[0].requires_grad:
+        _watch_steps(call, walked, x.detach(), watching)
     return Read(
         rows.from_steps(walked.outputs, longest=longest, fill=0.0),
         map_state(rows.restore_rows, walked.state),
@@ -134,39 +130,29 @@ def _read_steps(call: Call, arrivals: Arrivals) -> Read:
     )
 
 
-def _watch_steps(call: Call, walked: Walk, x: Tensor, arrivals: Arrivals) -> None:
-    rows, watch, longest = call.rows, call.watch, len(call.x)
-    if watch is None:
-        return
+def _watch_steps(call: Call, walked: Walk, x: Tensor, watching: Watching) -> None:
+    rows = call.rows
+    steps = _walked_again(call, walked, x) if watching.whole else None
 
-    def report_norms(taken: dict[str, list[Tensor]], backward_pass: int) -> None:
-        watch.report(
-            {
-                f"{name}_gradient_norm": rows.from_steps(steps, longest=longest, fill=torch.nan)
-                for name, steps in taken.items()
-            }
-        )
+    def finish(taken: dict[StateName, list[Tensor]], backward_pass: int) -> None:
+        kept = {name: rows.whole(one) for name, one in taken.items()}
+        watching.finish(kept, backward_pass, steps)
 
-    if watch.parts == "norms":
-        watch_gradients(walked.states, rows, reduce=norm_of_each, finish=report_norms)
-        return
-    before = [map_state(torch.Tensor.detach, state) for state in walked.before]
+    watch_gradients(walked.states, rows, reduce=watching.keep, finish=finish)
+
+
+def _walked_again(call: Call, walked: Walk, x: Tensor) -> Steps:
+    """What the steps of a walk were given, cut off from the graph."""
+    rows, before = call.rows, [map_state(torch.Tensor.detach, state) for state in walked.before]
     hidden = rows.whole([step.detach() for step in walked.states["hidden"]])
 
     def piece(start: int, end: int) -> tuple[Tensor, Any]:
         return rows.packed(x, start, end), join_states(before[start:end])
 
-    edits = tuple(call.edits)
-    steps = Steps(call.cell, rows, piece, hidden, edits=edits, group=call.group)
-
-    def report_routes(taken: dict[str, list[Tensor]], backward_pass: int) -> None:
-        totals = {name: rows.whole(one) for name, one in taken.items()}
-        report(watch, steps, totals, arrivals.of(backward_pass), longest)  # type: ignore[arg-type]
-
-    watch_gradients(walked.states, rows, reduce=torch.Tensor.detach, finish=report_routes)
+    return Steps(call.cell, rows, piece, hidden, edits=tuple(call.edits), group=call.group)
 
 
-def _read_whole(call: Call, arrivals: Arrivals) -> Read:
+def _read_whole(call: Call, watching: Watching | None) -> Read:
     cell, rows = call.cell, call.rows
     kind = SWEEPS[type(cell)]
     weights, start = kind.weights(cell), _carried(map_state(rows.sort_rows, call.state))
@@ -178,11 +164,11 @@ def _read_whole(call: Call, arrivals: Arrivals) -> Read:
     sweep = kind(cell, rows, call.keep, saving=saving)
     if call.carried:
         sweep.carry_on(call.state)
-    finish = _finish_whole(call, arrivals)
-    watching: Literal["nothing", "norms", "all"] = "nothing"
-    if call.watch is not None:
-        watching = "norms" if call.watch.parts == "norms" else "all"
-    output, final = sweep_whole(sweep, x, rows, start, weights, watching=watching, finish=finish)
+    finish = None
+    if watching is not None:
+        sweep.watching = "all" if watching.whole else "norms"
+        finish = _finish_whole(call, watching)
+    output, final = sweep_whole(sweep, x, rows, start, weights, finish=finish)
     with torch.no_grad():
         readouts = {
             name: rows.from_walk(signal, longest=len(x), fill=_missing(signal))
@@ -196,33 +182,28 @@ def _read_whole(call: Call, arrivals: Arrivals) -> Read:
     return Read(output, map_state(rows.restore_rows, state), readouts, statistics)
 
 
-def _finish_whole(call: Call, arrivals: Arrivals) -> Callable[[Sweep, int], None] | None:
+def _finish_whole(call: Call, watching: Watching) -> Callable[[Sweep, int], None]:
     """What a backward pass does at its end with the gradients that a sweep noted."""
-    rows, watch, longest, given = call.rows, call.watch, len(call.x), call.state
-    if watch is None:
-        return None
+    # Not the call itself: it holds the input and the state, which may be part of a graph.
+    call = replace(call, x=call.x.detach(), state=map_state(torch.Tensor.detach, call.state))
 
     def finish(sweep: Sweep, backward_pass: int) -> None:
-        if watch.parts == "norms":
-            watch.report(
-                {
-                    f"{name}_gradient_norm": rows.from_walk(v, longest=longest, fill=torch.nan)
-                    for name, v in sweep.noted.items()
-                }
-            )
-            return
-        before = sweep.before()
-        hidden = sweep.signal("hidden")
-        first = rows.sort_rows(given.steps) if "steps" in given._fields else None
-
-        def piece(start: int, end: int) -> tuple[Tensor, Any]:
-            state = _states_of_piece(type(given), before, first, rows, start, end)
-            return rows.packed(sweep.x, start, end), state
-
-        steps = Steps(call.cell, rows, piece, hidden, sweep.uses, group=call.group)
-        report(watch, steps, sweep.noted, arrivals.of(backward_pass), longest)
+        steps = _swept_again(call, sweep) if watching.whole else None
+        watching.finish(sweep.noted, backward_pass, steps)
 
     return finish
+
+
+def _swept_again(call: Call, sweep: Sweep) -> Steps:
+    """What the timesteps of a sweep were given."""
+    rows, before, kind = call.rows, sweep.before(), type(call.state)
+    first = rows.sort_rows(call.state.steps) if "steps" in call.state._fields else None
+
+    def piece(start: int, end: int) -> tuple[Tensor, Any]:
+        state = _states_of_piece(kind, before, first, rows, start, end)
+        return rows.packed(sweep.x, start, end), state
+
+    return Steps(call.cell, rows, piece, sweep.signal("hidden"), sweep.uses, group=call.group)
 
 
 def _states_of_piece(

@@ -16,7 +16,6 @@ from cells.checks import check_input, check_state
 from cells.hooks import GradientHook, GradientParts, ReadoutHook, Watch
 from cells.lengths import Rows, check_lengths
 from cells.paths import Call, Path, Read, check_path, obstacle, read, worth_saying
-from cells.walk import Tap
 
 __all__ = ["Recurrent", "StepByStepWarning"]
 
@@ -308,7 +307,6 @@ class Recurrent(nn.Module):
             keep=frozenset().union(*wanted),
             edits=[edit for edit, only in self._edits.values() if only in (None, group)],
             group=group,
-            tap=self._tap(group),
             watch=self._watch(group),
         )
         self.last_path = self._choose(call)
@@ -342,10 +340,6 @@ class Recurrent(nn.Module):
                 stacklevel=9,  # whoever calls the layer: two frames here are torch.nn.Module's
             )
         return "step"
-
-    def _tap(self, group: str) -> Tap | None:
-        """What stands on the uses of states in a group: nothing, until routes are watched."""
-        return None
 
     def _report_readouts(
         self, group: str, found: Read, rows: Rows, began: dict[str, Tensor]

@@ -10,7 +10,7 @@ from torch import Tensor
 from cells.base import At, Cell, Edit, Slot, StateName, Via, alias, same
 from cells.lengths import Rows
 
-__all__ = ["Tap", "Walk", "join_states", "map_state", "walk"]
+__all__ = ["Tap", "Walk", "edits_at", "join_states", "map_state", "walk"]
 
 State = Any  # a named tuple of tensors, or of tuples of them
 
@@ -25,7 +25,7 @@ class Walk(NamedTuple):
     outputs: list[Tensor]
     state: State
     readouts: dict[str, list[Tensor]]
-    states: dict[str, list[Tensor]]
+    states: dict[StateName, list[Tensor]]
     statistics: dict[str, list[Tensor]]
 
 
@@ -59,7 +59,7 @@ def walk(
     before: list[State] = []
     left, outputs = [], []
     readouts: dict[str, list[Tensor]] = {name: [] for name in cell.signals if name in keep}
-    states: dict[str, list[Tensor]] = {name: [] for name in _state_names(state)}
+    states: dict[StateName, list[Tensor]] = {name: [] for name in _state_names(state)}
     statistics: dict[str, list[Tensor]] = {name: [] for name in cell.statistics}
     running = len(rows.order)
     for step, x in enumerate(inputs.unbind()):
@@ -68,7 +68,7 @@ def walk(
             left.append(_some_rows(state, slice(running, None)))
             state = _some_rows(state, slice(running))
         before.append(state)
-        edit = _edit_at(edits, rows, step, group) if edits else same
+        edit = edits_at(edits, rows, step, step + 1, group) if edits else same
         state, readout = cell(x[:running], state, edit=edit, via=_via_at(tap, step))
         outputs.append(_via_at(tap, step)(Slot("output"), state.hidden))
         for name, collected in readouts.items():
@@ -81,6 +81,21 @@ def walk(
     left.append(state)
     final = _final_state(join_states(left[::-1]), _via_at(tap, len(outputs)))
     return Walk(before, outputs, final, readouts, states, statistics)
+
+
+def edits_at(edits: Sequence[Edit], rows: Rows, start: int, end: int, group: str) -> Edit:
+    """Edits, one after the other, of the running rows of some steps, one step after the other."""
+    time = torch.cat([rows.timesteps(step) for step in range(start, end)])
+    row = torch.cat([rows.order[: rows.running[step]] for step in range(start, end)])
+
+    def edit(weights: Tensor, values: Tensor, at: At) -> tuple[Tensor, Tensor]:
+        device = weights.device
+        here = at._replace(timestep=time.to(device), row=row.to(device), group=group)
+        for one in edits:
+            weights, values = one(weights, values, here)
+        return weights, values
+
+    return edit
 
 
 def map_state(change: Callable[[Tensor], Tensor], state: State) -> State:
@@ -129,17 +144,3 @@ def _via_at(tap: Tap | None, step: int) -> Via:
     if tap is None:
         return alias
     return lambda slot, value: tap(step, slot, value)
-
-
-def _edit_at(edits: Sequence[Edit], rows: Rows, step: int, group: str) -> Edit:
-    def edit(weights: Tensor, values: Tensor, at: At) -> tuple[Tensor, Tensor]:
-        here = at._replace(
-            timestep=rows.timesteps(step).to(weights.device),
-            row=rows.order[: rows.running[step]].to(weights.device),
-            group=group,
-        )
-        for one in edits:
-            weights, values = one(weights, values, here)
-        return weights, values
-
-    return edit

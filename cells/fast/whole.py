@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -23,7 +23,6 @@ class _Plan(NamedTuple):
     rows: Rows
     longest: int
     weights: tuple[str, ...]
-    watching: Literal["nothing", "norms", "all"]
     finish: Finish | None
 
 
@@ -34,7 +33,6 @@ def sweep_whole(
     start: Carried,
     weights: Mapping[str, Tensor],
     *,
-    watching: Literal["nothing", "norms", "all"] = "nothing",
     finish: Finish | None = None,
 ) -> tuple[Float[Tensor, "time batch unit"], Carried]:
     """Runs a sweep, as one node of the graph if it was made for saving.
@@ -45,14 +43,13 @@ def sweep_whole(
         rows: The order of the walk.
         start: The state before, in the walk's order.
         weights: What the sweep reads of its cell.
-        watching: What a backward pass notes of the states' gradients.
-        finish: Takes the sweep with what was noted, and the backward pass, when that ends.
+        finish: Takes the sweep with what it noted, and the backward pass, when that ends.
 
     Returns:
         The output in the caller's order, zero in padding, and the state after each row's own last
         timestep, in the walk's order.
     """
-    plan = _Plan(sweep, rows, len(x), tuple(weights), watching, finish)
+    plan = _Plan(sweep, rows, len(x), tuple(weights), finish)
     tensors = (x, *start, *weights.values())
     if sweep.saving:
         output, *final = _Whole.apply(plan, *tensors)
@@ -105,7 +102,6 @@ class _Whole(torch.autograd.Function):
         sweep = plan.sweep.revived(
             dict(zip(ctx.names, ctx.saved_tensors[ctx.given :], strict=True))
         )
-        sweep.watching = plan.watching
         shape = (plan.longest, sweep.batch, sweep.units)
         whole = x.new_zeros(shape) if output is None else output
         device, dtype, enabled = ctx.mixed
