@@ -13,6 +13,7 @@ from torch import Tensor
 import cells
 from attnviz.edits import NO_LAGS, Ablation, Collector, Method, References, check_method
 from attnviz.models import SequenceModel
+from attnviz.modes import evaluated
 from attnviz.recording import Texts
 from attnviz.recording.assembly import provenance
 from attnviz.recording.recorder import recurrent_layers
@@ -97,7 +98,7 @@ def ablate(
     check_labels(model, given)
     group = next(iter(model.layer.groups)) if group is None else group
     cell = _checked_cell(model, group, level, method)
-    with _still(model):
+    with evaluated(model), _stepwise(model.layer):
         known = None if reference is None else _references(model, group, reference)
         check_method(method, known)
         replay = _Replay(model, group, method, known)
@@ -291,19 +292,14 @@ def _references(model: SequenceModel, group: str, texts: Sequence[str]) -> Refer
 
 
 @contextmanager
-def _still(model: SequenceModel) -> Iterator[None]:
-    """A scope in eval mode and on the step path, with the random state as it was afterwards."""
-    modes = {module: module.training for module in model.modules()}
-    path = model.layer.path
-    model.eval()
-    model.layer.path = "step"
+def _stepwise(layer: cells.Recurrent) -> Iterator[None]:
+    """A scope on the step path, the only one on which attention can be edited."""
+    path = layer.path
+    layer.path = "step"
     try:
-        with torch.random.fork_rng():
-            yield
+        yield
     finally:
-        model.layer.path = path
-        for module, mode in modes.items():
-            module.training = mode
+        layer.path = path
 
 
 def _dataset(

@@ -10,9 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from attnviz.influence.reader import Reader, check_causal, make_reader, undisturbed
+from attnviz.influence.reader import Reader, check_causal, make_reader
 from attnviz.influence.reference import Reference, unit_scale
 from attnviz.influence.sequences import Features, Inputs, Model, features_of
+from attnviz.modes import evaluated
 
 __all__ = ["At", "Margin", "Measurement", "Sizes", "measuring"]
 
@@ -112,7 +113,7 @@ def measuring(
             f"{other.shape[1]} in {other.dtype}."
         )
     timesteps = [_chosen(at, len(row), number) for number, row in enumerate(with_features.rows)]
-    with undisturbed(model, first.device):
+    with evaluated(model):
         check_causal(read, max(with_features.rows, key=len))
         if margin is None:
             scale, classes = unit_scale(read, usual.rows, at_once=rows), None

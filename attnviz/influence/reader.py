@@ -1,7 +1,6 @@
 """Any sequence model as one function, run so that nothing of it changes, and held to be causal."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -12,7 +11,7 @@ import cells
 from attnviz.influence.sequences import Model
 from attnviz.models import SequenceModel
 
-__all__ = ["Reader", "check_causal", "make_reader", "rounding", "undisturbed"]
+__all__ = ["Reader", "check_causal", "make_reader", "rounding"]
 
 #: Features in, states (or logits) out: `(batch, time, feature) -> (batch, time, unit)`.
 Reader = Callable[[Tensor], Tensor]
@@ -52,31 +51,6 @@ def make_reader(model: Model, *, logits: bool) -> Reader:
         return output
 
     return read
-
-
-@contextmanager
-def undisturbed(model: Model, device: torch.device) -> Iterator[None]:
-    """Eval mode inside the block; modes and torch's random state are as before after it.
-
-    A plain function is called as it is: what it closes over cannot be seen.
-
-    Arguments:
-        model: Its modules' modes are kept one by one.
-        device: Where it runs.
-
-    Yields:
-        Nothing.
-    """
-    modes = [(part, part.training) for part in _modules(model)]
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        try:
-            for part, _ in modes:
-                part.training = False
-            yield
-        finally:
-            for part, training in modes:
-                part.training = training
 
 
 @torch.no_grad()
@@ -142,10 +116,6 @@ def _refuse_leak(output: Tensor, places: Tensor, tolerance: float) -> None:
         f"{float(leak.max()):.3g} with the input at timestep {int(places[row])}, which comes "
         "later. Mask the future, or read in one direction only."
     )
-
-
-def _modules(model: Model) -> list[nn.Module]:
-    return list(model.modules()) if isinstance(model, nn.Module) else []
 
 
 def _function(model: Model, logits: bool) -> Callable[[Tensor], object]:

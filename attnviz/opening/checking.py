@@ -2,12 +2,13 @@
 
 import random
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from attnviz.modes import undisturbed
 
 __all__ = [
     "TOLERANCES",
@@ -16,7 +17,6 @@ __all__ = [
     "example_arguments",
     "generated",
     "tolerance_of",
-    "undisturbed",
 ]
 
 # By precision, of the largest entry: rounding over many timesteps, far below any mistake.
@@ -38,17 +38,6 @@ def example_arguments(example: object) -> tuple[tuple[Any, ...], Mapping[str, An
     if type(example) is dict:
         return (), example
     return (example,), {}
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Leaves the random states, of torch and of Python, as they were."""
-    kept = random.getstate()
-    try:
-        with torch.random.fork_rng(range(torch.cuda.device_count())):
-            yield
-    finally:
-        random.setstate(kept)
 
 
 def call(

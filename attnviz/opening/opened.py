@@ -8,13 +8,13 @@ import torch
 from torch import nn
 
 import cells
+from attnviz.modes import undisturbed
 from attnviz.opening.checking import (
     call,
     difference,
     example_arguments,
     generated,
     tolerance_of,
-    undisturbed,
 )
 from attnviz.opening.convert import KINDS, OPEN, convert, obstacle, renew_weights
 from attnviz.opening.copying import copy_model, unregistered

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 
 from attnviz.models import SequenceModel
+from attnviz.modes import evaluated
 from attnviz.recording.gradients import GradientRecording
 from attnviz.recording.recorder import record
 from attnviz.trace import Trace
@@ -27,9 +28,9 @@ def record_numbers(
 ) -> Trace:
     """Records a model that predicts numbers while it reads sequences of numbers.
 
-    The model reads in eval mode. The loss behind the gradients is the squared error of each
-    sequence on its own, summed over outputs. The trace holds no text: its tokens are the numbers
-    of the timesteps.
+    The model reads in eval mode; its modes and the random state stay as they are. The loss behind
+    the gradients is the squared error of each sequence on its own, summed over outputs. The trace
+    holds no text: its tokens are the numbers of the timesteps.
 
     Arguments:
         model: With the head `regression`.
@@ -62,21 +63,17 @@ def record_numbers(
             f"No parameter of {model.name}'s layers asks for a gradient, so there is none to "
             "follow. Pass gradients=False, or unfreeze the layers (requires_grad_)."
         )
-    was_training = model.training
-    model.eval()
-    try:
-        with record(model, keep, gradients) as recording, torch.set_grad_enabled(bool(gradients)):
-            for start in range(0, len(features), BATCH):
-                rows = slice(start, start + BATCH)
-                if targets.shape[1] == 1:
-                    recording.describe(label=targets[rows, 0].tolist())
-                predicted = model(torch.from_numpy(features[rows]).to(like))
-                if gradients:
-                    loss = (predicted - torch.from_numpy(targets[rows]).to(like)).square().sum()
-                    # Gradients at the states only: the parameters' own .grad stays untouched.
-                    torch.autograd.grad(loss, leaves, allow_unused=True)
-    finally:
-        model.train(was_training)
+    watched = record(model, keep, gradients)
+    with evaluated(model), watched as recording, torch.set_grad_enabled(bool(gradients)):
+        for start in range(0, len(features), BATCH):
+            rows = slice(start, start + BATCH)
+            if targets.shape[1] == 1:
+                recording.describe(label=targets[rows, 0].tolist())
+            predicted = model(torch.from_numpy(features[rows]).to(like))
+            if gradients:
+                loss = (predicted - torch.from_numpy(targets[rows]).to(like)).square().sum()
+                # Gradients at the states only: the parameters' own .grad stays untouched.
+                torch.autograd.grad(loss, leaves, allow_unused=True)
     trace = recording.trace
     trace.tree.attrs |= {"loss": "squared error", "loss_target": "label", **(about or {})}
     return trace

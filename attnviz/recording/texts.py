@@ -12,6 +12,7 @@ import xarray as xr
 from torch import Tensor, nn
 
 from attnviz.models import SequenceModel
+from attnviz.modes import evaluated
 from attnviz.recording.assembly import provenance
 from attnviz.recording.gradients import GradientRecording
 from attnviz.recording.recorder import record, recurrent_layers
@@ -60,8 +61,9 @@ def record_texts(
 ) -> Trace:
     """Records a model while it reads texts.
 
-    The model reads in eval mode. The loss behind the gradients is the cross-entropy of each
-    sequence on its own, with the right class where it is known and the predicted one elsewhere.
+    The model reads in eval mode; its modes and the random state stay as they are. The loss behind
+    the gradients is the cross-entropy of each sequence on its own, with the right class where it
+    is known and the predicted one elsewhere.
 
     Arguments:
         model: With a vocabulary, such as `load_model` returns.
@@ -165,28 +167,24 @@ class _Job:
         done: int,
     ) -> xr.DataTree:
         """Reads batches of rows and returns them in the order of the rows."""
-        was_training = self.model.training
-        self.model.eval()
         ids = self.ids
         rows = [row for batch in batches for row in batch]
-        try:
-            with record(self.model, self.keep, self.gradients) as recording:
-                for batch in batches:
-                    chosen = [self.encoded[row] for row in batch]
-                    recording.describe(
-                        id=[ids[row] for row in batch],
-                        text=[self.texts.texts[row] for row in batch],
-                        span=[text.spans for text in chosen],
-                        label=None
-                        if self.texts.labels is None
-                        else [int(self.texts.labels[row]) for row in batch],
-                    )
-                    self._forward(chosen, batch)
-                    done += len(batch)
-                    if progress is not None:
-                        progress(done, len(self.encoded))
-        finally:
-            self.model.train(was_training)
+        watched = record(self.model, self.keep, self.gradients)
+        with evaluated(self.model), watched as recording:
+            for batch in batches:
+                chosen = [self.encoded[row] for row in batch]
+                recording.describe(
+                    id=[ids[row] for row in batch],
+                    text=[self.texts.texts[row] for row in batch],
+                    span=[text.spans for text in chosen],
+                    label=None
+                    if self.texts.labels is None
+                    else [int(self.texts.labels[row]) for row in batch],
+                )
+                self._forward(chosen, batch)
+                done += len(batch)
+                if progress is not None:
+                    progress(done, len(self.encoded))
         order = np.argsort(rows)
         tree: xr.DataTree = recording.trace.tree.isel(sequence=order, missing_dims="ignore")
         return tree

@@ -1,10 +1,11 @@
 """How good a model is on a split."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from attnviz.models import SequenceModel
+from attnviz.modes import evaluated
 from attnviz.tasks import GeneratedTask, TextTask
 from attnviz.training.data import encode_split, evaluation_loader
 from attnviz.training.generated import number_loader
@@ -31,18 +32,16 @@ def score(
     Raises:
         ValueError: If the model reads no text, but the task is one of texts, or the reverse.
     """
-    was_training = model.training
-    model.eval()
     right = loss = count = 0.0
-    for inputs, lengths, targets in _batches(model, task, split, recipe):
-        predicted = model(inputs, lengths)
-        if model.kind == "regression":
-            loss += float((predicted - targets).square().mean(dim=-1).sum())
-        else:
-            right += float((predicted.argmax(dim=-1) == targets).sum())
-            loss += float(torch.nn.functional.cross_entropy(predicted, targets, reduction="sum"))
-        count += len(inputs)
-    model.train(was_training)
+    with evaluated(model):
+        for inputs, lengths, targets in _batches(model, task, split, recipe):
+            predicted = model(inputs, lengths)
+            if model.kind == "regression":
+                loss += float((predicted - targets).square().mean(dim=-1).sum())
+            else:
+                right += float((predicted.argmax(dim=-1) == targets).sum())
+                loss += float(nn.functional.cross_entropy(predicted, targets, reduction="sum"))
+            count += len(inputs)
     accuracy = {} if model.kind == "regression" else {"accuracy": right / count}
     return {**accuracy, "loss": loss / count}
 
