@@ -1,6 +1,5 @@
 """Changes of what attention reads, another one for every row of a batch."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -10,10 +9,13 @@ from torch import Tensor
 
 import cells
 
-__all__ = ["Ablation", "Collector", "Method", "References", "check_method"]
+__all__ = ["WHOLE", "Ablation", "Collector", "Method", "References", "check_method"]
 
 Method = Literal["zero", "remove", "mean", "resample", "uniform", "permute", "frozen"]
 """What happens to what is ablated; see `Ablation`."""
+
+WHOLE: tuple[Method, ...] = ("uniform", "permute", "frozen")
+"""Methods that change all weights of a head at once."""
 
 _NEEDS_REFERENCES = ("mean", "resample", "frozen")
 # Below this share of the weights' magnitudes, their sum amplifies what is left a thousandfold.
@@ -94,7 +96,7 @@ class Ablation:
         now = (self.timesteps[row] < 0) | (self.timesteps[row] == at.timestep.cpu())
         heads = (self.heads[row] & now[:, None]).to(weights.device)
         here = heads[:, :, None] & at.reachable[:, None]
-        if self.method in ("uniform", "permute", "frozen"):
+        if self.method in WHOLE:
             return self._weights(weights, heads, here, at), values
         here = here & self.sources[row].to(weights.device)[:, None]
         if self.method == "zero":
@@ -186,13 +188,8 @@ def _without(
 
 @dataclass
 class Collector:
-    """An edit that changes nothing, and collects references.
+    """An edit that changes nothing, and collects references."""
 
-    Arguments:
-        seed: For which timesteps are kept as samples.
-    """
-
-    seed: int = 0
     _sums: dict[str, Tensor] = field(default_factory=dict)
     _kept: list[Tensor] = field(default_factory=list)
     _calls: int = 0
@@ -213,7 +210,7 @@ class Collector:
         full = at.reachable.all(dim=-1)
         if bool(full.any()):
             self._calls += 1
-            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self._calls)
+            generator = torch.Generator().manual_seed(self._calls)
             chosen = torch.randint(int(full.sum()), (1,), generator=generator)
             self._kept.append(read[full][chosen].detach().cpu())
         return weights, values
@@ -234,19 +231,11 @@ class Collector:
                 "Give longer texts."
             )
         count = self._sums["count"].clamp_min(1)
-        generator = torch.Generator().manual_seed(self.seed)
         samples = torch.cat(self._kept)
+        generator = torch.Generator().manual_seed(0)
         chosen = torch.randperm(len(samples), generator=generator)[:_SAMPLES]
         return References(
             self._sums["weights"] / count,
             self._sums["values"] / count[..., None],
             samples[chosen],
         )
-
-
-NO_LAGS: Mapping[str, str] = {
-    "LSTM": "has no attention of its own",
-    "GRU": "has no attention of its own",
-    "RAU": "attends over features, not over lags",
-}
-"""Cells whose lags cannot be ablated, and why."""

@@ -8,12 +8,14 @@ import torch
 
 import attnviz
 import cells
-from attnviz import replay
 from attnviz.analysis.ablation import ablation_effect, effect_against, pair_interaction
 from attnviz.edits import Ablation, Collector
 from attnviz.models import SequenceModel
 from attnviz.recording import Texts
+from attnviz.replay import runs
+from attnviz.replay.plan import first_number
 from attnviz.text import Vocabulary
+from tests.cells.own_cell import GlanceCell
 
 pytestmark = pytest.mark.usefixtures("double_precision")
 
@@ -114,7 +116,7 @@ def test_redundant_lags_have_no_single_effect_and_a_large_pair():
 
 
 def test_a_batch_of_edits_is_each_edit_alone(monkeypatch):
-    monkeypatch.setattr(replay, "ROWS", 7)
+    monkeypatch.setattr(runs, "ROWS", 7)
     model = larnn()
     effects = attnviz.ablate(model, [TEXT], level="step")
     target = int(effects["target"][0])
@@ -335,7 +337,7 @@ def test_what_is_drawn_depends_on_seed_and_edit_and_not_on_the_batch(monkeypatch
     model, texts = larnn(), [TEXT, TEXT]
     found = {}
     for rows in (256, 5):
-        monkeypatch.setattr(replay, "ROWS", rows)
+        monkeypatch.setattr(runs, "ROWS", rows)
         for level, method in (("lag", "resample"), ("head", "permute"), ("step", "permute")):
             effects = attnviz.ablate(model, texts, level=level, method=method, reference=[TEXT])
             found[rows, level] = effects["margin_effect"].values
@@ -345,6 +347,88 @@ def test_what_is_drawn_depends_on_seed_and_edit_and_not_on_the_batch(monkeypatch
         assert np.abs(found[256, level][0] - found[256, level][1]).max() > 1e-9
     other = attnviz.ablate(model, texts, method="resample", reference=[TEXT], seed=5)
     assert np.abs(other["margin_effect"].values - found[256, "lag"]).max() > 1e-9
+
+
+def test_no_two_texts_and_seeds_draw_the_same():
+    starts = {
+        (seed, text): first_number(seed, text)
+        for seed in (0, 1, 2, 7, 2**32, 2**64)
+        for text in range(40)
+    }
+    in_order = sorted(starts.values())
+    # Every text may have a million edits of its own before it comes to those of another.
+    assert min(np.diff(in_order)) > 1e6 and 0 <= in_order[0] and in_order[-1] < 2**62
+    assert first_number(1, 3) == starts[1, 3]
+    model = larnn()
+    zero, one = (
+        attnviz.ablate(model, [TEXT, TEXT], method="resample", reference=[TEXT], seed=seed)
+        for seed in (0, 1)
+    )
+    # Once, the second text under seed 0 drew what the first one did under seed 1.
+    apart = one["margin_effect"].values[0] - zero["margin_effect"].values[1]
+    assert np.abs(apart).max() > 1e-9
+    with pytest.raises(ValueError, match="whole number from 0 on, got -1"):
+        attnviz.ablate(model, [TEXT], seed=-1)
+
+
+class TwoHeads(GlanceCell):
+    """Its second head reads what the first one avoids, and is half as strong."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.attention = torch.nn.Identity()  # a part that says nothing of heads
+
+    def forward(self, x, state, *, edit=cells.same, via=cells.alias):
+        reached = state.steps[:, None] + 1 >= torch.tensor(self.lags)
+        past = torch.stack(state.window, dim=1)
+        scores = torch.einsum("bu,blu->bl", self.query(x), past)
+        scores = torch.stack([scores, -scores], dim=1).masked_fill(~reached[:, None], -torch.inf)
+        attention = scores.softmax(dim=-1)
+        values = past[:, None] * torch.tensor([1.0, 0.5])[:, None, None]
+        weights, values = edit(attention, values, cells.At(reached, self.lags))
+        context = torch.einsum("bhl,bhlu->bu", weights, values)
+        hidden = (self.from_input(x) + self.from_hidden(state.hidden) + context).tanh()
+        readout = {
+            "attention": attention,
+            "contribution": weights * torch.linalg.vector_norm(values, dim=-1),
+            "hidden": hidden,
+        }
+        return type(state)(hidden, (hidden, state.window[0]), state.steps + 1), readout
+
+
+def test_heads_of_a_cell_of_ones_own_are_those_of_its_weights():
+    model = reader(cells.Recurrent(lambda size: TwoHeads(size, 5), 3, batch_first=True))
+    effects = attnviz.ablate(model, [TEXT], level="head")
+    assert effects["margin_effect"].dims == ("sequence", "head", "lag")
+    assert effects["margin_effect"].shape == (1, 2, 2)
+    target = int(effects["target"][0])
+    plain = one_by_one(model, TEXT, lambda weights, values, at: (weights, values))
+    found = []
+    for head in range(2):
+        for source, lag in enumerate((1, 2)):
+
+            def edit(weights, values, at, head=head, source=source):
+                weights = weights.clone()
+                weights[:, head, source] = 0
+                return weights, values
+
+            expected = margin(one_by_one(model, TEXT, edit), target) - margin(plain, target)
+            found.append(float(effects["margin_effect"].sel(lag=lag)[0, head]))
+            assert found[-1] == pytest.approx(expected, abs=1e-12)
+    assert len(np.unique(np.round(found, 9))) == 4
+
+
+class Deaf(GlanceCell):
+    """Attends, but lets nobody edit what it reads."""
+
+    def forward(self, x, state, *, edit=cells.same, via=cells.alias):
+        return super().forward(x, state, via=via)
+
+
+def test_a_cell_that_hands_nothing_to_its_edit_is_refused():
+    model = reader(cells.Recurrent(lambda size: Deaf(size, 5), 3, batch_first=True))
+    with pytest.raises(ValueError, match="Deaf declares attention, but its step never hands"):
+        attnviz.ablate(model, [TEXT])
 
 
 def test_methods_that_change_whole_heads_have_no_lags():
