@@ -39,9 +39,9 @@ def cell_options(
     own = _hints(cells.LARNNOptions) if layer is cells.LARNN else {}
     options = dict(given)
     preset = options.pop("preset", "fixed") if own else None
-    if isinstance(chrono := options.get("forget_bias"), dict) and "chrono" in chrono:
-        options["forget_bias"] = cells.Chrono(chrono["chrono"])
     taken = {**hints, **own}
+    if "forget_bias" in taken and isinstance(chrono := options.get("forget_bias"), dict):
+        options["forget_bias"] = _chrono(name, chrono)
     for option, value in options.items():
         if option not in taken:
             known = sorted({*taken, *({"preset"} if own else {})})
@@ -58,6 +58,15 @@ def cell_options(
         changed = {option: options.pop(option) for option in set(own) & set(options)}
         options["options"] = replace(cells.LARNNOptions.preset(str(preset)), **changed)
     return options
+
+
+def _chrono(name: str, given: dict[str, Any]) -> cells.Chrono:
+    if set(given) != {"chrono"} or not _fits(given["chrono"], int):
+        raise ValueError(
+            f"The {name} cell's option forget_bias is a number, or {{'chrono': T}} with the "
+            f"longest dependency T in whole timesteps, got {given!r}."
+        )
+    return cells.Chrono(given["chrono"])
 
 
 def _hints(of: Any) -> dict[str, Any]:  # noqa: ANN401  (a class)

@@ -6,40 +6,49 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from attnviz.cli.console import busy, checked_output, out, progress
+from attnviz.cli.console import checked_output, out, progress
+from attnviz.cli.reading import (
+    Columns,
+    DataPlace,
+    GivenTexts,
+    LabelColumn,
+    Source,
+    Split,
+    TextColumn,
+)
 
 if TYPE_CHECKING:
     from attnviz.models import SequenceModel
-    from attnviz.recording import Texts
     from attnviz.recording.gradients import GradientRecording
-    from attnviz.tasks import TextTask
     from attnviz.trace import Trace
+
+Model = Annotated[str, typer.Argument(help="A shipped model, a run, or a model's folder.")]
+Output = Annotated[Path, typer.Option("--output", "-o", help="The trace store to write.")]
+Task = Annotated[
+    str | None, typer.Option(help="Read this data set: imdb, adding, or a CSV or TSV file.")
+]
+Limit = Annotated[int | None, typer.Option(help="Read only so many sequences.", min=1)]
+Keep = Annotated[str | None, typer.Option(help="Signals to record, with commas between; or all.")]
+Gradients = Annotated[
+    Literal["none", "norms", "routes", "exits"],
+    typer.Option(help="Gradients at the states, by route, or by route on to the input."),
+]
+Half = Annotated[bool, typer.Option("--half", help="Store bounded signals in float16.")]
 
 
 def record(  # noqa: PLR0913  (one parameter an option)
-    model: Annotated[str, typer.Argument(help="A shipped model, a run, or a model's folder.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The trace store to write.")],
-    task: Annotated[
-        str | None, typer.Option(help="Read this data set: imdb, adding, or a CSV or TSV file.")
-    ] = None,
-    text_column: Annotated[str | None, typer.Option(help="The file's column of texts.")] = None,
-    label_column: Annotated[str | None, typer.Option(help="The file's column of labels.")] = None,
-    split: Annotated[
-        Literal["train", "validation", "test"], typer.Option(help="Which part of the data set.")
-    ] = "test",
-    limit: Annotated[int | None, typer.Option(help="Read only so many sequences.", min=1)] = None,
-    text: Annotated[
-        list[str] | None, typer.Option(help="Read this text; may be given several times.")
-    ] = None,
-    keep: Annotated[
-        str | None, typer.Option(help="Signals to record, with commas between; or all.")
-    ] = None,
-    data: Annotated[Path | None, typer.Option(help="Where the data set lies.")] = None,
-    gradients: Annotated[
-        Literal["none", "norms", "routes", "exits"],
-        typer.Option(help="Gradients at the states, by route, or by route on to the input."),
-    ] = "routes",
-    half: Annotated[bool, typer.Option("--half", help="Store bounded signals in float16.")] = False,
+    model: Model,
+    output: Output,
+    task: Task = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    split: Split = "test",
+    limit: Limit = None,
+    text: GivenTexts = None,
+    keep: Keep = None,
+    data: DataPlace = None,
+    gradients: Gradients = "routes",
+    half: Half = False,
 ) -> None:
     """Records what a model attends to while it reads texts.
 
@@ -48,36 +57,24 @@ def record(  # noqa: PLR0913  (one parameter an option)
     Example: attnviz record rra-imdb --task imdb --split test --limit 100 -o trace.zarr
     """
     from attnviz.pretrained import load_model
-    from attnviz.recording import Texts, record_texts
+    from attnviz.recording import record_texts
+    from attnviz.store import save_trace
 
     checked_output(output)
+    columns = Columns(text_column, label_column)
+    source = Source(text, task, split, limit, columns, data, others=("adding",))
     loaded = load_model(model)
-    if (task is None) == (text is None):
-        raise ValueError(
-            "Say what to read: either --task imdb with --split, or one or more --text '...'."
-        )
     names = None if keep is None else keep.split(",")
     wanted: "GradientRecording" = False if gradients == "none" else gradients
     if task == "adding":
-        from attnviz.store import save_trace
-
         trace = _recorded_sums(loaded, split, limit, names, wanted)
         save_trace(trace, output, half=half)
         _conclude(trace, "sequence", output)
         return
-    if task is None:
-        texts = Texts((text or [])[:limit], about={"task": "own text"})
-    else:
-        texts = _some(_task(task, text_column, label_column, data), split, limit)
+    texts = source.texts()
     with progress(f"recording {loaded.name}") as advance:
         trace = record_texts(
-            loaded,
-            texts,
-            keep=names,
-            gradients=wanted,
-            path=output,
-            half=half,
-            progress=advance,
+            loaded, texts, keep=names, gradients=wanted, path=output, half=half, progress=advance
         )
     _conclude(trace, "text", output)
 
@@ -122,46 +119,5 @@ def _recorded_sums(
         chosen.targets[:limit],
         keep=keep,
         gradients=gradients,
-        about={"task": task.name, "split": split},
-    )
-
-
-def some_texts(
-    task: str, split: str, limit: int, *, text: str | None, label: str | None, data: Path | None
-) -> "Texts":
-    """So many texts of a data set's split, with their labels."""
-    return _some(_task(task, text, label, data), split, limit)
-
-
-def _task(task: str, text: str | None, label: str | None, data: Path | None) -> "TextTask":
-    from attnviz.tasks import load_imdb, load_table
-
-    if task == "imdb":
-        with busy("Reading IMDB"):
-            return load_imdb(data)
-    if not Path(task).suffix:
-        raise ValueError(
-            f"There is no task {task!r} to read; there are imdb, adding, or a CSV or TSV file."
-        )
-    if text is None or label is None:
-        raise ValueError(
-            f"Say which columns of {task} hold the texts and the labels: --text-column COLUMN "
-            "--label-column COLUMN."
-        )
-    return load_table(task, text=text, label=label)
-
-
-def _some(task: "TextTask", split: str, limit: int | None) -> "Texts":
-    """So many texts of a split, evenly spread: data sets tend to be sorted by class."""
-    from attnviz.recording import Texts
-
-    chosen = task.splits[split]
-    count = len(chosen.texts)
-    wanted = min(limit or count, count)
-    rows = [row * count // wanted for row in range(wanted)]
-    return Texts(
-        [chosen.texts[row] for row in rows],
-        labels=[int(chosen.labels[row]) for row in rows],
-        ids=[chosen.ids[row] for row in rows],
         about={"task": task.name, "split": split},
     )

@@ -4,42 +4,57 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
 from attnviz.cli.console import busy, out, progress
+from attnviz.cli.options import with_options
+from attnviz.cli.reading import Columns, DataPlace, LabelColumn, TextColumn, load_texts
 
 if TYPE_CHECKING:
     from attnviz.tasks import GeneratedTask, TextTask
     from attnviz.training import Recipe, Run
 
+Cell = Annotated[str, typer.Argument(help="rra, larnn, rau, lstm or gru.")]
+Task = Annotated[str, typer.Argument(help="imdb, adding, or a CSV or TSV file of your own.")]
+Folder = Annotated[Path | None, typer.Option(help="The run's folder; runs/CELL-TASK if not given.")]
+Length = Annotated[
+    int | None, typer.Option(help="Timesteps of the adding problem; 100 if not given.", min=2)
+]
+Epochs = Annotated[int | None, typer.Option(help="Passes over the data.", min=1)]
+LearningRate = Annotated[float | None, typer.Option(help="Adam's.")]
+BatchSize = Annotated[int | None, typer.Option(help="Texts a step.", min=1)]
+Hidden = Annotated[int, typer.Option(help="Units of the state.", min=1)]
+Limit = Annotated[int | None, typer.Option(help="Tokens read of a text at most.")]
+Keep = Annotated[
+    Literal["start", "end"] | None, typer.Option(help="Which side of a longer text is read.")
+]
+Seed = Annotated[int, typer.Option(help="Initial weights, order and dropout.")]
+Options = Annotated[
+    list[str] | None,
+    typer.Option(help="The cell's own, such as window=20; lists and objects as JSON."),
+]
+Test = Annotated[bool, typer.Option("--test", help="Score the test split, once.")]
+
 
 def train(  # noqa: PLR0913  (one parameter an option)
-    cell: Annotated[str, typer.Argument(help="rra, larnn, rau, lstm or gru.")],
-    task: Annotated[str, typer.Argument(help="imdb, adding, or a CSV or TSV file of your own.")],
-    text: Annotated[str | None, typer.Option(help="The file's column of texts.")] = None,
-    label: Annotated[str | None, typer.Option(help="The file's column of labels.")] = None,
-    run: Annotated[
-        Path | None, typer.Option(help="The run's folder; runs/CELL-TASK if not given.")
-    ] = None,
-    length: Annotated[
-        int | None, typer.Option(help="Timesteps of the adding problem; 100 if not given.", min=2)
-    ] = None,
-    data: Annotated[Path | None, typer.Option(help="Where the data set lies.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the data.", min=1)] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Adam's.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Texts a step.", min=1)] = None,
-    hidden: Annotated[int, typer.Option(help="Units of the state.", min=1)] = 64,
-    limit: Annotated[int | None, typer.Option(help="Tokens read of a text at most.")] = None,
-    keep: Annotated[
-        Literal["start", "end"] | None, typer.Option(help="Which side of a longer text is read.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Initial weights, order and dropout.")] = 0,
-    option: Annotated[
-        list[str] | None, typer.Option(help="The cell's own, such as window=20.")
-    ] = None,
-    test: Annotated[bool, typer.Option("--test", help="Score the test split, once.")] = False,
+    cell: Cell,
+    task: Task,
+    text: TextColumn = None,
+    label: LabelColumn = None,
+    run: Folder = None,
+    length: Length = None,
+    data: DataPlace = None,
+    epochs: Epochs = None,
+    learning_rate: LearningRate = None,
+    batch_size: BatchSize = None,
+    hidden: Hidden = 64,
+    limit: Limit = None,
+    keep: Keep = None,
+    seed: Seed = 0,
+    option: Options = None,
+    test: Test = False,
 ) -> None:
     """Trains a model to classify texts, or to add.
 
@@ -53,46 +68,73 @@ def train(  # noqa: PLR0913  (one parameter an option)
 
     Example: attnviz train rra adding --length 200
     """
-    with busy("Loading PyTorch"):
-        from attnviz.training import train as train_run
-
     of_texts = {"text": text, "label": label, "data": data, "limit": limit, "keep": keep}
     _refuse(task, of_texts if task == "adding" else {"length": length})
-    loaded, recipe = _begun(cell, task, hidden, length, lambda: _task(task, text, label, data))
-    changes: dict[str, Any] = {
-        "epochs": epochs,
-        "learning_rate": learning_rate,
-        "batch_size": batch_size,
-        "limit": limit,
-        "keep": keep,
-        "seed": seed,
-    }
-    recipe = replace(recipe, **{k: v for k, v in changes.items() if v is not None})
-    recipe = _with_options(recipe, option or [])
+    source = _Source(task, Columns(text, label, ("--text", "--label")), data)
+    loaded, recipe = _begun(cell, source, hidden, length)
+    changes = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size}
+    recipe = _changed(recipe, {**changes, "limit": limit, "keep": keep, "seed": seed})
+    recipe = with_options(recipe, option or [])
     folder = run or Path("runs") / f"{cell}-{loaded.name}"
-    out.print(f"Training {cell} on {loaded.name} in {folder}.")
+    _conclude(_trained(recipe, loaded, folder), loaded, test)
+    out.print(f"Next: attnviz record {folder} {source.again} --limit 100 -o trace.zarr")
+
+
+class _Source(NamedTuple):
+    """What is learned: a task, a table's columns and where data lies."""
+
+    task: str
+    columns: Columns
+    data: Path | None
+
+    @property
+    def again(self) -> str:
+        """The options with which `attnviz record` reads the same."""
+        text, label, _ = self.columns
+        columns = "" if text is None else f" --text-column {text} --label-column {label}"
+        where = "" if self.data is None else f" --data {self.data}"
+        return f"--task {self.task}{columns}{where}"
+
+
+def _refuse(task: str, options: Mapping[str, object]) -> None:
+    """Refuses options that mean nothing for a task."""
+    if given := [f"--{name}" for name, value in options.items() if value is not None]:
+        raise ValueError(f"{', '.join(given)} means nothing for the task {task}. Leave it out.")
+
+
+def _begun(
+    cell: str, source: _Source, hidden: int, length: int | None
+) -> "tuple[TextTask | GeneratedTask, Recipe]":
+    """The task, and the recipe that suits it."""
+    from attnviz.tasks import load_adding
+
+    with busy("Loading PyTorch"):
+        from attnviz.training import adding_recipe, default_recipe
+
+    if source.task == "adding":
+        return load_adding(length or 100), adding_recipe(cell, hidden_size=hidden)
+    recipe = default_recipe(cell, hidden_size=hidden)
+    texts = load_texts(*source, others=("adding",))
+    return texts, replace(recipe, model=replace(recipe.model, outputs=len(texts.classes)))
+
+
+def _changed(recipe: "Recipe", changes: Mapping[str, Any]) -> "Recipe":
+    """The recipe with what was asked for."""
+    return replace(recipe, **{name: new for name, new in changes.items() if new is not None})
+
+
+def _trained(recipe: "Recipe", task: "TextTask | GeneratedTask", folder: Path) -> "Run":
+    """Trains, or goes on, and says how far it is."""
+    from attnviz.training import train as train_run
+
+    out.print(f"Training {recipe.model.cell} on {task.name} in {folder}.")
     with ExitStack() as bars:
         # One after the other: two bars cannot move on one terminal.
-        prepare = _Stage("preparing words", bars)
-        advance = _Stage("training", bars)
-        finished = train_run(
-            recipe,
-            loaded,
-            folder,
-            progress=advance,
-            report=_report,
-            preparing=prepare,
-            say=out.print,
-        )
-    _conclude(finished, loaded, test)
-    if task == "adding":
-        out.print(f"Next: attnviz record {folder} --task adding --limit 100 -o trace.zarr")
-        return
-    columns = "" if text is None else f" --text-column {text} --label-column {label}"
-    where = "" if data is None else f" --data {data}"
-    out.print(
-        f"Next: attnviz record {folder} --task {task}{columns}{where} --limit 100 -o trace.zarr"
-    )
+        prepare, advance = _Stage("preparing words", bars), _Stage("training", bars)
+        return train_run(
+            recipe, task, folder,
+            progress=advance, report=_report, preparing=prepare, say=out.print,
+        )  # fmt: skip
 
 
 class _Stage:
@@ -107,26 +149,6 @@ class _Stage:
             self.bars.close()
             self.advance = self.bars.enter_context(progress(self.what))
         self.advance(done, total)
-
-
-def _refuse(task: str, options: Mapping[str, object]) -> None:
-    """Refuses options that mean nothing for a task."""
-    if given := [f"--{name}" for name, value in options.items() if value is not None]:
-        raise ValueError(f"{', '.join(given)} means nothing for the task {task}. Leave it out.")
-
-
-def _begun(
-    cell: str, task: str, hidden: int, length: int | None, load: Callable[[], "TextTask"]
-) -> "tuple[TextTask | GeneratedTask, Recipe]":
-    """The task, and the recipe that suits it."""
-    from attnviz.tasks import load_adding
-    from attnviz.training import adding_recipe, default_recipe
-
-    if task == "adding":
-        return load_adding(length or 100), adding_recipe(cell, hidden_size=hidden)
-    recipe = default_recipe(cell, hidden_size=hidden)
-    texts = load()
-    return texts, replace(recipe, model=replace(recipe.model, outputs=len(texts.classes)))
 
 
 def _conclude(run: "Run", task: "TextTask | GeneratedTask", test: bool) -> None:
@@ -145,43 +167,6 @@ def _conclude(run: "Run", task: "TextTask | GeneratedTask", test: bool) -> None:
     out.print(f"{kept} accuracy {best['validation_accuracy']:.4f}.")
     if test:
         out.print(f"Test accuracy {score_test(run, task)['accuracy']:.4f}.")
-
-
-def _task(task: str, text: str | None, label: str | None, data: Path | None) -> "TextTask":
-    from attnviz.tasks import load_imdb, load_table
-
-    if task == "imdb":
-        with busy("Reading IMDB"):
-            return load_imdb(data)
-    if not Path(task).suffix:
-        raise ValueError(f"There is no task {task!r}: name imdb, adding, or a CSV or TSV file.")
-    if text is None or label is None:
-        raise ValueError(
-            f"Say which columns of {task} hold the texts and the labels: --text COLUMN --label "
-            "COLUMN."
-        )
-    return load_table(task, text=text, label=label)
-
-
-def _with_options(recipe: "Recipe", given: list[str]) -> "Recipe":
-    options: dict[str, Any] = dict(recipe.model.options)
-    for option in given:
-        name, equals, value = option.partition("=")
-        if not (name and equals):
-            raise ValueError(f"--option takes NAME=VALUE, such as window=20, got {option!r}.")
-        options[name] = _value(value)
-    return replace(recipe, model=replace(recipe.model, options=options))
-
-
-def _value(text: str) -> str | int | float | bool:
-    if text in ("true", "false"):
-        return text == "true"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
 
 
 def _report(row: dict[str, float | int]) -> None:

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -20,6 +21,35 @@ def test_a_table_a_figure_and_a_file(tmp_path):
     effects = attnviz.open_effects(tmp_path / "e.nc")
     assert effects.sizes["lag"] == 10 and effects.attrs["model"] == "rra-imdb"
     assert "attnviz" in (tmp_path / "e.svg").read_text()
+
+
+def test_a_seed_decides_what_is_drawn(tmp_path):
+    pytest.importorskip("torch")
+    text, found = "Slow at first, but then wonderful, in the end a very good film.", []
+    for name, seed in (("a", 0), ("b", 0), ("c", 3)):
+        path = tmp_path / f"{name}.nc"
+        done = run(
+            "rra-imdb", "--text", text, "--method", "resample", "--reference", text * 3,
+            "--seed", seed, "-o", path,
+        )  # fmt: skip
+        assert done.exit_code == 0, done.output
+        found.append(attnviz.open_effects(path)["margin_effect"].values)
+    np.testing.assert_array_equal(found[0], found[1])
+    assert np.abs(found[2] - found[0]).max() > 1e-6
+
+
+def test_a_table_is_read_evenly_spread_and_maps_show_their_strongest(tmp_path):
+    pytest.importorskip("torch")
+    table = tmp_path / "reviews.csv"
+    rows = [f"a fine film of its kind {n},{'up' if n % 2 else 'down'}" for n in range(40)]
+    table.write_text("\n".join(["text,label", *rows]) + "\n")
+    read = ("--task", table, "--text-column", "text", "--label-column", "label", "--limit", 2)
+    done = run("rra-imdb", *read, "--split", "train", "--level", "step")
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.output.split())
+    assert "mean over 2 texts" in said and "the 15 strongest" in said
+    effects = [float(line.split()[2]) for line in done.output.splitlines()[-15:]]
+    assert np.abs(effects).tolist() == sorted(np.abs(effects), reverse=True)
 
 
 def test_mistakes_are_said_before_anything_is_read(tmp_path):

@@ -117,6 +117,11 @@ def test_numbers_of_a_plot(monkeypatch, capsys, tmp_path, rra_store):
         (("info", "{table}"), "table.csv is not a trace: expected a directory"),
         (("record", "nobody", "--text", "hi", "-o", "t.zarr"), "no model 'nobody'"),
         (("record", "nobody", "-o", "no/where/t.zarr"), "folder no/where does not exist"),
+        (("record", "nobody", "-o", "t.zarr"), "Say what to read: either --task imdb"),
+        (("record", "nobody", "--task", "imdb", "--text", "x", "-o", "t.zarr"), "Say what to read"),
+        (("record", "rra-imdb", "--task", "imbd", "-o", "t.zarr"), "name imdb, adding, or a CSV"),
+        (("record", "rra-imdb", "--task", "{table}", "-o", "t.zarr"), "--label-column COLUMN"),
+        (("ablate", "rra-imdb", "--task", "adding"), "name imdb, or a CSV or TSV file"),
         (("train", "rnn", "imdb"), "no cell 'rnn'; there are rra, larnn"),
         (("train", "rra", "imbd"), "no task 'imbd'"),
         (("train", "rra", "{table}"), "--text COLUMN"),
@@ -234,7 +239,7 @@ def test_the_adding_problem_goes_from_training_to_a_figure(monkeypatch, capsys, 
 
 
 def test_help_of_every_command_has_an_example(monkeypatch, capsys):
-    for command in ("demo", "train", "record", "info", "plot"):
+    for command in ("demo", "train", "record", "info", "plot", "ablate"):
         status, output, _ = called(monkeypatch, capsys, command, "--help")
         assert status == 0
         assert f"attnviz {command}" in output
@@ -285,15 +290,24 @@ def test_a_wrong_option_leaves_no_run_behind(monkeypatch, capsys, tmp_path):
     for option, message in (
         ("windo=5", "does not take the option 'windo'; it takes"),
         ("window=abc", "option window is a whole number, got 'abc'"),
+        ("forget_bias={chrono: 9}", "forget_bias begins like JSON, but {chrono: 9} is none"),
+        ('forget_bias={"chrono": 2.5}', "in whole timesteps, got {'chrono': 2.5}"),
     ):
         status, _, error = called(monkeypatch, capsys, *train, option)
         assert status == 1
         assert message in " ".join(error.split())
         assert not (tmp_path / "run").exists()
-    status, output, error = called(monkeypatch, capsys, *train, "window=3")
+    chosen = ("window=3", "--option", 'forget_bias={"chrono": 9}')
+    status, output, error = called(monkeypatch, capsys, *train, *chosen)
     assert status == 0, error
     assert "epoch 1: loss" in output
     assert "Kept epoch 1" in output
+    told = json.loads((tmp_path / "run" / "model" / "model.json").read_text())
+    assert told["settings"]["options"]["forget_bias"] == {"chrono": 9}
+    # The same command goes on with the same run, and finds it finished.
+    status, output, error = called(monkeypatch, capsys, *train, *chosen)
+    assert status == 0, error
+    assert "Kept epoch 1" in output and "epoch 1: loss" not in output
 
 
 def test_without_a_terminal_progress_is_a_line_now_and_then(monkeypatch, capsys, tmp_path):
