@@ -2,7 +2,8 @@
 
 from attnviz.recording.assembly import weights_digest
 from attnviz.recording.numbers import record_numbers
-from attnviz.recording.recorder import Recording, available_signals, record
+from attnviz.recording.recorder import Recording, record
+from attnviz.recording.signals import available_signals
 from attnviz.recording.texts import Texts, record_texts
 
 __all__ = [

@@ -24,6 +24,7 @@ __all__ = [
     "assemble",
     "provenance",
     "report_not_finite",
+    "sequence_first",
     "to_numpy",
     "weights_digest",
 ]
@@ -226,6 +227,11 @@ def report_not_finite(batch: Batch) -> None:
 def to_numpy(values: Tensor) -> np.ndarray:
     """The same values, off the graph and off the device."""
     return values.detach().cpu().numpy()
+
+
+def sequence_first(values: Tensor) -> np.ndarray:
+    """Values `(time, sequence, ...)` as an array `(sequence, time, ...)`."""
+    return np.ascontiguousarray(to_numpy(values.transpose(0, 1)))
 
 
 def _padded(

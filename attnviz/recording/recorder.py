@@ -13,21 +13,28 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 import cells
-from attnviz.gating import gate_attention
 from attnviz.models import SequenceModel
 from attnviz.recording.assembly import (
     GATE_ATTENTION,
-    Arrays,
     Batch,
     assemble,
     report_not_finite,
+    sequence_first,
     to_numpy,
     weights_digest,
 )
 from attnviz.recording.gradients import GradientRecording, gradient_parts, scales_with_loss
+from attnviz.recording.signals import (
+    available_signals,
+    chosen_signals,
+    gate_signals,
+    readouts_for,
+    recurrent_layers,
+    with_used,
+)
 from attnviz.trace import Trace
 
-__all__ = ["Recording", "available_signals", "record", "recurrent_layers"]
+__all__ = ["Recording", "record"]
 
 SCORED_CLASSES = 64
 
@@ -94,7 +101,7 @@ class Recording:
         self.gradients, self.ages, self.mean_loss = gradient_parts(gradients), ages, mean_loss
         self.layers = recurrent_layers(model)
         self.keep = {
-            name: _chosen_signals(layer, keep, everything=available_signals(model))
+            name: chosen_signals(layer, keep, everything=available_signals(model))
             for name, layer in self.layers.items()
         }
         self._batches: list[Batch] = []
@@ -170,9 +177,9 @@ class Recording:
         batch = self._current = Batch(self._described, "train" if model.training else "eval")
         self._described = {}
         for prefix, layer in self.layers.items():
-            keep = _with_used(layer, self.keep[prefix])
+            keep = with_used(layer, self.keep[prefix])
             hook = self._readout_hook(batch, prefix, layer, keep)
-            handle = layer.register_readout_hook(hook, _readouts_for(layer, keep))
+            handle = layer.register_readout_hook(hook, readouts_for(layer, keep))
             self._calls.callback(handle.remove)
             if self.gradients and torch.is_grad_enabled():
                 watch = self._gradient_hook(batch, prefix)
@@ -217,13 +224,13 @@ class Recording:
             cell = layer.groups[group]
             _check_call(batch, prefix + group, lengths)
             arrays = {
-                name: _sequence_first(values)
+                name: sequence_first(values)
                 for name, values in readouts.items()
                 if name in kept and name in cell.signals
             }
             if GATE_ATTENTION in kept and cell.gated is not None:
                 backwards = group.endswith("_reverse")
-                arrays |= _gate_attention(cell.gated, readouts, lengths, self.ages, backwards)
+                arrays |= gate_signals(cell.gated, readouts, lengths, self.ages, backwards)
             for name, values in cell.constants().items():
                 arrays[name] = to_numpy(values)
             batch.groups[prefix + group] = arrays
@@ -246,7 +253,7 @@ class Recording:
                 return
             for name, values in gradients.items():
                 scale = values.shape[1] if self.mean_loss and scales_with_loss(name) else 1
-                batch.groups[prefix + group][name] = _sequence_first(values * scale)
+                batch.groups[prefix + group][name] = sequence_first(values * scale)
 
         return hook
 
@@ -293,108 +300,6 @@ def _check_call(batch: Batch, group: str, lengths: Tensor) -> None:
         )
 
 
-def available_signals(model: nn.Module) -> list[str]:
-    """Everything that can be recorded of a model.
-
-    Arguments:
-        model: Any module that holds `cells.Recurrent` layers.
-
-    Returns:
-        Names for `record(model, keep=...)`.
-    """
-    found: dict[str, None] = {}
-    for layer in recurrent_layers(model).values():
-        for cell in layer.groups.values():
-            found |= dict.fromkeys(cell.signals)
-            if cell.gated is not None:
-                found[GATE_ATTENTION] = None
-    return list(found)
-
-
-def recurrent_layers(model: nn.Module) -> dict[str, cells.Recurrent]:
-    """The layers to watch, by the prefix of their groups: none where there is only one."""
-    found = {n: m for n, m in model.named_modules() if isinstance(m, cells.Recurrent)}
-    if not found:
-        raise TypeError(
-            f"{type(model).__name__} holds no recurrent layer of this package, so there is nothing "
-            "to record. Use cells.RRA, LARNN, RAU, LSTM or GRU, or cells.Recurrent with a cell "
-            "of your own; attnviz.open_model opens a trained model made of torch.nn.LSTM or GRU."
-        )
-    if len(found) == 1:
-        return {"": next(iter(found.values()))}
-    return {f"{name.replace('.', '_')}.": layer for name, layer in found.items()}
-
-
-def _chosen_signals(
-    layer: cells.Recurrent, keep: Iterable[str] | None, *, everything: list[str]
-) -> frozenset[str]:
-    asked = None if keep is None else {keep} if isinstance(keep, str) else set(keep)
-    if asked is None:
-        declared = {
-            name
-            for cell in layer.groups.values()
-            for name, signal in cell.signals.items()
-            if signal.default
-        }
-        return frozenset(declared | {GATE_ATTENTION})
-    if "all" in asked:
-        return frozenset(everything)
-    if unknown := asked - set(everything):
-        raise KeyError(f"The model has no signal {sorted(unknown)}; it has {sorted(everything)}.")
-    return frozenset(asked)
-
-
-def _with_used(layer: cells.Recurrent, keep: frozenset[str]) -> frozenset[str]:
-    """Under an edit, attention as it was used stands beside attention as it was computed."""
-    declared = {name for cell in layer.groups.values() for name in cell.signals}
-    differs = layer.edited and "attention" in keep and "attention_used" in declared
-    return keep | {"attention_used"} if differs else keep
-
-
-def _readouts_for(layer: cells.Recurrent, keep: frozenset[str]) -> frozenset[str]:
-    """The readouts that the chosen signals are made of."""
-    wanted = set(keep) - {GATE_ATTENTION}
-    declared = {name for cell in layer.groups.values() for name in cell.signals}
-    if GATE_ATTENTION in keep:
-        for gated in (cell.gated for cell in layer.groups.values()):
-            if gated is not None:
-                wanted |= {gated.state, gated.write, gated.candidate}
-                wanted |= {gated.keep} if gated.keep else set()
-    return frozenset(wanted & declared)
-
-
-def _gate_attention(
-    gated: cells.GatedState,
-    readouts: Mapping[str, Tensor],
-    lengths: Tensor,
-    ages: int,
-    backwards: bool,
-) -> Arrays:
-    write = readouts[gated.write]
-    keep = 1 - write if gated.keep is None else readouts[gated.keep]
-    candidate, state = readouts[gated.candidate], readouts[gated.state]
-    if backwards:
-        write, keep, candidate, state = (
-            _each_reversed(values, lengths) for values in (write, keep, candidate, state)
-        )
-    initial = readouts[f"initial_{gated.state}"]
-    parts = gate_attention(write, keep, candidate, state, initial, ages=ages)._asdict()
-    if backwards:
-        parts = {name: _each_reversed(values, lengths) for name, values in parts.items()}
-    names = {"weights": GATE_ATTENTION}
-    return {
-        names.get(name, f"{GATE_ATTENTION}_{name}"): _sequence_first(values)
-        for name, values in parts.items()
-    }
-
-
-def _each_reversed(values: Tensor, lengths: Tensor) -> Tensor:
-    """Every sequence from its own last timestep to its first; padding stays where it is."""
-    time = torch.arange(len(values))[:, None]
-    mirrored = torch.where(time < lengths[None], lengths[None] - 1 - time, time)
-    return values[mirrored.to(values.device), torch.arange(values.shape[1], device=values.device)]
-
-
 def _ids_of(inputs: tuple[Any, ...], named: dict[str, Any]) -> Tensor:
     ids: Tensor = inputs[0] if inputs else named["inputs"]
     return ids
@@ -405,7 +310,3 @@ def _next_token_loss(logits: Tensor, ids: Tensor) -> np.ndarray:
     with torch.no_grad():
         loss = nn.functional.cross_entropy(logits[:, :-1].mT, ids[:, 1:], reduction="none")
         return to_numpy(nn.functional.pad(loss, (0, 1), value=torch.nan))
-
-
-def _sequence_first(values: Tensor) -> np.ndarray:
-    return np.ascontiguousarray(to_numpy(values.transpose(0, 1)))

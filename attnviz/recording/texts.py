@@ -15,7 +15,8 @@ from attnviz.models import SequenceModel
 from attnviz.modes import evaluated
 from attnviz.recording.assembly import provenance
 from attnviz.recording.gradients import GradientRecording
-from attnviz.recording.recorder import record, recurrent_layers
+from attnviz.recording.recorder import record
+from attnviz.recording.signals import recurrent_layers
 from attnviz.store import Plan, TraceWriter, Truncation, make_plan, open_trace
 from attnviz.text import EncodedText, encode_text
 from attnviz.trace import Trace

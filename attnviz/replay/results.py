@@ -9,7 +9,7 @@ from attnviz.edits import WHOLE, Method
 from attnviz.models import SequenceModel
 from attnviz.recording import Texts
 from attnviz.recording.assembly import provenance
-from attnviz.recording.recorder import recurrent_layers
+from attnviz.recording.signals import recurrent_layers
 from attnviz.replay.plan import AXES, AblationLevel
 from attnviz.replay.runs import MEASURES
 from attnviz.store.effects import EFFECTS
