@@ -1,0 +1,101 @@
+"""What the explorer was given: traces or models, by any name."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attnviz.explorer.shelf import Shelf, TraceShelf
+from attnviz.store import open_trace
+from attnviz.trace import Trace
+
+if TYPE_CHECKING:
+    from attnviz.models import SequenceModel
+    from attnviz.recording import Texts
+
+    Given = Trace | SequenceModel | str | Path
+    Texty = Sequence[str] | Texts
+
+__all__ = ["shelf_of"]
+
+
+def shelf_of(
+    given: "Given | Sequence[Given] | Mapping[str, Given]",
+    texts: "Texty | None" = None,
+    reference: Sequence[str] | None = None,
+) -> Shelf:
+    """The shelf of traces or models.
+
+    Arguments:
+        given: A trace or a model, the name of a model that ships, or the folder of either; several
+            of them in a list, or by name.
+        texts: For models: what to choose from; the sentences that ship if not given.
+        reference: For models: texts whose words stand in for others.
+
+    Returns:
+        The shelf.
+
+    Raises:
+        TypeError: If traces and models are mixed, or something else is given.
+        ValueError: If there is nothing to show.
+        FileNotFoundError: If there is no such folder.
+    """
+    opened = _named(given)
+    traces = {key: one for key, one in opened.items() if isinstance(one, Trace)}
+    if len(traces) == len(opened):
+        if texts is not None:
+            raise TypeError("A trace holds its own texts: leave texts out, or give models.")
+        return TraceShelf(traces)
+    if traces:
+        raise TypeError(
+            "The explorer shows traces or models, not both at once: a trace cannot read what is "
+            f"typed. Got the traces {list(traces)} among {list(opened)}."
+        )
+    return _models(opened, texts, reference)
+
+
+def _models(
+    opened: Mapping[str, object], texts: "Texty | None", reference: Sequence[str] | None
+) -> Shelf:
+    from attnviz.explorer.live_shelf import ModelShelf  # needs torch; traces do not
+    from attnviz.models import SequenceModel
+    from attnviz.recording import Texts
+    from attnviz.tasks import load_demo_sentences
+
+    models = {key: one for key, one in opened.items() if isinstance(one, SequenceModel)}
+    for key, one in opened.items():
+        if key not in models:
+            raise TypeError(
+                f"The explorer shows traces and models of texts (SequenceModel), but {key!r} is "
+                f"{type(one).__name__}."
+            )
+    sentences = load_demo_sentences()
+    labels = [int(label) for label in sentences.labels]
+    shipped = Texts(sentences.texts, labels=labels, ids=sentences.ids)
+    chosen = shipped if texts is None else texts if isinstance(texts, Texts) else Texts(texts)
+    return ModelShelf(models, chosen, shipped.texts if reference is None else reference)
+
+
+def _named(given: object) -> dict[str, object]:
+    if isinstance(given, Mapping):
+        return {str(key): _opened(one) for key, one in given.items()}
+    several = given if isinstance(given, (list, tuple)) else [given]
+    named: dict[str, object] = {}
+    for one in several:
+        found = _opened(one)
+        own = found.tree.attrs.get("model") if isinstance(found, Trace) else None
+        key = str(own or getattr(found, "name", None) or "trace")
+        # The same model twice, say before and after training, keeps both panels.
+        taken = sum(name == key or name.startswith(f"{key} (") for name in named)
+        named[f"{key} ({taken + 1})" if taken else key] = found
+    return named
+
+
+def _opened(one: object) -> object:
+    if not isinstance(one, (str, Path)):
+        return one
+    path = Path(one)
+    if path.suffix in (".zarr", ".zip") or (path / "zarr.json").is_file():
+        return open_trace(path)
+    from attnviz.pretrained import load_model
+
+    return load_model(one)
