@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from attnviz.explorer.widget import Explorer
     from attnviz.foreign import from_arrays, from_square
     from attnviz.influence import Sequences, linear_influence, replacement_influence
     from attnviz.models import ModelSettings, SequenceModel, build_model
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 
 # Where each public name lives.
 _HOMES = {
+    "attnviz.explorer.widget": ["Explorer"],
     "attnviz.foreign": ["from_arrays", "from_square"],
     "attnviz.influence": ["Sequences", "linear_influence", "replacement_influence"],
     "attnviz.models": ["ModelSettings", "SequenceModel", "build_model"],
@@ -86,19 +88,13 @@ _HOMES = {
     "attnviz.trace": ["Trace", "TraceFormatError", "layer_groups", "signal", "tokens"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-_NEEDS_TORCH = (
-    "attnviz.influence",
-    "attnviz.models",
-    "attnviz.opening",
-    "attnviz.path_classes",
-    "attnviz.pretrained",
-    "attnviz.recording",
-    "attnviz.replay",
-)
+# The extra that brings a package which may not be there.
+_EXTRAS = {"torch": "torch", "safetensors": "torch", "anywidget": "notebook"}
 
 __version__ = version("attnviz")
 
 __all__ = [
+    "Explorer",
     "ModelSettings",
     "PathOptions",
     "Recording",
@@ -158,10 +154,10 @@ def __getattr__(name: str) -> object:
     try:
         value = getattr(importlib.import_module(home), name)
     except ModuleNotFoundError as error:
-        if home in _NEEDS_TORCH and error.name in ("torch", "safetensors"):
+        if error.name in _EXTRAS:
             raise ModuleNotFoundError(
-                f"attnviz.{name} needs {error.name}, which is not installed. Install the models' "
-                "extra: pip install 'attnviz[torch]'.",
+                f"attnviz.{name} needs {error.name}, which is not installed: "
+                f"pip install 'attnviz[{_EXTRAS[error.name]}]'.",
                 name=error.name,
             ) from error
         raise

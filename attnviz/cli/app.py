@@ -9,6 +9,7 @@ import typer
 from attnviz.cli.ablate import ablate
 from attnviz.cli.console import USER_MISTAKES, err, explain
 from attnviz.cli.demo import demo
+from attnviz.cli.explore import explore
 from attnviz.cli.info import info
 from attnviz.cli.plot import plot
 from attnviz.cli.record import record
@@ -41,7 +42,7 @@ def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-for command in (demo, train, record, info, plot, ablate):
+for command in (demo, train, record, info, plot, ablate, explore):
     app.command()(_interruptible(command))
 
 

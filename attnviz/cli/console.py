@@ -34,6 +34,8 @@ EXTRAS = {
     "pytorch_lightning": "train",
     "torchmetrics": "train",
     "pooch": "data",
+    "anywidget": "notebook",
+    "jupyterlab": "notebook",
 }
 
 

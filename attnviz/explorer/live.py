@@ -15,6 +15,7 @@ from attnviz.explorer.reading import panel_of
 from attnviz.explorer.tracks import probabilities, tracks
 from attnviz.influence import replacement_influence
 from attnviz.models import SequenceModel
+from attnviz.modes import evaluated
 from attnviz.recording import Texts, available_signals, record, record_texts
 from attnviz.recording.texts import encoded_texts
 from attnviz.trace import Trace
@@ -132,11 +133,10 @@ class Reader:
         encoded = encoded_texts(self.model, Texts([text]))[0]
         device = next(self.model.parameters()).device
         ids = torch.from_numpy(encoded.ids).to(device).expand(len(rows), -1)
-        layer, training = self.model.layer, self.model.training
+        layer = self.model.layer
         path, layer.path = layer.path, "step"
-        self.model.eval()
         try:
-            with ExitStack() as scope, torch.no_grad():
+            with ExitStack() as scope, evaluated(self.model), torch.no_grad():
                 for edit in self._ablations(rows, group):
                     scope.enter_context(layer.register_edit(edit, group=group))
                 recording = scope.enter_context(record(self.model, self._keep, gradients=False))
@@ -148,7 +148,6 @@ class Reader:
                 self.model(ids)
         finally:
             layer.path = path
-            self.model.train(training)
         return recording.trace
 
     def _ablations(self, rows: Sequence[Edits], group: str) -> list[Ablation]:
