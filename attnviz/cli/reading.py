@@ -117,16 +117,9 @@ def load_texts(
 
 
 def _spread(task: "TextTask", split: str, limit: int | None) -> "Texts":
-    """So many texts of a split, evenly spread: data sets tend to be sorted by class."""
+    """So many texts of a split, evenly spread."""
     from attnviz.recording import Texts
 
-    chosen = task.splits[split]
-    count = len(chosen.texts)
-    wanted = min(limit or count, count)
-    rows = [row * count // wanted for row in range(wanted)]
-    return Texts(
-        [chosen.texts[row] for row in rows],
-        labels=[int(chosen.labels[row]) for row in rows],
-        ids=[chosen.ids[row] for row in rows],
-        about={"task": task.name, "split": split},
-    )
+    chosen = task.splits[split].spread(limit)
+    about = {"task": task.name, "split": split}
+    return Texts(chosen.texts, [int(label) for label in chosen.labels], chosen.ids, about)

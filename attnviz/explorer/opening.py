@@ -11,9 +11,10 @@ from attnviz.trace import Trace
 if TYPE_CHECKING:
     from attnviz.models import SequenceModel
     from attnviz.recording import Texts
+    from attnviz.tasks import TextSplit
 
     Given = Trace | SequenceModel | str | Path
-    Texty = Sequence[str] | Texts
+    Texty = Sequence[str] | Texts | TextSplit
 
 __all__ = ["shelf_of"]
 
@@ -59,7 +60,7 @@ def _models(
     from attnviz.explorer.live_shelf import ModelShelf  # needs torch; traces do not
     from attnviz.models import SequenceModel
     from attnviz.recording import Texts
-    from attnviz.tasks import load_demo_sentences
+    from attnviz.tasks import TextSplit, load_demo_sentences
 
     models = {key: one for key, one in opened.items() if isinstance(one, SequenceModel)}
     for key, one in opened.items():
@@ -68,10 +69,12 @@ def _models(
                 f"The explorer shows traces and models of texts (SequenceModel), but {key!r} is "
                 f"{type(one).__name__}."
             )
-    sentences = load_demo_sentences()
-    labels = [int(label) for label in sentences.labels]
-    shipped = Texts(sentences.texts, labels=labels, ids=sentences.ids)
-    chosen = shipped if texts is None else texts if isinstance(texts, Texts) else Texts(texts)
+    shipped = load_demo_sentences()
+    chosen: Texty = shipped if texts is None else texts
+    if isinstance(chosen, TextSplit):
+        chosen = Texts(chosen.texts, [int(label) for label in chosen.labels], chosen.ids)
+    elif not isinstance(chosen, Texts):
+        chosen = Texts([chosen] if isinstance(chosen, str) else chosen)
     return ModelShelf(models, chosen, shipped.texts if reference is None else reference)
 
 

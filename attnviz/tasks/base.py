@@ -50,6 +50,15 @@ class TextSplit:
             tuple(self.groups[row] for row in rows),
         )
 
+    def spread(self, count: int | None) -> "TextSplit":
+        """So many examples, evenly spread: data sets tend to be sorted by class.
+
+        Arguments:
+            count: How many; all of them if there are not so many, or if None.
+        """
+        wanted = len(self) if count is None else min(count, len(self))
+        return self.select([row * len(self) // wanted for row in range(wanted)])
+
 
 @dataclass(frozen=True, eq=False)
 class TextTask:
