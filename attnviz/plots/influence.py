@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from attnviz.analysis import influence_profile
+from attnviz.plots.axes import letter_legend
+from attnviz.plots.captions import counted
 from attnviz.plots.figures import PaperFigure, new_figure
 from attnviz.plots.headings import (
     MARGIN,
@@ -19,7 +21,6 @@ from attnviz.plots.headings import (
     footer_height,
     heading_height,
 )
-from attnviz.plots.lettering import drawable
 from attnviz.plots.styling import LABEL_SIZE, PAGE, style
 
 __all__ = ["plot_influence"]
@@ -169,13 +170,12 @@ def _floor(profiles: Mapping[str, xr.Dataset]) -> float:
 def _write_keys(
     figure: Figure, lines: list[Artist], profiles: Mapping[str, xr.Dataset], down: float
 ) -> None:
-    labels, families = drawable([_key(name, profile) for name, profile in profiles.items()])
+    labels = [_key(name, profile) for name, profile in profiles.items()]
     legend = figure.legend(
         lines, labels, loc="upper left", bbox_to_anchor=(MARGIN / PAGE, 1 - down),
         borderaxespad=0, borderpad=0, handlelength=2.2, labelspacing=0.35,
     )  # fmt: skip
-    for text in legend.get_texts():
-        text.set(parse_math=False, family=families)
+    letter_legend(legend)
 
 
 def _key(name: str, profile: xr.Dataset) -> str:
@@ -203,7 +203,7 @@ def _subtitle(profiles: Mapping[str, xr.Dataset]) -> str:
     first = next(iter(profiles.values()))
     counts = {(int(p.attrs["sequences"]), int(p.attrs["timesteps"])) for p in profiles.values()}
     told = [
-        f"{_counted(sequences, 'sequence')}, {_counted(timesteps, 'timestep')}"
+        f"{counted(sequences, 'sequence')}, {counted(timesteps, 'timestep')}"
         for sequences, timesteps in sorted(counts)
     ]
     return f"{' or '.join(told)} with at least {int(first['lag'].max())} timesteps before"
@@ -230,7 +230,7 @@ def _error(profile: xr.Dataset) -> str:
     attrs = profile.attrs
     if "influence_error" not in profile:
         return "none (exact)"
-    draws = _counted(int(attrs["draws"]), str(attrs["estimator"]).rstrip("s"))
+    draws = counted(int(attrs["draws"]), str(attrs["estimator"]).rstrip("s"))
     ratio = (profile["influence_error"] / profile["influence"]).values
     if not np.isfinite(ratio).any():
         return f"not known ({draws})"
@@ -245,7 +245,3 @@ def _axis_name(profiles: Mapping[str, xr.Dataset], of: str) -> str:
 
 def _target(of: str) -> str:
     return {"state": "state", "margin": "margin between the classes"}[of]
-
-
-def _counted(count: int, word: str) -> str:
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"

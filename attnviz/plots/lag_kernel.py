@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from attnviz.analysis import Statistic, age_kernel, choose_head, head_mean, lag_kernel
+from attnviz.plots.axes import letter_legend, new_axes
 from attnviz.plots.captions import cell_name
-from attnviz.plots.lettering import drawable
 from attnviz.plots.options import PlotOptions, need
 from attnviz.plots.styling import COLUMN, style
 from attnviz.trace import Trace, layer_groups
@@ -62,10 +62,8 @@ def plot_lag_kernel(
             "Draw them with logarithmic=False."
         )
     if ax is None:
-        import matplotlib.pyplot as plt
-
         with style("paper"):
-            _, ax = plt.subplots(figsize=(COLUMN, 2.3), layout="constrained")
+            ax = new_axes(COLUMN, 2.3)
             return _drawn(ax, trace, statistic, group, logarithmic=logarithmic)
     return _drawn(ax, trace, statistic, group, logarithmic=logarithmic)
 
@@ -177,7 +175,4 @@ def _name_axes(ax: Axes, statistic: Statistic, cell: str, *, first: bool) -> Non
     if ax.get_yscale() == "linear":
         ax.axhline(0, color="0.6", linewidth=0.5, zorder=0)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    legend = ax.legend()
-    words, families = drawable([text.get_text() for text in legend.get_texts()])
-    for text, word in zip(legend.get_texts(), words, strict=True):
-        text.set(text=word, parse_math=False, family=families)
+    letter_legend(ax.legend())
