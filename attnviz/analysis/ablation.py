@@ -3,9 +3,9 @@
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from jaxtyping import Float
-from scipy.stats import rankdata
 
 from attnviz.analysis.resampling import interval_name, interval_of, of_sequences, ratio_of_sums
 from attnviz.analysis.statistic import Statistic
@@ -147,7 +147,8 @@ def _rank_correlation(weights: np.ndarray, effects: np.ndarray) -> float:
     there = np.isfinite(size) & np.isfinite(effect) & (size > 0)
     if there.sum() < 3:
         return np.nan
-    ranks = rankdata(size[there]), rankdata(effect[there])
-    if any(np.ptp(rank) == 0 for rank in ranks):
+    # Not scipy.stats, whose import takes as long as drawing a figure.
+    ranks = np.stack([pd.Series(part[there]).rank() for part in (size, effect)])
+    if (np.ptp(ranks, axis=1) == 0).any():
         return np.nan
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(ranks)[0, 1])
