@@ -9,9 +9,9 @@ from matplotlib.ticker import MaxNLocator
 
 from attnviz.analysis import Statistic
 from attnviz.analysis.ablation import Measure, ablation_effect, effect_against, pair_interaction
-from attnviz.plots.axes import legend_beside, new_axes, write_title
+from attnviz.plots.axes import axes_to_draw_on, legend_beside, number_logarithm, write_title
 from attnviz.plots.captions import counted
-from attnviz.plots.styling import PAGE
+from attnviz.plots.sizes import PAGE, enlarged
 
 __all__ = ["plot_ablation", "plot_effect_against"]
 
@@ -44,19 +44,18 @@ def plot_ablation(
     """
     statistic = ablation_effect(effects, measure=measure)
     axes = {str(axis) for axis in statistic.values.dims}
-    ax = new_axes(_WIDTH, _HEIGHT) if ax is None else ax
     if "other_lag" in axes:
         statistic = pair_interaction(effects, measure=measure)
     map_of = {"other_lag": "other lag", "time": "timestep"}
     across = next((map_of[axis] for axis in map_of if {axis, "lag"} <= axes), None)
     note = _note(effects, statistic, points=across is None)
-    if across is None:
-        _draw_points(ax, statistic)
-        write_title(ax, _title(axes), note)
-    else:
-        write_title(ax, _title(axes), note)  # before the colour bar takes its room
-        _draw_map(ax, statistic, across)
-    return ax
+    with axes_to_draw_on(ax, _WIDTH, _HEIGHT) as drawn:
+        write_title(drawn, _title(axes), note)  # before a colour bar takes its room
+        if across is None:
+            _draw_points(drawn, statistic)
+        else:
+            _draw_map(drawn, statistic, across)
+    return drawn
 
 
 def plot_effect_against(
@@ -88,25 +87,28 @@ def plot_effect_against(
             "In none of these sequences do effects and weights vary over three timesteps and lags, "
             "so there is no correlation to draw. Give longer texts."
         )
-    ax = new_axes(_WIDTH, _HEIGHT) if ax is None else ax
     size = np.abs(effects[against].values).ravel()
     effect = np.abs(effects[f"{measure}_effect"].values).ravel()
     there = np.isfinite(size) & np.isfinite(effect) & (size > 0) & (effect > 0)
-    ax.plot(
-        size[there], effect[there], ".", color="C0", markersize=2.5, alpha=0.35,
-        markeredgewidth=0, gid="effects", rasterized=int(there.sum()) > 5000,
-    )  # fmt: skip
-    ax.set_xscale("log")
-    ax.set_yscale("log")
-    ax.set_xlabel(f"{against} (mean over heads)")
-    ax.set_ylabel(f"|effect on the {measure}|")
     mean = float(np.nanmean(rho.values.values))
     said = f"mean rank correlation within a sequence ρ = {mean:.2f}"
     if rho.uncertainty is not None:
         low, high = rho.uncertainty.values[0]
         said += f" [{low:.2f}, {high:.2f}], {counted(rho.values.sizes['sequence'], 'sequence')}"
-    write_title(ax, "Does what is read more matter more?", f"{effects.attrs.get('model')} · {said}")
-    return ax
+    with axes_to_draw_on(ax, _WIDTH, _HEIGHT) as drawn:
+        drawn.plot(
+            size[there], effect[there], ".", color="C0", markersize=enlarged(2.5), alpha=0.35,
+            markeredgewidth=0, gid="effects", rasterized=int(there.sum()) > 5000,
+        )  # fmt: skip
+        drawn.set_xscale("log")
+        drawn.set_yscale("log")
+        number_logarithm(drawn.xaxis)
+        number_logarithm(drawn.yaxis)
+        drawn.set_xlabel(f"{against} (mean over heads)")
+        drawn.set_ylabel(f"|effect on the {measure}|")
+        note = f"{effects.attrs.get('model')} · {said}"
+        write_title(drawn, "Does what is read more matter more?", note)
+    return drawn
 
 
 def _title(axes: set[str]) -> str:
@@ -123,20 +125,22 @@ def _draw_points(ax: Axes, statistic: Statistic) -> None:
     values = statistic.values
     axis = next(a for a in ("lag", "feature", "time", "head") if a in values.dims)
     place = values[axis].values if axis in values.coords else np.arange(values.sizes[axis])
-    heads = values.sizes.get("head", 1) if axis != "head" else 1
+    by_head = "head" in values.dims and axis != "head"
+    heads = values.sizes["head"] if by_head else 1
     for head in range(heads):
-        part = values.isel(head=head) if heads > 1 else values
+        part = values.isel(head=head) if by_head else values
         offset = (head - (heads - 1) / 2) * 0.6 / heads if heads > 1 else 0.0
         interval = None
         if statistic.uncertainty is not None:
             ends = statistic.uncertainty
-            ends = ends.isel(head=head) if heads > 1 else ends
+            ends = ends.isel(head=head) if by_head else ends
             interval = np.abs(ends.values.T - part.values)
         ax.errorbar(
-            place + offset, part.values, yerr=interval, fmt="o", markersize=3, color=f"C{head % 7}",
-            elinewidth=0.9, label=f"head {head}" if heads > 1 else None,
+            place + offset, part.values, yerr=interval, fmt="o", markersize=enlarged(3.0),
+            color=f"C{head % 7}", elinewidth=enlarged(0.9),
+            label=f"head {head}" if heads > 1 else None,
         )  # fmt: skip
-    ax.axhline(0.0, color="0.3", linewidth=0.5)
+    ax.axhline(0.0, color="0.3", linewidth=enlarged(0.5))
     names = {"lag": "lag (timesteps back)", "time": "timestep"}
     ax.set_xlabel(names.get(axis, axis))
     ax.set_ylabel(statistic.label)

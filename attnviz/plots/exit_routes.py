@@ -13,16 +13,17 @@ from attnviz.analysis.flow import (
     route_norm_by_distance,
     route_share_by_distance,
 )
-from attnviz.plots.axes import draw_band, legend_beside, letter_legend, write_title
+from attnviz.plots.axes import columns_for, draw_band, legend_beside, letter_legend, write_title
 from attnviz.plots.captions import counted
 from attnviz.plots.figures import new_figure
 from attnviz.plots.gradient_flow import route_colour
-from attnviz.plots.styling import PAGE, style
+from attnviz.plots.sizes import PAGE, chosen_width, enlarged
+from attnviz.plots.styling import house_style
 from attnviz.trace import Trace, sequence_count
 
 __all__ = ["plot_exit_routes"]
 
-_ACROSS, _LEAST = 3, 0.01
+_ACROSS, _NARROW, _LEAST = 3, 5.0, 0.01
 
 
 def plot_exit_routes(
@@ -51,14 +52,15 @@ def plot_exit_routes(
     """
     if not traces:
         raise ValueError("plot_exit_routes needs at least one trace, got none.")
-    with style("paper"):
-        rows = -(-len(traces) // _ACROSS)
-        figure = new_figure(PAGE, 2.1 + 1.75 * rows)
+    with house_style():
+        width = chosen_width(PAGE)
+        columns = min(len(traces), _ACROSS if width >= _NARROW else 1)
+        rows = -(-len(traces) // columns)
+        figure = new_figure(width, 2.1 + 1.75 * rows)
         figure.set_layout_engine("constrained")
         parts = figure.subfigures(2, 1, squeeze=False, height_ratios=[2.1, 1.75 * rows])
         above, below = parts[:, 0]
         _draw_norms(above.subplots(), traces, place, longest)
-        columns = min(len(traces), _ACROSS)
         panels = below.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
         for ax, (name, trace) in zip(panels, traces.items(), strict=False):
             _draw_shares(ax, name, trace, place, longest)
@@ -101,11 +103,11 @@ def _draw_shares(ax: Axes, name: str, trace: Trace, place: FlowPlace, longest: i
         if not np.nanmax(np.abs(part.values), initial=0.0) > _LEAST:
             continue
         colour = route_colour(route, number)
-        ax.plot(part["distance"], part, color=colour, label=route, linewidth=1.1)
+        ax.plot(part["distance"], part, color=colour, label=route, linewidth=enlarged(1.1))
         if statistic.uncertainty is not None:
             band = statistic.uncertainty.isel(route=number)[: _end(longest)]
             draw_band(ax, part["distance"], band, colour=colour)
-    ax.axhline(0.0, color="0.3", linewidth=0.4)
+    ax.axhline(0.0, color="0.3", linewidth=enlarged(0.4))
     ax.set_ylim(-0.45, 1.15)
     ax.set_xlim(0, max(1, values.sizes["distance"] - 1))
     ax.set_xlabel("distance (timesteps)")
@@ -123,8 +125,9 @@ def _legend(figure: Figure, panels: np.ndarray) -> None:
     }
     names = [str(name).replace("_", " ") for name in handles]
     legend = figure.legend(
-        handles.values(), names, loc="outside lower center", ncols=min(6, len(names)), frameon=False
-    )
+        handles.values(), names, loc="outside lower center", frameon=False,
+        ncols=columns_for(names, figure.get_figwidth()),
+    )  # fmt: skip
     letter_legend(legend)
 
 

@@ -21,7 +21,7 @@ from attnviz.plots.numbers import provenance_of
 from attnviz.plots.options import PlotOptions, need
 from attnviz.plots.scales import ColourScale, colour_scale
 from attnviz.plots.strips import MapStrip, source_keys
-from attnviz.plots.styling import style
+from attnviz.plots.styling import house_style
 from attnviz.plots.timesteps import at_timesteps, overview_note, time_axis
 from attnviz.plots.wrapped import draw_wrapped
 from attnviz.trace import SOURCE_MISSING, SOURCE_REAL, Trace
@@ -93,7 +93,7 @@ def plot_gate_attention(
         )
         for rows in [*rest, ages]
     ]  # fmt: skip
-    with style("paper"):
+    with house_style():
         label = "age (timesteps since written, 0 = now)"
         return draw_wrapped(strips, time=time, heading=heading, row_label=label)
 

@@ -20,7 +20,7 @@ from attnviz.plots.headings import Heading
 from attnviz.plots.numbers import provenance_of
 from attnviz.plots.options import PlotOptions
 from attnviz.plots.strips import LineStrip, StackStrip, Strip
-from attnviz.plots.styling import style
+from attnviz.plots.styling import house_style
 from attnviz.plots.timesteps import at_timesteps, overview_note, time_axis
 from attnviz.plots.wrapped import draw_wrapped
 from attnviz.trace import Trace, layer_groups
@@ -110,7 +110,7 @@ def plot_gradient_flow(
         ],
         provenance=provenance_of(trace),
     )
-    with style("paper"):
+    with house_style():
         return draw_wrapped(strips, time=time_axis(statistic, trace, options), heading=heading)
 
 

@@ -19,9 +19,9 @@ from attnviz.analysis.path_classes import (
     gradient_norm_by_distance,
     largest_residual,
 )
-from attnviz.plots.axes import legend_beside, new_axes, write_title
+from attnviz.plots.axes import axes_to_draw_on, legend_beside, write_title
 from attnviz.plots.captions import counted
-from attnviz.plots.styling import PAGE
+from attnviz.plots.sizes import PAGE, enlarged
 
 __all__ = ["PLACES", "plot_path_classes"]
 
@@ -63,21 +63,31 @@ def plot_path_classes(
             f"The floor lies between 0 and 1, as a share of the gradient, not {floor}."
         )
     norms = class_norm(paths, place=place)
-    ax = new_axes(0.8 * PAGE, 2.9) if ax is None else ax
+    with axes_to_draw_on(ax, 0.8 * PAGE, 2.9) as drawn:
+        _draw_classes(drawn, paths, norms, place, floor)
+        if rates and place == "hidden" and _can_fit(paths):
+            _draw_rates(drawn, paths)
+        legend_beside(drawn)
+    return drawn
+
+
+def _draw_classes(
+    ax: Axes, paths: xr.Dataset, norms: Statistic, place: Place, floor: float
+) -> None:
+    """The whole gradient, each class that rises above the floor, and what the axes are."""
     whole = gradient_norm_by_distance(paths, place=place).values
-    ax.plot(whole["distance"], whole, color="0.6", linewidth=2.2, label="all", gid="whole")
+    ax.plot(
+        whole["distance"], whole, color="0.6", label="all", gid="whole", linewidth=enlarged(2.2)
+    )
     names = [str(name) for name in norms.values["path_class"].values]
     top = norms.values.isel(distance=slice(1, None)).max("distance")
     shown = [n for n, name in enumerate(names) if float(top[n]) > floor]
     for n in shown:
         _draw(ax, norms, n, names[n], floor)
-    if rates and place == "hidden" and _can_fit(paths):
-        _draw_rates(ax, paths)
     _name_axes(ax, paths, place, floor, len(names) - len(shown))
     highest = float(np.nanmax([whole.max(), norms.values.max()]))
     ax.set_ylim(floor, 3 * highest)
     ax.set_xlim(0, max(1, paths.sizes["distance"] - 1))
-    return ax
 
 
 def _can_fit(paths: xr.Dataset) -> bool:
@@ -116,13 +126,13 @@ def _draw_rates(ax: Axes, paths: xr.Dataset) -> None:
     by_unit, by_mean = predicted_shortcut_norm(paths).values, predicted_decay_rate(paths)
     fitted = by_unit.sel(distance=slice(first, last))
     ax.plot(
-        fitted["distance"], fitted, "--", color="black", linewidth=0.9, gid="rate",
+        fitted["distance"], fitted, "--", color="black", linewidth=enlarged(0.9), gid="rate",
         label=f"theory, unit by unit\n{_rate(predicted_shortcut_rate(paths))}",
     )  # fmt: skip
     ends = np.array([first, last])
     line = float(fitted[0]) * float(by_mean.values) ** (ends - first)
     ax.plot(
-        ends, line, ":", color="black", linewidth=0.9, gid="rate",
+        ends, line, ":", color="black", linewidth=enlarged(0.9), gid="rate",
         label=f"theory, mean slope\n{_rate(by_mean)}",
     )  # fmt: skip
 
@@ -155,4 +165,3 @@ def _name_axes(ax: Axes, paths: xr.Dataset, place: Place, floor: float, left_out
     ax.set_xlabel("distance from the loss (timesteps)")
     ax.set_ylabel("‖gradient‖ (of the whole at distance 0)")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    legend_beside(ax)

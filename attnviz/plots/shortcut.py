@@ -14,7 +14,7 @@ from attnviz.plots.numbers import provenance_of
 from attnviz.plots.options import PlotOptions
 from attnviz.plots.scales import colour_scale
 from attnviz.plots.strips import MapStrip
-from attnviz.plots.styling import style
+from attnviz.plots.styling import house_style
 from attnviz.plots.timesteps import at_timesteps, overview_note, time_axis
 from attnviz.plots.wrapped import draw_wrapped
 from attnviz.trace import Trace, group_for, layer_groups, sequence_length
@@ -76,7 +76,7 @@ def plot_shortcut(
         ],
         provenance=provenance_of(trace),
     )
-    with style("paper"):
+    with house_style():
         strip = MapStrip(values, scale, lags, _ROW_HEIGHT * len(lags))
         time = time_axis(statistic, trace, options)
         return draw_wrapped([strip], time=time, heading=heading, row_label="lag (timesteps)")

@@ -7,11 +7,12 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from attnviz.analysis import Statistic
 from attnviz.analysis.path_classes import Place, gradient_norm_by_distance, largest_residual
-from attnviz.plots.axes import draw_band, legend_beside, new_axes, write_title
+from attnviz.plots.axes import axes_to_draw_on, draw_band, legend_beside, write_title
 from attnviz.plots.captions import counted
 from attnviz.plots.path_classes import PLACES
-from attnviz.plots.styling import PAGE
+from attnviz.plots.sizes import PAGE
 
 __all__ = ["plot_vanishing"]
 
@@ -43,7 +44,14 @@ def plot_vanishing(
     if not paths:
         raise ValueError("plot_vanishing needs the paths of at least one model, got none.")
     curves = {name: gradient_norm_by_distance(one, place=place) for name, one in paths.items()}
-    ax = new_axes(0.8 * PAGE, 2.9) if ax is None else ax
+    with axes_to_draw_on(ax, 0.8 * PAGE, 2.9) as drawn:
+        _draw(drawn, paths, curves, place)
+    return drawn
+
+
+def _draw(
+    ax: Axes, paths: Mapping[str, xr.Dataset], curves: Mapping[str, Statistic], place: Place
+) -> None:
     for number, curve in enumerate(curves.values()):
         distance = curve.values["distance"]
         ax.plot(
@@ -57,7 +65,6 @@ def plot_vanishing(
     residual = np.nanmax([largest_residual(one, place=place) for one in paths.values()])
     counts = [one.sizes["sequence"] for one in paths.values()]
     _name_axes(ax, list(paths), place, counts, float(residual))
-    return ax
 
 
 def _name_axes(

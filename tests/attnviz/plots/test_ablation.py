@@ -94,3 +94,14 @@ def test_the_title_goes_by_the_axes(dims, title):
     assert ax.get_title(loc="left") == title
     assert "a method of one's own" in below(ax)
     assert ("intervals" in below(ax)) == (not ax.images)
+
+
+def test_a_cell_with_one_head():
+    effects = made(("head", "lag"), (3, 1, 4), "head")
+
+    ax = plot_ablation(effects)
+
+    (container,) = ax.containers
+    expected = effects["margin_effect"].mean("sequence")[0]
+    np.testing.assert_allclose(container[0].get_ydata(), expected)
+    assert container[0].get_xdata().tolist() == [2, 3, 4, 5] and ax.get_legend() is None

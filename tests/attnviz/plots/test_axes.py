@@ -4,7 +4,7 @@ import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 
-from attnviz.plots.axes import draw_band, legend_beside, letter_legend, new_axes, write_title
+from attnviz.plots.axes import axes_to_draw_on, draw_band, legend_beside, letter_legend, write_title
 from attnviz.plots.captions import counted
 from attnviz.plots.styling import style
 
@@ -78,12 +78,19 @@ def test_a_band_is_its_interval():
     assert corners == {(x, y) for x, pair in zip((5, 6, 7), ends, strict=True) for y in pair}
 
 
-def test_new_axes_are_known_to_pyplot():
-    ax = new_axes(2.0, 1.5)
+def test_axes_of_their_own_are_known_to_pyplot_and_keep_the_house_style():
+    with axes_to_draw_on(None, 2.0, 1.5) as ax:
+        ax.plot([1, 2])
+    ax.figure.draw_without_rendering()
 
     assert plt.fignum_exists(ax.figure.number)
     assert ax.figure.get_size_inches().tolist() == [2.0, 1.5]
+    # Ticks are made when the figure is drawn: in its own style, not in that of the day.
+    assert {label.get_fontsize() for label in ax.get_xticklabels()} == {6.0}
     plt.close(ax.figure)
+    own = Figure().add_subplot()
+    with axes_to_draw_on(own, 2.0, 1.5) as ax:
+        assert ax is own and plt.rcParams["font.size"] == 10.0
 
 
 def test_counts_in_words():

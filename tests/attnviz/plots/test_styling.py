@@ -20,7 +20,7 @@ def test_the_style_is_left_again():
 
 def test_unknown_styles_are_refused():
     with (
-        pytest.raises(ValueError, match=r"no style 'poster'; choose one of \['paper'\]"),
+        pytest.raises(ValueError, match=r"no style 'poster'; choose one of \['paper', 'slides'"),
         style("poster"),
     ):
         pass
