@@ -13,7 +13,14 @@ from attnviz.analysis.flow import (
     route_norm_by_distance,
     route_share_by_distance,
 )
-from attnviz.plots.axes import columns_for, draw_band, legend_beside, letter_legend, write_title
+from attnviz.plots.axes import (
+    columns_for,
+    draw_band,
+    legend_beside,
+    letter_legend,
+    number_logarithm,
+    write_title,
+)
 from attnviz.plots.captions import counted
 from attnviz.plots.figures import new_figure
 from attnviz.plots.gradient_flow import route_colour
@@ -56,14 +63,18 @@ def plot_exit_routes(
         width = chosen_width(PAGE)
         columns = min(len(traces), _ACROSS if width >= _NARROW else 1)
         rows = -(-len(traces) // columns)
-        figure = new_figure(width, 2.1 + 1.75 * rows)
+        high = 2.1 if columns > 1 or width >= _NARROW else 2.9  # its legend stands below it
+        figure = new_figure(width, high + 1.75 * rows)
         figure.set_layout_engine("constrained")
-        parts = figure.subfigures(2, 1, squeeze=False, height_ratios=[2.1, 1.75 * rows])
+        parts = figure.subfigures(2, 1, squeeze=False, height_ratios=[high, 1.75 * rows])
         above, below = parts[:, 0]
         _draw_norms(above.subplots(), traces, place, longest)
         panels = below.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
         for ax, (name, trace) in zip(panels, traces.items(), strict=False):
             _draw_shares(ax, name, trace, place, longest)
+        for ax in panels[max(0, len(traces) - columns) : len(traces)]:
+            ax.set_xlabel("distance (timesteps)")
+            ax.tick_params(labelbottom=True)
         for ax in panels[len(traces) :]:
             ax.set_axis_off()
         panels[0].set_ylabel("share of the gradient")
@@ -84,6 +95,7 @@ def _draw_norms(
             band = statistic.uncertainty.sel(route="all")[: _end(longest)]
             draw_band(ax, curve["distance"], band, colour=f"C{number % 7}")
     ax.set_yscale("log")
+    number_logarithm(ax.yaxis)
     ax.set_xlim(0, max(1, *ends))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("distance from the end (timesteps)")
@@ -110,7 +122,6 @@ def _draw_shares(ax: Axes, name: str, trace: Trace, place: FlowPlace, longest: i
     ax.axhline(0.0, color="0.3", linewidth=enlarged(0.4))
     ax.set_ylim(-0.45, 1.15)
     ax.set_xlim(0, max(1, values.sizes["distance"] - 1))
-    ax.set_xlabel("distance (timesteps)")
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     kappa = route_cancellation(trace, place=place).values.values
     write_title(ax, name, f"median κ = {np.nanmedian(kappa):.2f}")

@@ -12,7 +12,7 @@ from attnviz.plots.options import PlotOptions, need
 from attnviz.plots.scales import ColourScale, ratio_scale
 from attnviz.plots.sizes import enlarged
 from attnviz.plots.strips import LineStrip, MapStrip, Strip
-from attnviz.plots.styling import house_style
+from attnviz.plots.styling import in_house_style
 from attnviz.plots.timesteps import at_timesteps, overview_note, time_axis
 from attnviz.plots.wrapped import draw_wrapped
 from attnviz.trace import Trace
@@ -22,6 +22,7 @@ __all__ = ["feature_attention_numbers", "plot_feature_attention"]
 _ROW_HEIGHT, _LINE_HEIGHT = 0.096, 0.26
 
 
+@in_house_style
 def plot_feature_attention(
     trace: Trace,
     *,
@@ -77,9 +78,8 @@ def plot_feature_attention(
         ],
         provenance=provenance_of(trace),
     )
-    with house_style():
-        time = time_axis(statistic, trace, options)
-        return draw_wrapped(strips, time=time, heading=heading)
+    time = time_axis(statistic, trace, options)
+    return draw_wrapped(strips, time=time, heading=heading)
 
 
 def feature_attention_numbers(trace: Trace, options: PlotOptions, *, top: int = 5) -> Statistic:

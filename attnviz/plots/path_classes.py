@@ -19,7 +19,7 @@ from attnviz.analysis.path_classes import (
     gradient_norm_by_distance,
     largest_residual,
 )
-from attnviz.plots.axes import axes_to_draw_on, legend_beside, write_title
+from attnviz.plots.axes import axes_to_draw_on, legend_beside, number_logarithm, write_title
 from attnviz.plots.captions import counted
 from attnviz.plots.sizes import PAGE, enlarged
 
@@ -87,6 +87,7 @@ def _draw_classes(
     _name_axes(ax, paths, place, floor, len(names) - len(shown))
     highest = float(np.nanmax([whole.max(), norms.values.max()]))
     ax.set_ylim(floor, 3 * highest)
+    number_logarithm(ax.yaxis)
     ax.set_xlim(0, max(1, paths.sizes["distance"] - 1))
 
 

@@ -1,11 +1,12 @@
 """The look of the figures: a style that is left again."""
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import matplotlib
 import matplotlib.style
@@ -14,7 +15,10 @@ from matplotlib.font_manager import FontProperties
 
 from attnviz.plots.sizes import LOOK, PAPER, Look, Width, figure_width
 
-__all__ = ["house_style", "style"]
+__all__ = ["house_style", "in_house_style", "style"]
+
+Given = ParamSpec("Given")
+Drawn = TypeVar("Drawn")
 
 _STYLES = {
     "paper": PAPER,
@@ -67,6 +71,24 @@ def house_style() -> AbstractContextManager[None]:
     return style("paper") if LOOK.get() is None else nullcontext()
 
 
+def in_house_style(plot: Callable[Given, Drawn]) -> Callable[Given, Drawn]:
+    """A plot that is drawn in the house style from its first patch on.
+
+    Arguments:
+        plot: Draws something.
+
+    Returns:
+        The same in the style in force, or the paper's.
+    """
+
+    @functools.wraps(plot)
+    def styled(*args: Given.args, **kwargs: Given.kwargs) -> Drawn:
+        with house_style():
+            return plot(*args, **kwargs)
+
+    return styled
+
+
 def _sheet(name: str) -> Settings:
     with as_file(files("attnviz.plots") / f"{name}.mplstyle") as path:
         return dict(matplotlib.rc_params_from_file(path, use_default_template=False))
@@ -85,9 +107,14 @@ def _own_sheet(name: str | Path) -> Settings:
 
 
 def _larger(settings: Settings, scale: float) -> Settings:
-    """The settings with every size, width and distance in points enlarged."""
+    """The settings with every size, width and distance in points enlarged.
+
+    Hatching keeps its lines, because their distance does not grow with them.
+    """
     return {
-        key: scale * value if key.endswith(("size", "width", "pad")) else value
+        key: scale * value
+        if key.endswith(("size", "width", "pad")) and not key.startswith("hatch")
+        else value
         for key, value in settings.items()
     }
 

@@ -9,7 +9,13 @@ from matplotlib.ticker import MaxNLocator
 
 from attnviz.analysis import Statistic
 from attnviz.analysis.path_classes import Place, gradient_norm_by_distance, largest_residual
-from attnviz.plots.axes import axes_to_draw_on, draw_band, legend_beside, write_title
+from attnviz.plots.axes import (
+    axes_to_draw_on,
+    draw_band,
+    legend_beside,
+    number_logarithm,
+    write_title,
+)
 from attnviz.plots.captions import counted
 from attnviz.plots.path_classes import PLACES
 from attnviz.plots.sizes import PAGE
@@ -61,6 +67,7 @@ def _draw(
         if curve.uncertainty is not None:
             draw_band(ax, distance, curve.uncertainty, colour=f"C{number % 7}")
     ax.set_yscale("log")
+    number_logarithm(ax.yaxis)
     ax.set_xlim(0, max(2, *(one.sizes["distance"] for one in paths.values())) - 1)
     residual = np.nanmax([largest_residual(one, place=place) for one in paths.values()])
     counts = [one.sizes["sequence"] for one in paths.values()]

@@ -95,7 +95,9 @@ def test_the_wheel_holds_all_that_the_demo_needs(tmp_path):
             assert f"attnviz/pretrained/{cell}-imdb/{name}" in held
     for name in (
         "attnviz/pretrained/sentences.toml",
+        "attnviz/plots/notebook.mplstyle",
         "attnviz/plots/paper.mplstyle",
+        "attnviz/plots/slides.mplstyle",
         "attnviz/py.typed",
         "cells/py.typed",
         "cells/larnn.py",
