@@ -6,7 +6,6 @@ them as a whole, so that what does not overlap on paper does not overlap on a sl
 
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Literal
 
 from matplotlib.figure import Figure
 
@@ -32,7 +31,8 @@ __all__ = [
     "word_size",
 ]
 
-Width = Literal["column", "page"] | float | int
+#: `column`, `page`, or millimetres.
+Width = str | float | int
 _INCH = 25.4  # millimetres
 _LEAST, _MOST = 20.0, 2000.0
 _WORD_FILLS = 0.82  # how much of its cell an upright word fills
@@ -77,7 +77,7 @@ def figure_width(width: Width) -> float:
 
     Arguments:
         width: `column`, `page`, or millimetres. A column and a page are 85 and 175 mm on paper,
-            145 and 300 mm on slides, 120 and 240 mm in a notebook, by the style in force.
+            200 and 300 mm on slides, 120 and 240 mm in a notebook, by the style in force.
 
     Returns:
         Inches.

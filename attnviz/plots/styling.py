@@ -22,7 +22,7 @@ Drawn = TypeVar("Drawn")
 
 _STYLES = {
     "paper": PAPER,
-    "slides": Look(column=145.0, page=300.0),
+    "slides": Look(column=200.0, page=300.0),
     "notebook": Look(column=120.0, page=240.0),
 }
 Settings = dict[Any, Any]

@@ -138,7 +138,7 @@ def test_blocks_stand_inside_one_another():
             assert matplotlib.rcParams["font.size"] == 7
             assert figure_width("column") == pytest.approx(85 / 25.4)
         assert matplotlib.rcParams["font.size"] == 17.5
-        assert figure_width("column") == pytest.approx(145 / 25.4)
+        assert figure_width("column") == pytest.approx(200 / 25.4)
         with house_style():  # what plots do by themselves keeps the style in force
             assert matplotlib.rcParams["font.size"] == 17.5
     with house_style():
@@ -164,6 +164,8 @@ def test_widths():
         figure_width(3.35)
     with pytest.raises(ValueError, match="millimetres"), style("paper", width=float("nan")):
         pass
+    with pytest.raises(ValueError, match="or a number of millimetres, not 'half'"):
+        figure_width("half")
     before = dict(matplotlib.rcParams)
     with pytest.raises(ValueError, match="width is 1"), style("slides", width=1):
         pass
