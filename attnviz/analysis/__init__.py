@@ -1,5 +1,6 @@
 """Pure functions from a trace to a statistic. Nothing here opens a file, draws or needs torch."""
 
+from attnviz.analysis.ablation import ablation_effect, effect_against, pair_interaction
 from attnviz.analysis.attention import (
     attention_map,
     entropy,
@@ -21,6 +22,15 @@ from attnviz.analysis.features import (
     feature_mass,
     feature_summary,
     top_features,
+)
+from attnviz.analysis.flow import (
+    gradient_norm,
+    largest_route_residual,
+    route_cancellation,
+    route_norm_by_distance,
+    route_share,
+    route_share_by_distance,
+    shortcut_share,
 )
 from attnviz.analysis.gates import (
     gate_attention,
@@ -61,6 +71,7 @@ __all__ = [
     "TOKEN_SCORES",
     "Outcome",
     "Statistic",
+    "ablation_effect",
     "age_kernel",
     "attention_map",
     "bin_means",
@@ -71,6 +82,7 @@ __all__ = [
     "contribution_norm",
     "contribution_share",
     "decay_rate",
+    "effect_against",
     "entropy",
     "feature_attention",
     "feature_mass",
@@ -80,6 +92,7 @@ __all__ = [
     "gate_attention_initial",
     "gate_attention_parts",
     "gate_attention_residual",
+    "gradient_norm",
     "gradient_norm_by_distance",
     "head_mean",
     "influence_half_life",
@@ -91,6 +104,7 @@ __all__ = [
     "influence_share",
     "lag_kernel",
     "largest_residual",
+    "largest_route_residual",
     "mass_beyond",
     "mass_on_initial",
     "mass_on_missing",
@@ -98,13 +112,19 @@ __all__ = [
     "measured_decay_rate",
     "one_sequence",
     "outcome",
+    "pair_interaction",
     "predicted_decay_rate",
     "predicted_shortcut_norm",
     "predicted_shortcut_rate",
     "prediction_change",
     "recorded_scores",
+    "route_cancellation",
+    "route_norm_by_distance",
+    "route_share",
+    "route_share_by_distance",
     "saturation_ratio",
     "sequence_blocks",
+    "shortcut_share",
     "token_score",
     "top_features",
 ]

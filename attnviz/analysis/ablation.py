@@ -3,11 +3,11 @@
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from jaxtyping import Float
-from scipy.stats import rankdata
 
-from attnviz.analysis.resampling import interval_name, ratio_of_sums
+from attnviz.analysis.resampling import interval_name, interval_of, of_sequences, ratio_of_sums
 from attnviz.analysis.statistic import Statistic
 
 __all__ = ["Measure", "ablation_effect", "effect_against", "pair_interaction"]
@@ -35,7 +35,7 @@ def ablation_effect(effects: xr.Dataset, *, measure: Measure = "margin") -> Stat
     """
     values = _effects(effects, measure)
     found = ratio_of_sums(values.values, np.ones_like(values.values))
-    return _statistic(f"effect on the {measure}", values, found, _UNITS[measure])
+    return of_sequences(Statistic(f"effect on the {measure}", values, _UNITS[measure]), found)
 
 
 def pair_interaction(effects: xr.Dataset, *, measure: Measure = "margin") -> Statistic:
@@ -67,7 +67,7 @@ def pair_interaction(effects: xr.Dataset, *, measure: Measure = "margin") -> Sta
     beyond = pairs - single[:, :, None] - single[:, None, :]
     beyond[:, np.arange(beyond.shape[1]), np.arange(beyond.shape[1])] = np.nan
     found = ratio_of_sums(beyond, np.ones_like(beyond))
-    return _statistic(f"interaction in the {measure}", values, found, _UNITS[measure])
+    return of_sequences(Statistic(f"interaction in the {measure}", values, _UNITS[measure]), found)
 
 
 def effect_against(
@@ -119,14 +119,11 @@ def effect_against(
     )
     frame = xr.DataArray(rho, dims="sequence", coords={"id": values["id"]})
     _, ends = ratio_of_sums(rho[:, None], np.ones((len(rho), 1)))
-    spread = None
-    if ends is not None:
-        both = np.broadcast_to(ends[0], (len(rho), 2))
-        spread = frame.expand_dims(end=["low", "high"], axis=-1).copy(data=both)
+    both = None if ends is None else np.broadcast_to(ends[0], (len(rho), 2))
     of = "" if ends is None else f"{interval_name(len(rho))} of the mean"
     return Statistic(
         f"rank correlation of |effect on the {measure}| with {against}", frame, "", (-1.0, 1.0),
-        "ρ", spread, of,
+        "ρ", interval_of(frame, both), of,
     )  # fmt: skip
 
 
@@ -150,19 +147,8 @@ def _rank_correlation(weights: np.ndarray, effects: np.ndarray) -> float:
     there = np.isfinite(size) & np.isfinite(effect) & (size > 0)
     if there.sum() < 3:
         return np.nan
-    ranks = rankdata(size[there]), rankdata(effect[there])
-    if any(np.ptp(rank) == 0 for rank in ranks):
+    # Not scipy.stats, whose import takes as long as drawing a figure.
+    ranks = np.stack([pd.Series(part[there]).rank() for part in (size, effect)])
+    if (np.ptp(ranks, axis=1) == 0).any():
         return np.nan
-    return float(np.corrcoef(*ranks)[0, 1])
-
-
-def _statistic(
-    name: str, values: xr.DataArray, found: tuple[np.ndarray, np.ndarray | None], unit: str
-) -> Statistic:
-    mean, ends = found
-    frame = values.isel(sequence=0, drop=True).copy(data=mean)
-    spread = None
-    if ends is not None:
-        spread = frame.expand_dims(end=["low", "high"], axis=-1).copy(data=ends)
-    of = "" if ends is None else interval_name(values.sizes["sequence"])
-    return Statistic(name, frame, unit, uncertainty=spread, uncertainty_of=of)
+    return float(np.corrcoef(ranks)[0, 1])

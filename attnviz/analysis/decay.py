@@ -7,7 +7,7 @@ import xarray as xr
 from jaxtyping import Float, Int
 
 from attnviz.analysis.path_classes import Place, of_start, path_variable
-from attnviz.analysis.resampling import interval_name, ratio_of_sums
+from attnviz.analysis.resampling import interval_name, interval_of, ratio_of_sums
 from attnviz.analysis.statistic import Statistic
 
 __all__ = [
@@ -212,10 +212,10 @@ def _fitted(
 
 
 def _scalar(name: str, value: float, ends: np.ndarray | None, paths: xr.Dataset) -> Statistic:
-    spread = None if ends is None else xr.DataArray(ends, {"end": ["low", "high"]}, ("end",))
+    values = xr.DataArray(value)
     return Statistic(
-        name, xr.DataArray(value), "factor a timestep", bounds=(0.0, np.inf), symbol="ρ",
-        uncertainty=spread,
+        name, values, "factor a timestep", bounds=(0.0, np.inf), symbol="ρ",
+        uncertainty=interval_of(values, ends),
         uncertainty_of="" if ends is None else interval_name(paths.sizes["sequence"]),
     )  # fmt: skip
 

@@ -4,8 +4,9 @@ from typing import Literal
 
 import numpy as np
 import xarray as xr
+from jaxtyping import Float
 
-from attnviz.analysis.resampling import interval_name, ratio_of_sums
+from attnviz.analysis.resampling import of_sequences, ratio_of_sums, weigh_shares
 from attnviz.analysis.selection import inside, step
 from attnviz.analysis.statistic import Statistic
 from attnviz.trace import Trace, group_for
@@ -122,15 +123,15 @@ def route_norm_by_distance(
     """
     routes = _as_routes(_variable(trace, place, "route_norm", group), place)
     whole = _variable(trace, place, "gradient_norm", group).expand_dims(route=["all"], axis=-1)
-    names = [str(name) for name in routes["route"].values]
+    names = ["all", *(str(name) for name in routes["route"].values)]
     both = np.concatenate([whole.values, routes.values], axis=-1)
     norms = _by_distance(trace, group_for(trace, f"{place}_route_norm", group), both)
-    start = norms[:, :1, :1]
-    found = ratio_of_sums(norms, np.broadcast_to(start, norms.shape))
-    return _labelled(
-        f"gradient at the {_NAMES[place]} by route", found, ["all", *names],
-        "of the whole at distance 0", len(norms), (0.0, np.inf),
+    found = ratio_of_sums(norms, np.broadcast_to(norms[:, :1, :1], norms.shape))
+    of = Statistic(
+        f"gradient at the {_NAMES[place]} by route", _labelled(norms, names),
+        "of the whole at distance 0", (0.0, np.inf),
     )  # fmt: skip
+    return of_sequences(of, found)
 
 
 def route_share_by_distance(
@@ -157,15 +158,10 @@ def route_share_by_distance(
     where = group_for(trace, f"{place}_route_projection", group)
     shares = route_share(trace, place=place, group=group).values
     norms = _by_distance(trace, where, gradient_norm(trace, place=place, group=group).values.values)
-    # Only ratios at one distance count, and squares of small gradients underflow.
-    largest = np.fmax.reduce(norms, axis=0)
-    weights = np.divide(norms, largest, out=np.full_like(norms, np.nan), where=largest > 0) ** 2
-    products = _by_distance(trace, where, shares.values) * weights[..., None]
-    found = ratio_of_sums(products, np.broadcast_to(weights[..., None], products.shape))
+    parts = _by_distance(trace, where, shares.values)
     names = [str(name) for name in shares["route"].values]
-    return _labelled(
-        f"share of the gradient at the {_NAMES[place]}", found, names, "", len(norms), None
-    )
+    of = Statistic(f"share of the gradient at the {_NAMES[place]}", _labelled(parts, names), "")
+    return of_sequences(of, weigh_shares(parts, norms))
 
 
 def shortcut_share(trace: Trace, *, route: str = "shortcut", group: str | None = None) -> Statistic:
@@ -262,16 +258,8 @@ def _by_distance(trace: Trace, group: str, values: np.ndarray) -> np.ndarray:
 
 
 def _labelled(
-    name: str, found: tuple[np.ndarray, np.ndarray | None], routes: list[str], unit: str,
-    sequences: int, bounds: tuple[float, float] | None,
-) -> Statistic:  # fmt: skip
-    values, ends = found
-    frame = xr.DataArray(
-        values, dims=("distance", "route"),
-        coords={"distance": np.arange(len(values)), "route": np.array(routes, dtype=object)},
-    )  # fmt: skip
-    spread = None
-    if ends is not None:
-        spread = frame.expand_dims(end=["low", "high"], axis=-1).copy(data=ends)
-    of = "" if ends is None else interval_name(sequences)
-    return Statistic(name, frame, unit, bounds, uncertainty=spread, uncertainty_of=of)
+    values: Float[np.ndarray, "sequence distance route"], routes: list[str]
+) -> xr.DataArray:
+    distances, names = np.arange(values.shape[1]), np.array(routes, dtype=object)
+    dims = ("sequence", "distance", "route")
+    return xr.DataArray(values, {"distance": distances, "route": names}, dims)

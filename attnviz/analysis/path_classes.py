@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
-from attnviz.analysis.resampling import interval_name, ratio_of_sums
+from attnviz.analysis.resampling import of_sequences, ratio_of_sums, weigh_shares
 from attnviz.analysis.statistic import Statistic
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
 ]
 
 Place = Literal["hidden", "memory", "input"]
-_Found = tuple[np.ndarray, np.ndarray | None]
 _SYMBOLS = {"hidden": "h", "memory": "c", "input": "x"}
 
 
@@ -86,13 +85,8 @@ def class_share(paths: xr.Dataset, *, place: Place = "input") -> Statistic:
         KeyError: If the cell has no such place.
     """
     shares = path_variable(paths, place, "class_share")
-    norms = path_variable(paths, place, "gradient_norm").values
-    # Only ratios at one distance count, and squares of small gradients underflow.
-    largest = np.nanmax(norms, axis=0)
-    weights = np.divide(norms, largest, out=np.full_like(norms, np.nan), where=largest > 0) ** 2
-    products = shares.values * weights[..., None]
-    found = ratio_of_sums(products, np.broadcast_to(weights[..., None], products.shape))
-    return _statistic("share of the gradient", shares, found, "", place)
+    found = weigh_shares(shares.values, path_variable(paths, place, "gradient_norm").values)
+    return of_sequences(Statistic(f"share of the gradient at {_SYMBOLS[place]}", shares, ""), found)
 
 
 def class_cancellation(paths: xr.Dataset, *, place: Place = "input") -> Statistic:
@@ -115,7 +109,8 @@ def class_cancellation(paths: xr.Dataset, *, place: Place = "input") -> Statisti
     classes = path_variable(paths, place, "class_norm").values.sum(axis=-1)
     norms = path_variable(paths, place, "gradient_norm")
     found = ratio_of_sums(classes, norms.values)
-    return _statistic("cancellation κ", norms, found, "times the gradient", place, lowest=1.0)
+    name = f"cancellation κ at {_SYMBOLS[place]}"
+    return of_sequences(Statistic(name, norms, "times the gradient", (1.0, np.inf)), found)
 
 
 def largest_residual(paths: xr.Dataset, *, place: Place = "input") -> float:
@@ -161,21 +156,7 @@ def of_start(paths: xr.Dataset, place: str, norms: xr.DataArray, name: str) -> S
     start = path_variable(paths, place, "gradient_norm").values[:, :1]
     start = start.reshape(start.shape + (1,) * (norms.ndim - 2))
     found = ratio_of_sums(norms.values, np.broadcast_to(start, norms.shape))
-    return _statistic(name, norms, found, "of the whole at distance 0", place, lowest=0.0)
-
-
-def _statistic(
-    name: str, like: xr.DataArray, found: _Found, unit: str, place: str, *, lowest: float = -np.inf
-) -> Statistic:
-    """The numbers of `ratio_of_sums`, with the axes of what they were made of but the sequence."""
-    values, ends = found
-    frame = like.isel(sequence=0, drop=True)
-    labelled = frame.copy(data=values)
-    spread = None
-    if ends is not None:
-        spread = frame.expand_dims(end=["low", "high"], axis=-1).copy(data=ends)
-    bounds = None if np.isneginf(lowest) else (lowest, np.inf)
-    return Statistic(
-        f"{name} at {_SYMBOLS[place]}", labelled, unit, bounds=bounds, uncertainty=spread,
-        uncertainty_of="" if ends is None else interval_name(like.sizes["sequence"]),
-    )  # fmt: skip
+    of = Statistic(
+        f"{name} at {_SYMBOLS[place]}", norms, "of the whole at distance 0", (0.0, np.inf)
+    )
+    return of_sequences(of, found)

@@ -1,10 +1,17 @@
 """Ratios of sums over sequences, with intervals from drawing the sequences again."""
 
+from dataclasses import replace
+
 import numpy as np
+import xarray as xr
 from jaxtyping import Float
 
-__all__ = ["interval_name", "ratio_of_sums"]
+from attnviz.analysis.statistic import Statistic
 
+__all__ = ["Found", "interval_name", "interval_of", "of_sequences", "ratio_of_sums", "weigh_shares"]
+
+#: Of `ratio_of_sums`: the ratio, and the ends of its interval if there is one.
+Found = tuple[np.ndarray, np.ndarray | None]
 _DRAWS, _LEVEL = 1000, 0.95
 
 
@@ -47,6 +54,66 @@ def ratio_of_sums(
     tail = 100 * (1 - _LEVEL) / 2
     ends[:, known] = np.nanpercentile(drawn[:, known], [tail, 100 - tail], axis=0)
     return ratio, ends.T.reshape(*shape, 2)
+
+
+def weigh_shares(
+    shares: Float[np.ndarray, "sequence distance part"],
+    norms: Float[np.ndarray, "sequence distance"],
+) -> Found:
+    r"""The shares of parts in a vector over sequences, as a ratio of sums.
+
+    .. math:: \sum_b s_{r,b} \|g_b\|^2 / \sum_b \|g_b\|^2
+
+    With shares :math:`s_{r,b} = \langle g_{r,b}, g_b \rangle / \|g_b\|^2` that is the sum of all
+    products over the sum of all squares. Only ratios at one distance count: norms are taken in
+    units of the largest there, because squares of small gradients underflow.
+
+    Arguments:
+        shares: Of each part in the vector g; NaN where there is none.
+        norms: Of g, never negative; NaN where there is none.
+
+    Returns:
+        As `ratio_of_sums`, with the axes `(distance, part)`.
+    """
+    largest = np.fmax.reduce(norms, axis=0)
+    weights = np.divide(norms, largest, out=np.full_like(norms, np.nan), where=largest > 0) ** 2
+    products = shares * weights[..., None]
+    return ratio_of_sums(products, np.broadcast_to(weights[..., None], products.shape))
+
+
+def of_sequences(statistic: Statistic, found: Found) -> Statistic:
+    """A statistic over sequences from one of each: with a ratio of sums and its interval as values.
+
+    Arguments:
+        statistic: What it is called, its unit and bounds; its values have the axis `sequence`.
+        found: Of `ratio_of_sums`, over the sequences of these values.
+
+    Returns:
+        The statistic with the axes of its values but `sequence`; the uncertainty has one axis
+        more, `end`, and there is none for a single sequence.
+    """
+    ratio, ends = found
+    count = statistic.values.sizes["sequence"]
+    values = statistic.values.isel(sequence=0, drop=True).copy(data=ratio)
+    return replace(
+        statistic, values=values, uncertainty=interval_of(values, ends),
+        uncertainty_of="" if ends is None else interval_name(count),
+    )  # fmt: skip
+
+
+def interval_of(values: xr.DataArray, ends: np.ndarray | None) -> xr.DataArray | None:
+    """The ends of an interval with the axes of the values and one more, `end` (`low`, `high`).
+
+    Arguments:
+        values: What the interval is of.
+        ends: Both ends, along a last axis; none if there is no interval.
+
+    Returns:
+        The labelled ends, or none.
+    """
+    if ends is None:
+        return None
+    return values.expand_dims(end=["low", "high"], axis=-1).copy(data=ends)
 
 
 def interval_name(sequences: int) -> str:

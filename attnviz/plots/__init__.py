@@ -16,7 +16,8 @@ from attnviz.plots.options import PlotOptions
 from attnviz.plots.path_classes import plot_path_classes
 from attnviz.plots.saving import read_provenance, save_figure
 from attnviz.plots.shortcut import plot_shortcut
-from attnviz.plots.styling import COLUMN, PAGE, style
+from attnviz.plots.sizes import COLUMN, PAGE, figure_width
+from attnviz.plots.styling import style
 from attnviz.plots.text_view import plot_text
 from attnviz.plots.vanishing import plot_vanishing
 
@@ -27,6 +28,7 @@ __all__ = [
     "PlotKind",
     "PlotOptions",
     "drawable_kinds",
+    "figure_width",
     "influence_map_numbers",
     "plot_ablation",
     "plot_contribution",

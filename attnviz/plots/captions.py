@@ -1,12 +1,13 @@
 """Titles and notes, from what a trace knows about itself."""
 
 import json
+from collections.abc import Iterable
 
 from attnviz.analysis.prediction import outcome
 from attnviz.plots.lettering import shorten
 from attnviz.trace import Trace, sequence_length
 
-__all__ = ["cell_name", "subtitle", "truncation_note"]
+__all__ = ["cell_name", "counted", "subtitle", "truncation_note"]
 
 
 def cell_name(trace: Trace, group: str) -> str:
@@ -29,7 +30,7 @@ def subtitle(trace: Trace, sequence: int, group: str, *, tokens: tuple[int, int]
     root = trace.tree.dataset
     name = str(root["id"].values[sequence]) if "id" in root else ""
     length = sequence_length(trace, sequence)
-    steps = "1 timestep" if length == 1 else f"{length} timesteps"
+    steps = counted(length, "timestep")
     shown = steps if tokens is None else f"timesteps {tokens[0]}–{tokens[1] - 1}"
     parts = [
         str(trace.tree.attrs.get("model", "")),
@@ -44,6 +45,21 @@ def subtitle(trace: Trace, sequence: int, group: str, *, tokens: tuple[int, int]
     if said.predicted is not None:
         parts.append(f"predicted: {said.predicted} ({said.probability:.2f})")
     return " · ".join(part for part in parts if part)
+
+
+def counted(counts: int | Iterable[int], word: str) -> str:
+    """How many there are, in words: `1 sequence`, `3 sequences`; of several models `3–8 sequences`.
+
+    Arguments:
+        counts: One number, or one for each model.
+        word: What is counted, in the singular.
+
+    Returns:
+        The smallest and the largest number, if they differ, and the word.
+    """
+    each = [counts] if isinstance(counts, int) else sorted(counts)
+    several = "–".join(dict.fromkeys([str(each[0]), str(each[-1])]))
+    return f"{several} {word}{'' if each[-1] == 1 else 's'}"
 
 
 def truncation_note(trace: Trace, sequence: int) -> list[str]:

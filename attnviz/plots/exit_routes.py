@@ -13,15 +13,24 @@ from attnviz.analysis.flow import (
     route_norm_by_distance,
     route_share_by_distance,
 )
+from attnviz.plots.axes import (
+    columns_for,
+    draw_band,
+    legend_beside,
+    letter_legend,
+    number_logarithm,
+    write_title,
+)
+from attnviz.plots.captions import counted
 from attnviz.plots.figures import new_figure
 from attnviz.plots.gradient_flow import route_colour
-from attnviz.plots.lettering import drawable
-from attnviz.plots.styling import GREY, NOTE_SIZE, PAGE, style
+from attnviz.plots.sizes import PAGE, chosen_width, enlarged
+from attnviz.plots.styling import house_style
 from attnviz.trace import Trace, sequence_count
 
 __all__ = ["plot_exit_routes"]
 
-_ACROSS, _LEAST = 3, 0.01
+_ACROSS, _NARROW, _LEAST = 3, 5.0, 0.01
 
 
 def plot_exit_routes(
@@ -50,17 +59,22 @@ def plot_exit_routes(
     """
     if not traces:
         raise ValueError("plot_exit_routes needs at least one trace, got none.")
-    with style("paper"):
-        rows = -(-len(traces) // _ACROSS)
-        figure = new_figure(PAGE, 2.1 + 1.75 * rows)
+    with house_style():
+        width = chosen_width(PAGE)
+        columns = min(len(traces), _ACROSS if width >= _NARROW else 1)
+        rows = -(-len(traces) // columns)
+        high = 2.1 if columns > 1 or width >= _NARROW else 2.9  # its legend stands below it
+        figure = new_figure(width, high + 1.75 * rows)
         figure.set_layout_engine("constrained")
-        parts = figure.subfigures(2, 1, squeeze=False, height_ratios=[2.1, 1.75 * rows])
+        parts = figure.subfigures(2, 1, squeeze=False, height_ratios=[high, 1.75 * rows])
         above, below = parts[:, 0]
         _draw_norms(above.subplots(), traces, place, longest)
-        columns = min(len(traces), _ACROSS)
         panels = below.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
         for ax, (name, trace) in zip(panels, traces.items(), strict=False):
             _draw_shares(ax, name, trace, place, longest)
+        for ax in panels[max(0, len(traces) - columns) : len(traces)]:
+            ax.set_xlabel("distance (timesteps)")
+            ax.tick_params(labelbottom=True)
         for ax in panels[len(traces) :]:
             ax.set_axis_off()
         panels[0].set_ylabel("share of the gradient")
@@ -79,28 +93,18 @@ def _draw_norms(
         ax.plot(curve["distance"], curve.where(curve > 0), color=f"C{number % 7}", gid="norm")
         if statistic.uncertainty is not None:
             band = statistic.uncertainty.sel(route="all")[: _end(longest)]
-            low, high = (band.sel(end=end).values for end in ("low", "high"))
-            ax.fill_between(
-                curve["distance"], low, high, color=f"C{number % 7}", alpha=0.18, linewidth=0
-            )
+            draw_band(ax, curve["distance"], band, colour=f"C{number % 7}")
     ax.set_yscale("log")
+    number_logarithm(ax.yaxis)
     ax.set_xlim(0, max(1, *ends))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("distance from the end (timesteps)")
     ax.set_ylabel("‖gradient‖ (of that at 0)")
-    ax.set_title(f"Gradient at the {place}, and the routes by which it left", loc="left", pad=13)
-    counts = sorted({sequence_count(trace) for trace in traces.values()})
-    many = "–".join(str(count) for count in dict.fromkeys([counts[0], counts[-1]]))
-    notes = f"{many} sequence{'' if counts == [1] else 's'} a model"
-    notes += " · 95 % bootstrap bands" if counts[-1] > 1 else ""
-    ax.text(0, 1.02, notes, transform=ax.transAxes, size=NOTE_SIZE, color=GREY, va="bottom")
-    words, families = drawable(list(traces))
-    legend = ax.legend(
-        [line for line in ax.lines if line.get_gid() == "norm"], words,
-        loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0,
-    )  # fmt: skip
-    for text, word in zip(legend.get_texts(), words, strict=True):
-        text.set(text=word, parse_math=False, family=families)
+    counts = [sequence_count(trace) for trace in traces.values()]
+    notes = f"{counted(counts, 'sequence')} a model"
+    notes += " · 95 % bootstrap bands" if max(counts) > 1 else ""
+    write_title(ax, f"Gradient at the {place}, and the routes by which it left", notes)
+    legend_beside(ax, [line for line in ax.lines if line.get_gid() == "norm"], list(traces))
 
 
 def _draw_shares(ax: Axes, name: str, trace: Trace, place: FlowPlace, longest: int | None) -> None:
@@ -111,21 +115,16 @@ def _draw_shares(ax: Axes, name: str, trace: Trace, place: FlowPlace, longest: i
         if not np.nanmax(np.abs(part.values), initial=0.0) > _LEAST:
             continue
         colour = route_colour(route, number)
-        ax.plot(part["distance"], part, color=colour, label=route, linewidth=1.1)
+        ax.plot(part["distance"], part, color=colour, label=route, linewidth=enlarged(1.1))
         if statistic.uncertainty is not None:
             band = statistic.uncertainty.isel(route=number)[: _end(longest)]
-            low, high = (band.sel(end=end).values for end in ("low", "high"))
-            ax.fill_between(part["distance"], low, high, color=colour, alpha=0.18, linewidth=0)
-    ax.axhline(0.0, color="0.3", linewidth=0.4)
+            draw_band(ax, part["distance"], band, colour=colour)
+    ax.axhline(0.0, color="0.3", linewidth=enlarged(0.4))
     ax.set_ylim(-0.45, 1.15)
     ax.set_xlim(0, max(1, values.sizes["distance"] - 1))
-    ax.set_xlabel("distance (timesteps)")
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     kappa = route_cancellation(trace, place=place).values.values
-    words, families = drawable([name])
-    ax.set_title(words[0], loc="left", parse_math=False, family=families, pad=10)
-    note = f"median κ = {np.nanmedian(kappa):.2f}"
-    ax.text(0, 1.01, note, transform=ax.transAxes, size=NOTE_SIZE, color=GREY, va="bottom")
+    write_title(ax, name, f"median κ = {np.nanmedian(kappa):.2f}")
 
 
 def _legend(figure: Figure, panels: np.ndarray) -> None:
@@ -136,9 +135,11 @@ def _legend(figure: Figure, panels: np.ndarray) -> None:
         if not str(line.get_label()).startswith("_")
     }
     names = [str(name).replace("_", " ") for name in handles]
-    figure.legend(
-        handles.values(), names, loc="outside lower center", ncols=min(6, len(names)), frameon=False
-    )
+    legend = figure.legend(
+        handles.values(), names, loc="outside lower center", frameon=False,
+        ncols=columns_for(names, figure.get_figwidth()),
+    )  # fmt: skip
+    letter_legend(legend)
 
 
 def _end(longest: int | None) -> int | None:

@@ -10,17 +10,19 @@ from attnviz.plots.headings import Heading
 from attnviz.plots.numbers import provenance_of
 from attnviz.plots.options import PlotOptions, need
 from attnviz.plots.scales import ColourScale, ratio_scale
+from attnviz.plots.sizes import enlarged
 from attnviz.plots.strips import LineStrip, MapStrip, Strip
-from attnviz.plots.styling import style
+from attnviz.plots.styling import in_house_style
 from attnviz.plots.timesteps import at_timesteps, overview_note, time_axis
 from attnviz.plots.wrapped import draw_wrapped
 from attnviz.trace import Trace
 
 __all__ = ["feature_attention_numbers", "plot_feature_attention"]
 
-_ROW_HEIGHT, _LINE_HEIGHT = 0.088, 0.26
+_ROW_HEIGHT, _LINE_HEIGHT = 0.096, 0.26
 
 
+@in_house_style
 def plot_feature_attention(
     trace: Trace,
     *,
@@ -60,8 +62,9 @@ def plot_feature_attention(
     mass = at_timesteps(feature_mass(one_sequence(trace, sequence), group=group), trace, options)
     scale = ratio_scale(statistic, limits=limits)
     strips = [*_mass_strips(mass), *_kind_strips(statistic, scale)]
-    keys = [(Line2D([0, 1], [0.5, 0.5], color="C0", linewidth=0.9), "share of the input features")]
-    dotted = Line2D([0, 1], [0.5, 0.5], color="C0", linewidth=0.5, linestyle=":")
+    solid = Line2D([0, 1], [0.5, 0.5], color="C0", linewidth=enlarged(0.9))
+    keys = [(solid, "share of the input features")]
+    dotted = Line2D([0, 1], [0.5, 0.5], color="C0", linewidth=enlarged(0.5), linestyle=":")
     heading = Heading(
         f"Feature attention of {cell_name(trace, group)}, in multiples of an equal share",
         subtitle(trace, sequence, group, tokens=tokens),
@@ -75,9 +78,8 @@ def plot_feature_attention(
         ],
         provenance=provenance_of(trace),
     )
-    with style("paper"):
-        time = time_axis(statistic, trace, options)
-        return draw_wrapped(strips, time=time, heading=heading)
+    time = time_axis(statistic, trace, options)
+    return draw_wrapped(strips, time=time, heading=heading)
 
 
 def feature_attention_numbers(trace: Trace, options: PlotOptions, *, top: int = 5) -> Statistic:

@@ -1,44 +1,72 @@
-"""A figure that shows itself in a notebook once, without pyplot."""
+"""Figures that keep the style they were drawn in, and show themselves in a notebook once."""
 
 import io
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-__all__ = ["PaperFigure", "new_figure"]
+from attnviz.plots.sizes import enlarged
+
+__all__ = ["PaperFigure", "keep_style", "new_figure"]
+
+# What matplotlib looks up again when it draws, as for ticks, which it makes only then.
+_LOOKED_UP = (
+    "axes", "font", "grid", "hatch", "image", "legend", "lines", "mathtext", "patch", "path",
+    "text", "xtick", "ytick",
+)  # fmt: skip
 
 
 class PaperFigure(Figure):
-    """A figure that pyplot does not know of.
+    """A figure that is drawn in its own style, wherever it is shown or saved.
 
-    A notebook shows it when it is the value of a cell, whether or not pyplot was imported. Pyplot
-    would show it a second time, and keep it in memory until it is closed.
+    Pyplot knows only of those made for Axes. A notebook shows the others when they are the value
+    of a cell; pyplot would show them a second time, and keep them in memory until they are closed.
 
     Attributes:
         provenance: What it was drawn from, for `save_figure`.
+        settings: Of matplotlib, when it was made.
     """
 
     provenance: Mapping[str, str] = MappingProxyType({})
+    settings: Mapping[Any, Any] = MappingProxyType({})
+
+    def draw(self, renderer: Any) -> None:  # noqa: ANN401  (that of PDF and SVG is no RendererBase)
+        """Draws it in the style in which it was made."""
+        with matplotlib.rc_context(dict(self.settings)):
+            super().draw(renderer)
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
-        self.savefig(buffer, format="png", dpi=150)
+        self.savefig(buffer, format="png", dpi=self.dpi)
         return buffer.getvalue()
+
+
+def keep_style(figure: PaperFigure) -> None:
+    """Gives a figure the style in force for good.
+
+    Arguments:
+        figure: A new one.
+    """
+    now = matplotlib.rcParams.copy()
+    figure.settings = {key: now[key] for key in now if key.split(".")[0] in _LOOKED_UP}
 
 
 def new_figure(width: float, height: float) -> PaperFigure:
     """An empty figure.
 
     Arguments:
-        width: In inches.
-        height: In inches.
+        width: In inches on paper; a style with larger type enlarges both.
+        height: In inches on paper.
 
     Returns:
         The figure, ready to be drawn on or saved.
     """
-    figure = PaperFigure(figsize=(width, height), dpi=matplotlib.rcParams["figure.dpi"])
+    size = (enlarged(width), enlarged(height))
+    figure = PaperFigure(figsize=size, dpi=matplotlib.rcParams["figure.dpi"])
     FigureCanvasAgg(figure)
+    keep_style(figure)
     return figure

@@ -21,7 +21,7 @@ from attnviz.plots.numbers import provenance_of
 from attnviz.plots.options import PlotOptions, need
 from attnviz.plots.scales import ColourScale, colour_scale
 from attnviz.plots.strips import MapStrip, source_keys
-from attnviz.plots.styling import style
+from attnviz.plots.styling import in_house_style
 from attnviz.plots.timesteps import at_timesteps, overview_note, time_axis
 from attnviz.plots.wrapped import draw_wrapped
 from attnviz.trace import SOURCE_MISSING, SOURCE_REAL, Trace
@@ -31,6 +31,7 @@ __all__ = ["gate_attention_numbers", "plot_gate_attention"]
 _ROW_HEIGHT = 0.08
 
 
+@in_house_style
 def plot_gate_attention(
     trace: Trace,
     *,
@@ -93,9 +94,8 @@ def plot_gate_attention(
         )
         for rows in [*rest, ages]
     ]  # fmt: skip
-    with style("paper"):
-        label = "age (timesteps since written, 0 = now)"
-        return draw_wrapped(strips, time=time, heading=heading, row_label=label)
+    label = "age (timesteps since written, 0 = now)"
+    return draw_wrapped(strips, time=time, heading=heading, row_label=label)
 
 
 def gate_attention_numbers(trace: Trace, options: PlotOptions) -> Statistic:

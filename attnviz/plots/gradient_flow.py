@@ -20,7 +20,7 @@ from attnviz.plots.headings import Heading
 from attnviz.plots.numbers import provenance_of
 from attnviz.plots.options import PlotOptions
 from attnviz.plots.strips import LineStrip, StackStrip, Strip
-from attnviz.plots.styling import style
+from attnviz.plots.styling import in_house_style
 from attnviz.plots.timesteps import at_timesteps, overview_note, time_axis
 from attnviz.plots.wrapped import draw_wrapped
 from attnviz.trace import Trace, layer_groups
@@ -42,6 +42,7 @@ _COLOURS = {
 _OWN = ("#56B4E9", "#AA4499", "#117733", "#882255")
 
 
+@in_house_style
 def plot_gradient_flow(
     trace: Trace,
     *,
@@ -110,8 +111,7 @@ def plot_gradient_flow(
         ],
         provenance=provenance_of(trace),
     )
-    with style("paper"):
-        return draw_wrapped(strips, time=time_axis(statistic, trace, options), heading=heading)
+    return draw_wrapped(strips, time=time_axis(statistic, trace, options), heading=heading)
 
 
 def gradient_flow_numbers(

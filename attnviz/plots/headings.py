@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from attnviz.plots.figures import PaperFigure
 from attnviz.plots.lettering import drawable, fold, text_width
 from attnviz.plots.scales import ColourScale
-from attnviz.plots.styling import GREY, LABEL_SIZE, NOTE_SIZE, TITLE_SIZE
+from attnviz.plots.sizes import GREY, LABEL_SIZE, NOTE_SIZE, TITLE_SIZE, enlarged, size_of
 
 __all__ = ["MARGIN", "Heading", "axes_at", "draw_heading", "footer_height", "heading_height"]
 
@@ -48,7 +48,7 @@ class Heading:
 
 def axes_at(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
     """New Axes at a place given in inches from the upper left corner."""
-    across, down = figure.get_size_inches()
+    across, down = size_of(figure)
     return figure.add_axes(
         (left / across, 1 - (top + height) / down, width / across, height / down)
     )
@@ -74,7 +74,7 @@ def draw_heading(figure: PaperFigure, heading: Heading) -> None:
         heading: What to write.
     """
     figure.provenance = heading.provenance
-    width = figure.get_figwidth()
+    width, height = size_of(figure)
     top = MARGIN
     for line, size, colour in _folded(heading, width):
         write(figure, MARGIN, top, line, size=size, colour=colour)
@@ -83,9 +83,9 @@ def draw_heading(figure: PaperFigure, heading: Heading) -> None:
         bar = axes_at(figure, _BAR_LEFT, top + 0.05, _BAR_WIDTH, _BAR_HEIGHT)
         bar.set_label("colour bar")
         heading.scale.draw_bar(bar)
-        bar.tick_params(labelsize=NOTE_SIZE, length=1.5, pad=1)
+        bar.tick_params(labelsize=enlarged(NOTE_SIZE), length=enlarged(1.5), pad=enlarged(1.0))
     _draw_legend(figure, _legend(heading, width), top + 0.03)
-    top = figure.get_figheight() - footer_height(heading, width) + 0.02
+    top = height - footer_height(heading, width) + 0.02
     for line in _notes(heading, width):
         write(figure, MARGIN, top, line, size=NOTE_SIZE, colour=GREY)
         top += _SPACING * NOTE_SIZE
@@ -104,11 +104,11 @@ def write(
         size: Type size in points.
         colour: Any colour.
     """
-    across, down = figure.get_size_inches()
+    across, down = size_of(figure)
     words, families = drawable([text])
     figure.text(
-        left / across, 1 - top / down, words[0], fontsize=size, color=colour, family=families,
-        ha="left", va="top", parse_math=False,
+        left / across, 1 - top / down, words[0], fontsize=enlarged(size), color=colour,
+        family=families, ha="left", va="top", parse_math=False,
     )  # fmt: skip
 
 

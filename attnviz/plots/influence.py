@@ -7,9 +7,11 @@ import xarray as xr
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from attnviz.analysis import influence_profile
+from attnviz.plots.axes import letter_legend, number_logarithm
+from attnviz.plots.captions import counted
 from attnviz.plots.figures import PaperFigure, new_figure
 from attnviz.plots.headings import (
     MARGIN,
@@ -19,13 +21,14 @@ from attnviz.plots.headings import (
     footer_height,
     heading_height,
 )
-from attnviz.plots.lettering import drawable
-from attnviz.plots.styling import LABEL_SIZE, PAGE, style
+from attnviz.plots.lettering import fold
+from attnviz.plots.sizes import LABEL_SIZE, enlarged, size_of, widest
+from attnviz.plots.styling import house_style
 
 __all__ = ["plot_influence"]
 
 _LEFT, _BETWEEN, _HEIGHT, _BELOW, _KEY = 0.38, 0.42, 2.0, 0.36, 0.13  # inches
-_TITLE, _FEW = 0.2, 10
+_TITLE, _HANDLE, _NARROW, _FEW = 0.2, 0.3, 5.0, 10
 
 
 def plot_influence(
@@ -78,7 +81,7 @@ def plot_influence(
             "plot_influence compares like with like, but some of this influence is on the state "
             "and some on the margin. Draw them apart."
         )
-    with style("paper"):
+    with house_style():
         return _draw(profiles, of.pop(), logarithmic, logarithmic_lags)
 
 
@@ -94,14 +97,18 @@ def _draw(
         if len(profiles) == 1
         else {"models": ", ".join(profiles)},
     )
-    top, foot = heading_height(heading, PAGE), footer_height(heading, PAGE)
-    keys = _KEY * len(profiles)
-    figure = new_figure(PAGE, top + keys + _TITLE + _HEIGHT + _BELOW + foot)
+    width = widest()
+    top, foot = heading_height(heading, width), footer_height(heading, width)
+    keys = _KEY * sum(len(_folded_key(*item, width)) for item in profiles.items())
+    down = _TITLE + _HEIGHT + _BELOW
+    rows = 1 if width >= _NARROW else 2  # panels beside one another, or one below the other
+    figure = new_figure(width, top + keys + rows * down + foot)
     draw_heading(figure, heading)
-    width = (PAGE - _LEFT - _BETWEEN - MARGIN) / 2
+    across = (width - _LEFT - MARGIN) if rows == 2 else (width - _LEFT - _BETWEEN - MARGIN) / 2
+    places = [(_LEFT, 0.0), (_LEFT, down) if rows == 2 else (_LEFT + across + _BETWEEN, 0.0)]
     axes = [
-        axes_at(figure, left, top + keys + _TITLE, width, _HEIGHT)
-        for left in (_LEFT, _LEFT + width + _BETWEEN)
+        axes_at(figure, left, top + keys + _TITLE + below, across, _HEIGHT)
+        for left, below in places
     ]
     lines = [
         [
@@ -115,15 +122,16 @@ def _draw(
     _mark_floor(axes[0], profiles)
     names = _axis_name(profiles, of), "share of the influence from all reachable lags"
     for ax, name in zip(axes, names, strict=True):
-        ax.set_title(name, loc="left", fontsize=LABEL_SIZE, pad=3)  # names the vertical axis
-    _write_keys(figure, lines[0], profiles, top / figure.get_figheight())
+        # In place of the vertical axis's name, which is too long.
+        ax.set_title(name, loc="left", fontsize=enlarged(LABEL_SIZE), pad=enlarged(3.0))
+    _write_keys(figure, lines[0], profiles, top)
     return figure
 
 
 def _curve(ax: Axes, profile: xr.Dataset, name: str, colour: str) -> Artist:
     lags, values = profile["lag"].values, profile[name].values
     dashes = "--" if profile.attrs["kind"] == "linear" else "-"
-    (line,) = ax.plot(lags, values, dashes, color=colour, linewidth=1)
+    (line,) = ax.plot(lags, values, dashes, color=colour, linewidth=enlarged(1.0))
     line.set_gid("profile")
     low, high = profile[f"{name}_interval"].values
     if np.isfinite(low).any():
@@ -137,14 +145,10 @@ def _scale(ax: Axes, logarithmic: bool, logarithmic_lags: bool) -> None:
         ax.set_yscale("log", nonpositive="mask")
         # An interval that ends at nothing must not stretch the axis.
         ax.set_ylim(bottom=float(seen[seen > 0].min()) / 2)
-        decades = np.log10(ax.get_ylim()[1] / ax.get_ylim()[0])
-        if decades < 3:  # few enough powers of ten to number what lies between
-            ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            ax.yaxis.set_major_formatter("{x:g}")
-            ax.yaxis.set_minor_locator(NullLocator())
+        number_logarithm(ax.yaxis)
     else:
         ax.set_ylim(bottom=0)
-    ax.set_xlabel("lag (timesteps back; 0 = the timestep's own input)", labelpad=2)
+    ax.set_xlabel("lag (timesteps back; 0 = the timestep's own input)", labelpad=enlarged(2.0))
     if logarithmic_lags:
         ax.set_xscale("symlog", linthresh=1, linscale=0.3)
         ax.set_xlim(left=-0.05)
@@ -158,7 +162,8 @@ def _scale(ax: Axes, logarithmic: bool, logarithmic_lags: bool) -> None:
 def _mark_floor(ax: Axes, profiles: Mapping[str, xr.Dataset]) -> None:
     highest = _floor(profiles)
     if highest > ax.get_ylim()[0] and highest > 0:
-        ax.axhline(highest, color="0.5", linewidth=0.6, linestyle=":", gid="rounding floor")
+        width = enlarged(0.6)
+        ax.axhline(highest, color="0.5", linewidth=width, linestyle=":", gid="rounding floor")
 
 
 def _floor(profiles: Mapping[str, xr.Dataset]) -> float:
@@ -167,15 +172,19 @@ def _floor(profiles: Mapping[str, xr.Dataset]) -> float:
 
 
 def _write_keys(
-    figure: Figure, lines: list[Artist], profiles: Mapping[str, xr.Dataset], down: float
+    figure: Figure, lines: list[Artist], profiles: Mapping[str, xr.Dataset], top: float
 ) -> None:
-    labels, families = drawable([_key(name, profile) for name, profile in profiles.items()])
+    width, height = size_of(figure)
+    labels = ["\n".join(_folded_key(*item, width)) for item in profiles.items()]
     legend = figure.legend(
-        lines, labels, loc="upper left", bbox_to_anchor=(MARGIN / PAGE, 1 - down),
+        lines, labels, loc="upper left", bbox_to_anchor=(MARGIN / width, 1 - top / height),
         borderaxespad=0, borderpad=0, handlelength=2.2, labelspacing=0.35,
     )  # fmt: skip
-    for text in legend.get_texts():
-        text.set(parse_math=False, family=families)
+    letter_legend(legend)
+
+
+def _folded_key(name: str, profile: xr.Dataset, width: float) -> list[str]:
+    return fold(_key(name, profile), width - 2 * MARGIN - _HANDLE, LABEL_SIZE)
 
 
 def _key(name: str, profile: xr.Dataset) -> str:
@@ -203,7 +212,7 @@ def _subtitle(profiles: Mapping[str, xr.Dataset]) -> str:
     first = next(iter(profiles.values()))
     counts = {(int(p.attrs["sequences"]), int(p.attrs["timesteps"])) for p in profiles.values()}
     told = [
-        f"{_counted(sequences, 'sequence')}, {_counted(timesteps, 'timestep')}"
+        f"{counted(sequences, 'sequence')}, {counted(timesteps, 'timestep')}"
         for sequences, timesteps in sorted(counts)
     ]
     return f"{' or '.join(told)} with at least {int(first['lag'].max())} timesteps before"
@@ -230,7 +239,7 @@ def _error(profile: xr.Dataset) -> str:
     attrs = profile.attrs
     if "influence_error" not in profile:
         return "none (exact)"
-    draws = _counted(int(attrs["draws"]), str(attrs["estimator"]).rstrip("s"))
+    draws = counted(int(attrs["draws"]), str(attrs["estimator"]).rstrip("s"))
     ratio = (profile["influence_error"] / profile["influence"]).values
     if not np.isfinite(ratio).any():
         return f"not known ({draws})"
@@ -245,7 +254,3 @@ def _axis_name(profiles: Mapping[str, xr.Dataset], of: str) -> str:
 
 def _target(of: str) -> str:
     return {"state": "state", "margin": "margin between the classes"}[of]
-
-
-def _counted(count: int, word: str) -> str:
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"

@@ -10,7 +10,7 @@ from attnviz.analysis import Statistic, bin_means, influence_map, influence_shar
 from attnviz.plots.headings import Heading
 from attnviz.plots.scales import colour_scale
 from attnviz.plots.strips import MapStrip, source_keys
-from attnviz.plots.styling import style
+from attnviz.plots.styling import in_house_style
 from attnviz.plots.timesteps import OVERVIEW
 from attnviz.plots.wrapped import TimeAxis, draw_wrapped
 from attnviz.trace import SOURCE_MISSING, SOURCE_REAL
@@ -18,9 +18,10 @@ from attnviz.trace import SOURCE_MISSING, SOURCE_REAL
 __all__ = ["influence_map_numbers", "plot_influence_map"]
 
 _WITHOUT_WORDS = 200
-_LOWEST, _HIGHEST, _ROOM = 0.025, 0.09, 1.2  # inches of a lag's row, and of all of them
+_LOWEST, _HIGHEST, _ROOM = 0.025, 0.096, 1.2  # inches of a lag's row, and of all of them
 
 
+@in_house_style
 def plot_influence_map(
     influence: xr.Dataset,
     *,
@@ -82,8 +83,7 @@ def plot_influence_map(
         _notes(influence, statistic, sequence, longest),
         provenance={key: str(influence.attrs[key]) for key in ("model", "kind", "estimator", "of")},
     )
-    with style("paper"):
-        return draw_wrapped([strip], time=time, heading=heading, row_label="lag (timesteps back)")
+    return draw_wrapped([strip], time=time, heading=heading, row_label="lag (timesteps back)")
 
 
 def influence_map_numbers(

@@ -16,7 +16,8 @@ from attnviz.plots.lag_kernel import lag_kernel_numbers, plot_lag_kernel
 from attnviz.plots.lag_map import lag_numbers
 from attnviz.plots.options import PlotOptions
 from attnviz.plots.shortcut import plot_shortcut, shortcut_numbers
-from attnviz.plots.styling import COLUMN, style
+from attnviz.plots.sizes import COLUMN, chosen_width
+from attnviz.plots.styling import house_style
 from attnviz.plots.text_view import plot_text, text_numbers
 from attnviz.trace import Trace, layer_groups
 
@@ -74,8 +75,8 @@ def _text(trace: Trace, o: PlotOptions) -> Figure:
 
 
 def _lag_kernel(trace: Trace, o: PlotOptions) -> Figure:
-    with style("paper"):
-        figure = new_figure(COLUMN, 2.3)
+    with house_style():
+        figure = new_figure(chosen_width(COLUMN), 2.3)
         ax = figure.add_axes((0.15, 0.17, 0.82, 0.71))
         plot_lag_kernel(trace, group=o.group, head=o.head, ax=ax)
     return figure

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 
 from attnviz.analysis import Statistic, age_kernel, choose_head, head_mean, lag_kernel
+from attnviz.plots.axes import axes_to_draw_on, letter_legend, number_logarithm
 from attnviz.plots.captions import cell_name
-from attnviz.plots.lettering import drawable
 from attnviz.plots.options import PlotOptions, need
-from attnviz.plots.styling import COLUMN, style
+from attnviz.plots.sizes import COLUMN, enlarged
 from attnviz.trace import Trace, layer_groups
 
 __all__ = ["lag_kernel_numbers", "plot_lag_kernel"]
@@ -61,18 +61,14 @@ def plot_lag_kernel(
             f"A logarithmic axis needs weights above 0, but the lowest here is {lowest:.4g}. "
             "Draw them with logarithmic=False."
         )
-    if ax is None:
-        import matplotlib.pyplot as plt
-
-        with style("paper"):
-            _, ax = plt.subplots(figsize=(COLUMN, 2.3), layout="constrained")
-            return _drawn(ax, trace, statistic, group, logarithmic=logarithmic)
-    return _drawn(ax, trace, statistic, group, logarithmic=logarithmic)
+    with axes_to_draw_on(ax, COLUMN, 2.3) as drawn:
+        _draw_all(drawn, trace, statistic, group, logarithmic=logarithmic)
+    return drawn
 
 
-def _drawn(
+def _draw_all(
     ax: Axes, trace: Trace, statistic: Statistic, group: str | None, *, logarithmic: bool
-) -> Axes:
+) -> None:
     group = _source(trace, group)[1]
     heads = trace.tree[group].sizes.get("head", 1)
     used = sum(1 for line in ax.lines if line.get_gid() == "kernel")
@@ -83,18 +79,13 @@ def _drawn(
         ax.set_yscale("log")
         _tick_logarithm(ax)
     _name_axes(ax, statistic, cell_name(trace, group), first=used == 0)
-    return ax
 
 
 def _tick_logarithm(ax: Axes) -> None:
-    """Ticks at 1, 2 and 5 of each power of ten, or evenly spaced where those are too few."""
     low, high = ax.get_ylim()
     if high / low < 1.5:  # all but the same: shown as that, and not as differences in last digits
-        low, high = ax.set_ylim(low / 1.2, high * 1.2)
-    wide = high / low > 8
-    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)) if wide else MaxNLocator(5))
-    ax.yaxis.set_major_formatter(lambda value, _: f"{value:.4g}")
-    ax.yaxis.set_minor_formatter(NullFormatter())
+        ax.set_ylim(low / 1.2, high * 1.2)
+    number_logarithm(ax.yaxis)
 
 
 def lag_kernel_numbers(trace: Trace, options: PlotOptions) -> Statistic:
@@ -138,11 +129,13 @@ def _source(trace: Trace, group: str | None) -> tuple[str, str]:
 def _draw(ax: Axes, statistic: Statistic, index: int, colour: str, label: str) -> None:
     weights = statistic.values.isel(head=index)
     lags = weights[weights.dims[0]].values
-    (line,) = ax.plot(lags, weights.values, "o-", color=colour, markersize=3, linewidth=1)
+    (line,) = ax.plot(
+        lags, weights.values, "o-", color=colour, markersize=enlarged(3.0), linewidth=enlarged(1.0)
+    )
     line.set_gid("kernel")
     line.set_label(label)
     if statistic.uncertainty is None:
-        ax.vlines(lags, 0, weights.values, color=colour, linewidth=1.6, alpha=0.35)
+        ax.vlines(lags, 0, weights.values, color=colour, linewidth=enlarged(1.6), alpha=0.35)
         return
     spread = statistic.uncertainty.isel(head=index).values
     if np.isfinite(spread).any():
@@ -175,9 +168,6 @@ def _name_axes(ax: Axes, statistic: Statistic, cell: str, *, first: bool) -> Non
         f"{title} by {statistic.values.dims[-1]}" if same else "Attention by lag", loc="left"
     )
     if ax.get_yscale() == "linear":
-        ax.axhline(0, color="0.6", linewidth=0.5, zorder=0)
+        ax.axhline(0, color="0.6", linewidth=enlarged(0.5), zorder=0)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    legend = ax.legend()
-    words, families = drawable([text.get_text() for text in legend.get_texts()])
-    for text, word in zip(legend.get_texts(), words, strict=True):
-        text.set(text=word, parse_math=False, family=families)
+    letter_legend(ax.legend())

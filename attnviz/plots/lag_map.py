@@ -21,7 +21,7 @@ from attnviz.plots.numbers import provenance_of
 from attnviz.plots.options import PlotOptions, need
 from attnviz.plots.scales import ColourScale, colour_scale
 from attnviz.plots.strips import MapStrip, source_keys
-from attnviz.plots.styling import style
+from attnviz.plots.styling import in_house_style
 from attnviz.plots.timesteps import at_timesteps, bin_size, overview_note, time_axis
 from attnviz.plots.wrapped import draw_wrapped
 from attnviz.trace import SOURCE_REAL, Trace, source_kind
@@ -63,6 +63,7 @@ def lag_numbers(trace: Trace, name: str, options: PlotOptions) -> Statistic:
     return replace(statistic, values=statistic.values.assign_coords(holds=(("time", "lag"), names)))
 
 
+@in_house_style
 def draw_lag_map(
     trace: Trace, name: str, options: PlotOptions, *, title: str, notes: list[str]
 ) -> PaperFigure:
@@ -111,9 +112,8 @@ def draw_lag_map(
         ],
         provenance=provenance_of(trace),
     )
-    with style("paper"):
-        row_label = f"lag (timesteps {'back' if back else 'ahead: this layer reads backwards'})"
-        return draw_wrapped(strips, time=time, heading=heading, row_label=row_label)
+    row_label = f"lag (timesteps {'back' if back else 'ahead: this layer reads backwards'})"
+    return draw_wrapped(strips, time=time, heading=heading, row_label=row_label)
 
 
 def _full_windows(statistic: Statistic, holds: UInt8[np.ndarray, "lag time"]) -> Statistic:
@@ -146,7 +146,7 @@ def _holds(
 
 def _strip_height(lags: int, heads: int, rows: int) -> float:
     fitting = (_PAGE_HEIGHT / rows - _LABELS) / (heads * lags)
-    return lags * float(np.clip(fitting, 0.035 if lags <= 12 else 0.02, 0.09))
+    return lags * float(np.clip(fitting, 0.035 if lags <= 12 else 0.02, 0.096))
 
 
 def _head_label(trace: Trace, group: str, statistic: Statistic, index: int) -> str:

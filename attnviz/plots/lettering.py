@@ -12,9 +12,10 @@ from matplotlib import font_manager
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.font_manager import FontProperties
 
+from attnviz.plots.sizes import look
+
 __all__ = ["drawable", "fold", "right_to_left", "shorten", "text_width"]
 
-_BASE = "DejaVu Sans"
 # Outline fonts of the common systems by script; colour emoji fonts cannot be drawn.
 _OTHERS = (
     "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans CJK KR", "Noto Sans SC", "Noto Sans JP",
@@ -45,8 +46,8 @@ def drawable(texts: Iterable[str]) -> tuple[list[str], list[str]]:
         The texts, one line each and never empty, and the font families for all of them.
     """
     cleaned = ["".join(map(_printable, text)) or "·" for text in texts]
-    missing = {ord(character) for text in cleaned for character in text} - _covered(_BASE)
-    families = [_BASE]
+    missing = {ord(character) for text in cleaned for character in text} - _covered(look().family)
+    families = [look().family]
     for family in (*_OTHERS, _LAST_RESORT):
         if missing and missing & _covered(family):
             families.append(family)

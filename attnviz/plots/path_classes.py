@@ -19,10 +19,11 @@ from attnviz.analysis.path_classes import (
     gradient_norm_by_distance,
     largest_residual,
 )
-from attnviz.plots.lettering import drawable
-from attnviz.plots.styling import GREY, NOTE_SIZE, PAGE
+from attnviz.plots.axes import axes_to_draw_on, legend_beside, number_logarithm, write_title
+from attnviz.plots.captions import counted
+from attnviz.plots.sizes import PAGE, enlarged
 
-__all__ = ["PLACES", "new_axes", "plot_path_classes"]
+__all__ = ["PLACES", "plot_path_classes"]
 
 PLACES = {"hidden": "hidden state h", "memory": "memory c", "input": "input x"}
 _STYLES = ("-", "--", ":", "-.")
@@ -62,21 +63,32 @@ def plot_path_classes(
             f"The floor lies between 0 and 1, as a share of the gradient, not {floor}."
         )
     norms = class_norm(paths, place=place)
-    ax = new_axes() if ax is None else ax
+    with axes_to_draw_on(ax, 0.8 * PAGE, 2.9) as drawn:
+        _draw_classes(drawn, paths, norms, place, floor)
+        if rates and place == "hidden" and _can_fit(paths):
+            _draw_rates(drawn, paths)
+        legend_beside(drawn)
+    return drawn
+
+
+def _draw_classes(
+    ax: Axes, paths: xr.Dataset, norms: Statistic, place: Place, floor: float
+) -> None:
+    """The whole gradient, each class that rises above the floor, and what the axes are."""
     whole = gradient_norm_by_distance(paths, place=place).values
-    ax.plot(whole["distance"], whole, color="0.6", linewidth=2.2, label="all", gid="whole")
+    ax.plot(
+        whole["distance"], whole, color="0.6", label="all", gid="whole", linewidth=enlarged(2.2)
+    )
     names = [str(name) for name in norms.values["path_class"].values]
     top = norms.values.isel(distance=slice(1, None)).max("distance")
     shown = [n for n, name in enumerate(names) if float(top[n]) > floor]
     for n in shown:
         _draw(ax, norms, n, names[n], floor)
-    if rates and place == "hidden" and _can_fit(paths):
-        _draw_rates(ax, paths)
     _name_axes(ax, paths, place, floor, len(names) - len(shown))
     highest = float(np.nanmax([whole.max(), norms.values.max()]))
     ax.set_ylim(floor, 3 * highest)
+    number_logarithm(ax.yaxis)
     ax.set_xlim(0, max(1, paths.sizes["distance"] - 1))
-    return ax
 
 
 def _can_fit(paths: xr.Dataset) -> bool:
@@ -88,14 +100,6 @@ def _can_fit(paths: xr.Dataset) -> bool:
     except ValueError:
         return False
     return True
-
-
-def new_axes() -> Axes:
-    """Axes with room for a legend on their right."""
-    import matplotlib.pyplot as plt
-
-    _, ax = plt.subplots(figsize=(0.8 * PAGE, 2.9), layout="constrained")
-    return ax
 
 
 def _draw(ax: Axes, norms: Statistic, n: int, name: str, floor: float) -> None:
@@ -123,13 +127,13 @@ def _draw_rates(ax: Axes, paths: xr.Dataset) -> None:
     by_unit, by_mean = predicted_shortcut_norm(paths).values, predicted_decay_rate(paths)
     fitted = by_unit.sel(distance=slice(first, last))
     ax.plot(
-        fitted["distance"], fitted, "--", color="black", linewidth=0.9, gid="rate",
+        fitted["distance"], fitted, "--", color="black", linewidth=enlarged(0.9), gid="rate",
         label=f"theory, unit by unit\n{_rate(predicted_shortcut_rate(paths))}",
     )  # fmt: skip
     ends = np.array([first, last])
     line = float(fitted[0]) * float(by_mean.values) ** (ends - first)
     ax.plot(
-        ends, line, ":", color="black", linewidth=0.9, gid="rate",
+        ends, line, ":", color="black", linewidth=enlarged(0.9), gid="rate",
         label=f"theory, mean slope\n{_rate(by_mean)}",
     )  # fmt: skip
 
@@ -144,28 +148,21 @@ def _rate(statistic: Statistic) -> str:
 
 def _name_axes(ax: Axes, paths: xr.Dataset, place: Place, floor: float, left_out: int) -> None:
     cell, model = str(paths.attrs["cell"]), str(paths.attrs["model"])
+    sequences = paths.sizes["sequence"]
+    bands = ", 95 % bootstrap bands" if sequences > 1 else ""
     kappa = float(class_cancellation(paths, place=place).values.max())
     notes = [
-        f"{model}, {paths.attrs['group']}, {_count(paths)}",
+        f"{model}, {paths.attrs['group']}, {counted(sequences, 'sequence')}{bands}",
         f"κ ≤ {kappa:.3g}",
         f"residual ≤ {largest_residual(paths, place=place):.0e}",
     ]
     if left_out:
         classes = "1 class" if left_out == 1 else f"{left_out} classes"
         notes.append(f"{classes} below {floor:.0e} not drawn")
-    ax.set_title(f"Gradient of {cell} by class of path, at the {PLACES[place]}", loc="left", pad=14)
-    (words,), families = drawable([" · ".join(notes)])
-    ax.text(
-        0, 1.02, words, transform=ax.transAxes, size=NOTE_SIZE, color=GREY, va="bottom",
-        parse_math=False, family=families,
-    )  # fmt: skip
+    write_title(
+        ax, f"Gradient of {cell} by class of path, at the {PLACES[place]}", " · ".join(notes)
+    )
     ax.set_yscale("log")
     ax.set_xlabel("distance from the loss (timesteps)")
     ax.set_ylabel("‖gradient‖ (of the whole at distance 0)")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
-
-
-def _count(paths: xr.Dataset) -> str:
-    count = paths.sizes["sequence"]
-    return "1 sequence" if count == 1 else f"{count} sequences, 95 % bootstrap bands"

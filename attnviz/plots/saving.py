@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from attnviz.files import replacing
 from attnviz.plots.figures import PaperFigure
-from attnviz.plots.styling import style
+from attnviz.plots.styling import house_style
 
 __all__ = ["read_provenance", "save_figure"]
 
@@ -56,7 +56,7 @@ def save_figure(
     said = json.dumps(dict(provenance), sort_keys=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     salted = matplotlib.rc_context({"svg.hashsalt": "attnviz"})
-    with style("paper"), salted, replacing(path) as beside:
+    with house_style(), salted, replacing(path) as beside:
         whole.savefig(beside, format=kind[1:], metadata=_metadata(kind, said))
     return path
 

@@ -14,7 +14,7 @@ from attnviz.plots.numbers import provenance_of
 from attnviz.plots.options import PlotOptions
 from attnviz.plots.scales import colour_scale
 from attnviz.plots.strips import MapStrip
-from attnviz.plots.styling import style
+from attnviz.plots.styling import in_house_style
 from attnviz.plots.timesteps import at_timesteps, overview_note, time_axis
 from attnviz.plots.wrapped import draw_wrapped
 from attnviz.trace import Trace, group_for, layer_groups, sequence_length
@@ -24,6 +24,7 @@ __all__ = ["lagged_routes", "plot_shortcut", "shortcut_numbers"]
 _ROW_HEIGHT = 0.085
 
 
+@in_house_style
 def plot_shortcut(
     trace: Trace,
     *,
@@ -76,10 +77,9 @@ def plot_shortcut(
         ],
         provenance=provenance_of(trace),
     )
-    with style("paper"):
-        strip = MapStrip(values, scale, lags, _ROW_HEIGHT * len(lags))
-        time = time_axis(statistic, trace, options)
-        return draw_wrapped([strip], time=time, heading=heading, row_label="lag (timesteps)")
+    strip = MapStrip(values, scale, lags, _ROW_HEIGHT * len(lags))
+    time = time_axis(statistic, trace, options)
+    return draw_wrapped([strip], time=time, heading=heading, row_label="lag (timesteps)")
 
 
 def shortcut_numbers(trace: Trace, options: PlotOptions, *, route: str | None = None) -> Statistic:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from attnviz.plots.scales import ColourScale
-from attnviz.plots.styling import NOTE_SIZE
+from attnviz.plots.sizes import NOTE_SIZE, enlarged
 from attnviz.trace import SOURCE_INITIAL, SOURCE_MISSING
 
 __all__ = ["LineStrip", "MapStrip", "StackStrip", "Strip", "source_keys"]
@@ -56,8 +56,8 @@ class MapStrip:
         every = max(1, int(np.ceil((NOTE_SIZE + 0.8) * len(self.rows) / (72 * self.height))))
         shown = range(0, len(self.rows), every)
         labels = [self.rows[row] for row in shown]
-        ax.set_yticks(list(shown), labels, fontsize=NOTE_SIZE, parse_math=False)
-        ax.tick_params(axis="y", length=1.5, pad=1.5)
+        ax.set_yticks(list(shown), labels, fontsize=enlarged(NOTE_SIZE), parse_math=False)
+        _tick(ax)
 
 
 @dataclass(frozen=True)
@@ -85,11 +85,11 @@ class LineStrip:
         marker = "." if last - first == 1 else None  # a line of one point is not to be seen
         for index, line in enumerate(self.values):
             ax.plot(
-                np.arange(last - first), line[first:last], color=f"C{index}", linewidth=0.9,
-                marker=marker,
+                np.arange(last - first), line[first:last], color=f"C{index}", marker=marker,
+                linewidth=enlarged(0.9),
             )  # fmt: skip
         if self.reference is not None:
-            ax.axhline(self.reference, color="C0", linewidth=0.5, linestyle=":")
+            ax.axhline(self.reference, color="C0", linewidth=enlarged(0.5), linestyle=":")
         if self.logarithmic:
             ax.set_yscale("log")
             ax.minorticks_off()
@@ -97,7 +97,7 @@ class LineStrip:
         # A hair wider on a logarithmic axis, whose ends rounding may cut off.
         ax.set_ylim(*(low * 0.999, high * 1.001) if self.logarithmic else (low, high))
         ax.set_yticks(list(self.limits), [f"{limit:.3g}" for limit in self.limits])
-        ax.tick_params(axis="y", length=1.5, pad=1.5, labelsize=NOTE_SIZE)
+        _tick(ax)
         # Inside the strip's height, clear of what stands above and below.
         lower, upper = ax.get_yticklabels()
         lower.set_verticalalignment("bottom")
@@ -131,12 +131,12 @@ class StackStrip:
                 height = sign * np.clip(sign * np.nan_to_num(part), 0.0, None)
                 ax.bar(places, height, 1.0, bottom=base, color=colour, linewidth=0)
                 base = base + height
-        ax.axhline(0.0, color="0.3", linewidth=0.4)
-        ax.axhline(1.0, color="0.3", linewidth=0.4, linestyle=":")
+        ax.axhline(0.0, color="0.3", linewidth=enlarged(0.4))
+        ax.axhline(1.0, color="0.3", linewidth=enlarged(0.4), linestyle=":")
         ax.set_ylim(*self.limits)
         shown = [tick for tick in (0.0, 1.0) if self.limits[0] <= tick <= self.limits[1]]
         ax.set_yticks(shown, [f"{tick:g}" for tick in shown])
-        ax.tick_params(axis="y", length=1.5, pad=1.5, labelsize=NOTE_SIZE)
+        _tick(ax)
 
 
 #: What can be stacked.
@@ -157,6 +157,11 @@ def source_keys(holds: UInt8[np.ndarray, "row time"]) -> list[tuple[Artist, str]
         for kind, name in _NAMES.items()
         if (holds == kind).any()
     ]
+
+
+def _tick(ax: Axes) -> None:
+    length = enlarged(1.5)
+    ax.tick_params(axis="y", length=length, pad=length, labelsize=enlarged(NOTE_SIZE))
 
 
 def _hatch(ax: Axes, holds: UInt8[np.ndarray, "row time"]) -> None:

@@ -22,7 +22,8 @@ from attnviz.plots.lettering import drawable, right_to_left, shorten, text_width
 from attnviz.plots.numbers import provenance_of
 from attnviz.plots.options import PlotOptions, chosen_range
 from attnviz.plots.scales import ColourScale, colour_scale
-from attnviz.plots.styling import PAGE, style
+from attnviz.plots.sizes import enlarged, widest
+from attnviz.plots.styling import house_style
 from attnviz.plots.timesteps import at_timesteps
 from attnviz.trace import Trace, group_for, tokens
 
@@ -89,15 +90,16 @@ def plot_text(
     pieces, families = _pieces(trace, options)
     root = trace.tree.dataset
     text = str(root["text"].values[sequence]) if "text" in root else ""
-    boxes, lines = _set(pieces, families, PAGE - 2 * MARGIN, leftwards=right_to_left(text))
-    top, foot = heading_height(heading, PAGE), footer_height(heading, PAGE) + 0.06
-    with style("paper"):
-        figure = new_figure(PAGE, top + lines * _LINE + foot)
+    width = widest()
+    boxes, lines = _set(pieces, families, width - 2 * MARGIN, leftwards=right_to_left(text))
+    top, foot = heading_height(heading, width), footer_height(heading, width) + 0.06
+    with house_style():
+        figure = new_figure(width, top + lines * _LINE + foot)
         draw_heading(figure, heading)
-        ax = axes_at(figure, MARGIN, top, PAGE - 2 * MARGIN, lines * _LINE)
+        ax = axes_at(figure, MARGIN, top, width - 2 * MARGIN, lines * _LINE)
         ax.set_label("text")
         ax.set_axis_off()
-        ax.set_xlim(0, PAGE - 2 * MARGIN)
+        ax.set_xlim(0, width - 2 * MARGIN)
         ax.set_ylim(lines * _LINE, 0)
         _draw(ax, pieces, boxes, statistic, scale, families)
     return figure
@@ -200,8 +202,9 @@ def _draw(
             right, bottom = left + width, top + _BOX
             corners.append([(left, top), (right, top), (right, bottom), (left, bottom)])
         ax.text(
-            left + _PAD, top + _BOX / 2 + 0.002, piece.text, fontsize=_SIZE, family=families,
-            va="center_baseline", ha="left", color=_ink(score, scale), parse_math=False,
+            left + _PAD, top + _BOX / 2 + 0.002, piece.text, fontsize=enlarged(_SIZE),
+            family=families, va="center_baseline", ha="left", color=_ink(score, scale),
+            parse_math=False,
         )  # fmt: skip
     ax.add_collection(
         PolyCollection(

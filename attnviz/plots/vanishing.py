@@ -7,10 +7,18 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from attnviz.analysis import Statistic
 from attnviz.analysis.path_classes import Place, gradient_norm_by_distance, largest_residual
-from attnviz.plots.lettering import drawable
-from attnviz.plots.path_classes import PLACES, new_axes
-from attnviz.plots.styling import GREY, NOTE_SIZE
+from attnviz.plots.axes import (
+    axes_to_draw_on,
+    draw_band,
+    legend_beside,
+    number_logarithm,
+    write_title,
+)
+from attnviz.plots.captions import counted
+from attnviz.plots.path_classes import PLACES
+from attnviz.plots.sizes import PAGE
 
 __all__ = ["plot_vanishing"]
 
@@ -42,40 +50,38 @@ def plot_vanishing(
     if not paths:
         raise ValueError("plot_vanishing needs the paths of at least one model, got none.")
     curves = {name: gradient_norm_by_distance(one, place=place) for name, one in paths.items()}
-    ax = new_axes() if ax is None else ax
+    with axes_to_draw_on(ax, 0.8 * PAGE, 2.9) as drawn:
+        _draw(drawn, paths, curves, place)
+    return drawn
+
+
+def _draw(
+    ax: Axes, paths: Mapping[str, xr.Dataset], curves: Mapping[str, Statistic], place: Place
+) -> None:
     for number, curve in enumerate(curves.values()):
         distance = curve.values["distance"]
-        (line,) = ax.plot(
+        ax.plot(
             distance, curve.values, "-" if number < 7 else "--", color=f"C{number % 7}",
             gid="vanishing",
         )  # fmt: skip
         if curve.uncertainty is not None:
-            low, high = (curve.uncertainty.sel(end=end).values for end in ("low", "high"))
-            ax.fill_between(distance, low, high, color=line.get_color(), alpha=0.18, linewidth=0)
+            draw_band(ax, distance, curve.uncertainty, colour=f"C{number % 7}")
     ax.set_yscale("log")
+    number_logarithm(ax.yaxis)
     ax.set_xlim(0, max(2, *(one.sizes["distance"] for one in paths.values())) - 1)
     residual = np.nanmax([largest_residual(one, place=place) for one in paths.values()])
-    counts = {one.sizes["sequence"] for one in paths.values()}
+    counts = [one.sizes["sequence"] for one in paths.values()]
     _name_axes(ax, list(paths), place, counts, float(residual))
-    return ax
 
 
-def _name_axes(ax: Axes, names: list[str], place: Place, counts: set[int], residual: float) -> None:
-    ax.set_title(f"Gradient at the {PLACES[place]} by distance", loc="left", pad=14)
-    sequences = "–".join(str(count) for count in sorted({min(counts), max(counts)}))
-    notes = [f"{sequences} sequence{'' if counts == {1} else 's'} a model"]
+def _name_axes(
+    ax: Axes, names: list[str], place: Place, counts: list[int], residual: float
+) -> None:
+    notes = [f"{counted(counts, 'sequence')} a model"]
     notes += ["95 % bootstrap bands"] if max(counts) > 1 else []
     notes.append(f"residual ≤ {residual:.0e}")
-    ax.text(
-        0, 1.02, " · ".join(notes), transform=ax.transAxes, size=NOTE_SIZE, color=GREY, va="bottom"
-    )
+    write_title(ax, f"Gradient at the {PLACES[place]} by distance", " · ".join(notes))
     ax.set_xlabel("distance from the loss (timesteps)")
     ax.set_ylabel("‖gradient‖ (of that at distance 0)")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    words, families = drawable(names)
-    lines = [line for line in ax.lines if line.get_gid() == "vanishing"]
-    legend = ax.legend(
-        lines, words, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0
-    )
-    for text, word in zip(legend.get_texts(), words, strict=True):
-        text.set(text=word, parse_math=False, family=families)
+    legend_beside(ax, [line for line in ax.lines if line.get_gid() == "vanishing"], names)

@@ -20,8 +20,17 @@ from attnviz.plots.headings import (
     heading_height,
 )
 from attnviz.plots.lettering import drawable, shorten, text_width
+from attnviz.plots.sizes import (
+    COLUMN,
+    GREY,
+    LABEL_SIZE,
+    NOTE_SIZE,
+    enlarged,
+    most_words,
+    widest,
+    word_size,
+)
 from attnviz.plots.strips import Strip
-from attnviz.plots.styling import COLUMN, GREY, LABEL_SIZE, NOTE_SIZE, PAGE, TOKEN_SIZE
 
 __all__ = ["TimeAxis", "draw_wrapped"]
 
@@ -36,7 +45,7 @@ class TimeAxis:
     Arguments:
         numbers: The timestep at each place (of a bin, its first).
         tokens: A word for each place, or none to show the numbers.
-        wrap: Places in a row at most.
+        wrap: Places in a row at most; fewer where words would be too small to read.
     """
 
     numbers: list[int]
@@ -47,7 +56,10 @@ class TimeAxis:
     def rows(self) -> list[tuple[int, int]]:
         """First and last (exclusive) place of each row, all of about the same length."""
         count = len(self.numbers)
-        length = int(np.ceil(count / np.ceil(count / self.wrap)))
+        wrap = self.wrap
+        if self.tokens is not None:
+            wrap = min(wrap, most_words(widest() - _LEFT - MARGIN))
+        length = int(np.ceil(count / np.ceil(count / wrap)))
         return [(at, min(at + length, count)) for at in range(0, count, length)]
 
 
@@ -62,7 +74,7 @@ class _Layout:
 
     @property
     def type_size(self) -> float:
-        return min(TOKEN_SIZE, 0.8 * 72 * self.cell)
+        return word_size(self.cell)
 
     @property
     def above(self) -> float:
@@ -109,11 +121,12 @@ def draw_wrapped(
             _spell(axes[-1], layout.words[slice(*span)], layout)
         else:
             _tick(axes[-1], numbers)
-            axes[-1].set_xlabel("timestep", fontsize=LABEL_SIZE, labelpad=1)
-    down = figure.get_figheight()
+            axes[-1].set_xlabel("timestep", fontsize=enlarged(LABEL_SIZE), labelpad=enlarged(1.0))
+    down = top + sum(heights) + foot
     figure.text(
         MARGIN / 2 / layout.width, (foot + (down - top - foot) / 2) / down, shown,
-        rotation=90, ha="left", va="center", fontsize=LABEL_SIZE, color=GREY, parse_math=False,
+        rotation=90, ha="left", va="center", fontsize=enlarged(LABEL_SIZE), color=GREY,
+        parse_math=False,
     )  # fmt: skip
     return figure
 
@@ -129,7 +142,8 @@ def _row_label(label: str, room: float) -> tuple[str, list[str]]:
 
 def _measure(time: TimeAxis) -> _Layout:
     longest = time.rows[0][1]
-    width = float(np.clip(_LEFT + MARGIN + _WIDEST_CELL * longest, COLUMN, PAGE))
+    least = min(COLUMN, widest())
+    width = float(np.clip(_LEFT + MARGIN + _WIDEST_CELL * longest, least, widest()))
     cell = min((width - _LEFT - MARGIN) / longest, _WIDEST_CELL)
     words, families = drawable([shorten(token, _LONGEST_TOKEN) for token in time.tokens or []])
     return _Layout(width, cell, words, families)
@@ -145,7 +159,8 @@ def _draw_row(
         ax.set_xlim(-0.5, span[1] - span[0] - 0.5)
         ax.set_xticks([])
         ax.spines[["top", "right"]].set_visible(True)
-        ax.set_ylabel(strip.label, fontsize=LABEL_SIZE, parse_math=False, labelpad=2)
+        size, gap = enlarged(LABEL_SIZE), enlarged(2.0)
+        ax.set_ylabel(strip.label, fontsize=size, parse_math=False, labelpad=gap)
         axes.append(ax)
         top += strip.height + _GAP
     return axes
@@ -153,10 +168,10 @@ def _draw_row(
 
 def _spell(ax: Axes, words: list[str], layout: _Layout) -> None:
     ax.set_xticks(
-        range(len(words)), words, rotation=90, fontsize=layout.type_size, family=layout.families,
-        parse_math=False,
+        range(len(words)), words, rotation=90, fontsize=enlarged(layout.type_size),
+        family=layout.families, parse_math=False,
     )  # fmt: skip
-    ax.tick_params(axis="x", length=1.5, pad=1.5)
+    ax.tick_params(axis="x", length=enlarged(1.5), pad=enlarged(1.5))
 
 
 def _number(ax: Axes, numbers: list[int], *, named: bool) -> None:
@@ -168,8 +183,9 @@ def _number(ax: Axes, numbers: list[int], *, named: bool) -> None:
     # The name stands left of the first number, over the row labels.
     for place, label, side in [(-0.9, "timestep", "right"), *labels] if named else labels:
         ax.annotate(
-            label, (place, 1), xycoords=("data", "axes fraction"), xytext=(0, 1.5), ha=side,
-            textcoords="offset points", va="bottom", fontsize=NOTE_SIZE - 0.5, color=GREY,
+            label, (place, 1), xycoords=("data", "axes fraction"), xytext=(0, enlarged(1.5)),
+            ha=side, textcoords="offset points", va="bottom", fontsize=enlarged(NOTE_SIZE),
+            color=GREY,
         )  # fmt: skip
 
 
@@ -179,5 +195,5 @@ def _tick(ax: Axes, numbers: list[int]) -> None:
     ticks = MaxNLocator(12, integer=True, steps=[1, 2, 5, 10]).tick_values(first, last)
     inside = [int(tick) for tick in ticks if first <= tick <= last]
     places = [(tick - first) / size for tick in inside]
-    ax.set_xticks(places, [str(tick) for tick in inside], fontsize=NOTE_SIZE)
-    ax.tick_params(axis="x", length=1.5, pad=1.5)
+    ax.set_xticks(places, [str(tick) for tick in inside], fontsize=enlarged(NOTE_SIZE))
+    ax.tick_params(axis="x", length=enlarged(1.5), pad=enlarged(1.5))

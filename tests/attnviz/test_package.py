@@ -1,3 +1,5 @@
+import importlib
+import inspect
 import json
 import os
 import re
@@ -10,11 +12,19 @@ from pathlib import Path
 import pytest
 
 import attnviz
+import attnviz.analysis
 from attnviz.tasks import load_imdb
 from attnviz.training import score
 from attnviz.training.recipe import recipe_from_json
 
 ROOT = Path(__file__).parents[2]
+
+
+def listed(section):
+    """The names that a section of the package's README has a line for."""
+    text = (ROOT / "attnviz" / "README.md").read_text(encoding="utf-8")
+    _, _, rest = text.partition(f"\n## {section}\n")
+    return re.findall(r"^- `(\w+)", rest.partition("\n## ")[0], re.MULTILINE)
 
 
 def test_every_public_name_can_be_fetched():
@@ -25,9 +35,22 @@ def test_every_public_name_can_be_fetched():
 
 
 def test_every_public_name_has_its_line_in_the_readme():
-    lines = (ROOT / "attnviz" / "README.md").read_text(encoding="utf-8").splitlines()
-    listed = [m[1] for line in lines if (m := re.match(r"- `(\w+)", line))]
-    assert sorted(listed) == attnviz.__all__
+    assert sorted(listed("Public names")) == attnviz.__all__
+
+
+def test_every_statistic_has_its_line_in_the_readme():
+    assert sorted(listed("Statistics")) == sorted(attnviz.analysis.__all__)
+    for name in attnviz.analysis.__all__:
+        assert getattr(attnviz.analysis, name) is not None
+
+
+@pytest.mark.parametrize(
+    "module", ["ablation", "attention", "contribution", "decay", "features", "flow", "gates"]
+)
+def test_every_statistic_of_a_module_is_exported(module):
+    held = importlib.import_module(f"attnviz.analysis.{module}")
+    functions = [name for name in held.__all__ if inspect.isfunction(getattr(held, name))]
+    assert functions and set(functions) <= set(attnviz.analysis.__all__)
 
 
 def test_no_public_name_is_also_a_submodule():
@@ -40,11 +63,12 @@ def test_an_unknown_name_lists_what_there_is():
         _ = attnviz.recrod
 
 
-def test_importing_and_plotting_do_not_import_torch():
+def test_importing_and_plotting_import_neither_torch_nor_what_is_slow():
     script = (
         "import sys, attnviz, attnviz.analysis, attnviz.plots, attnviz.store, attnviz.tasks\n"
         "attnviz.open_trace, attnviz.plot_heatmap, attnviz.from_arrays\n"
-        "heavy = {'torch', 'cells', 'safetensors', 'pytorch_lightning'} & set(sys.modules)\n"
+        "heavy = {'torch', 'cells', 'safetensors', 'pytorch_lightning', 'scipy.stats'}\n"
+        "heavy &= set(sys.modules)\n"
         "sys.exit(str(heavy) if heavy else 0)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)
@@ -71,7 +95,9 @@ def test_the_wheel_holds_all_that_the_demo_needs(tmp_path):
             assert f"attnviz/pretrained/{cell}-imdb/{name}" in held
     for name in (
         "attnviz/pretrained/sentences.toml",
+        "attnviz/plots/notebook.mplstyle",
         "attnviz/plots/paper.mplstyle",
+        "attnviz/plots/slides.mplstyle",
         "attnviz/py.typed",
         "cells/py.typed",
         "cells/larnn.py",

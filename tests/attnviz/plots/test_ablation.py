@@ -70,3 +70,38 @@ def test_effect_against_contribution():
     np.testing.assert_allclose(np.sort(points.get_xdata()), np.sort(size.ravel()))
     assert ax.get_xscale() == ax.get_yscale() == "log"
     assert "ρ" in below(ax) and "4 sequences" in below(ax)
+
+
+@pytest.mark.parametrize(
+    ("dims", "title"),
+    [
+        (("lag",), "One lag taken away at all timesteps"),
+        (("head", "lag"), "One lag of a head taken away at all timesteps"),
+        (("time", "lag"), "One lag taken away at one timestep"),
+        (("lag", "other_lag"), "Pairs of lags beyond their single effects"),
+        (("feature",), "One feature taken away at all timesteps"),
+        (("head",), "All weights of a head changed at all timesteps"),
+        (("time",), "All weights changed at one timestep"),
+    ],
+)
+def test_the_title_goes_by_the_axes(dims, title):
+    sizes = {"head": 2, "lag": 3, "other_lag": 3, "time": 7, "feature": 5}
+    effects = made(dims, (4, *(sizes[axis] for axis in dims)), "a level of one's own")
+    effects.attrs["method"] = "a method of one's own"
+
+    ax = plot_ablation(effects)
+
+    assert ax.get_title(loc="left") == title
+    assert "a method of one's own" in below(ax)
+    assert ("intervals" in below(ax)) == (not ax.images)
+
+
+def test_a_cell_with_one_head():
+    effects = made(("head", "lag"), (3, 1, 4), "head")
+
+    ax = plot_ablation(effects)
+
+    (container,) = ax.containers
+    expected = effects["margin_effect"].mean("sequence")[0]
+    np.testing.assert_allclose(container[0].get_ydata(), expected)
+    assert container[0].get_xdata().tolist() == [2, 3, 4, 5] and ax.get_legend() is None

@@ -1,6 +1,15 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib
+import matplotlib.pyplot as plt
 import pytest
 
 from attnviz.plots import (
+    KINDS,
+    PlotOptions,
     plot_gate_attention,
     plot_heatmap,
     plot_text,
@@ -9,6 +18,8 @@ from attnviz.plots import (
 )
 from attnviz.plots.figures import new_figure
 from tests.attnviz import traces
+from tests.attnviz.plots.test_kinds import MAKERS
+from tests.attnviz.plots.test_styling import DRAWN
 
 PROVENANCE = {
     "model": "é “x” \\ (a(b)) ) </dc:description> &amp;",
@@ -83,3 +94,59 @@ def test_figures_saved_otherwise_say_nothing(tmp_path, suffix):
 
     with pytest.raises(ValueError, match="not written by save_figure"):
         read_provenance(tmp_path / f"a{suffix}")
+
+
+@pytest.mark.parametrize("suffix", [".pdf", ".svg"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_data_give_the_same_bytes(tmp_path, kind, suffix):
+    def saved(name):
+        figure = KINDS[kind].draw(MAKERS[kind](), PlotOptions(sequence=1))
+        return save_figure(figure, tmp_path / f"{name}{suffix}", provenance=PROVENANCE)
+
+    one = saved("one")
+    # What was set globally, or shown before, leaves no trace in the file.
+    with matplotlib.rc_context(
+        {"savefig.bbox": "tight", "svg.fonttype": "none", "font.size": 20, "axes.grid": True,
+         "xtick.direction": "in", "hatch.linewidth": 3, "figure.facecolor": "red"}
+    ):  # fmt: skip
+        two = saved("two")
+    figure = KINDS[kind].draw(MAKERS[kind](), PlotOptions(sequence=1))
+    assert figure._repr_png_()
+    three = save_figure(figure, tmp_path / f"three{suffix}", provenance=PROVENANCE)
+
+    assert one.read_bytes() == two.read_bytes() == three.read_bytes()
+
+
+@pytest.mark.parametrize("suffix", [".pdf", ".svg"])
+@pytest.mark.parametrize("name", ["kernel", "classes"])
+def test_the_same_axes_give_the_same_bytes(tmp_path, name, suffix):
+    paths = [save_figure(DRAWN[name](), tmp_path / f"{n}{suffix}") for n in range(2)]
+    plt.close("all")
+
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+SAVES = """
+import hashlib, sys, tempfile
+from pathlib import Path
+from attnviz.plots import plot_text, plot_lag_kernel, save_figure
+from tests.attnviz import traces
+folder = Path(tempfile.mkdtemp())
+for name in ("a.svg", "a.pdf"):
+    for figure in (plot_text(traces.rra()), plot_lag_kernel(traces.larnn())):
+        path = save_figure(figure, folder / name, provenance={"b": "1", "a": "2"})
+        print(hashlib.sha256(path.read_bytes()).hexdigest())
+"""
+
+
+def test_another_process_writes_the_same_bytes():
+    root = Path(__file__).parents[3]
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", SAVES], cwd=root, check=True, capture_output=True, text=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout.split()
+        for seed in ("1", "2")
+    ]  # fmt: skip
+    assert len(told[0]) == 4 and len(set(told[0])) == 4
+    assert told[0] == told[1]
