@@ -17,7 +17,18 @@ var LIGHT = {
   less: "#6a3d9a",
   later: "#0b62a4",
   wrong: "#b3261e",
-  series: ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#4d4d4d"]
+  series: [
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#56b4e9",
+    "#e69f00",
+    "#4d4d4d",
+    "#882255",
+    "#7a8b1a",
+    "#44339a"
+  ]
 };
 var DARK = {
   paper: "#15181c",
@@ -34,7 +45,18 @@ var DARK = {
   less: "#c9a2ff",
   later: "#6cb6ff",
   wrong: "#ff8a80",
-  series: ["#56b4e9", "#ff8f3d", "#2fc79a", "#e39bc4", "#9ad0f5", "#f2c14e", "#b8bec5"]
+  series: [
+    "#56b4e9",
+    "#ff8f3d",
+    "#2fc79a",
+    "#e39bc4",
+    "#9ad0f5",
+    "#f2c14e",
+    "#b8bec5",
+    "#d0688f",
+    "#c3cf5a",
+    "#a394ff"
+  ]
 };
 var RAMPS = {
   light: {
@@ -428,6 +450,7 @@ function drawHatching(painter, { view, layout, colours }, group) {
     for (const [kind, first, last] of runs(look, look.sources[index], layout)) {
       const x = layout.left + (first - layout.first) * layout.column;
       const wide = (last - first) * layout.column;
+      painter.rect(x, y, wide, row, { fill: colours.paper, opacity: 0.55 });
       lines[kind].push(...hatching(x, y, wide, row, 5, kind === INITIAL));
     }
   });
@@ -470,14 +493,16 @@ function barsOf(views) {
       found.set(view.lens.name, { lens: view.lens, scale: view.scale, marks: /* @__PURE__ */ new Set() });
     for (const kind of marksOf(view.look)) found.get(view.lens.name).marks.add(kind);
   }
-  return [...found.values()];
+  const bars = [...found.values()];
+  const first = bars.find((bar) => bar.lens.axis !== "feature");
+  return bars.map((bar) => ({ ...bar, arcs: bar === first }));
 }
 function barText({ lens, scale }) {
   const ticks2 = scaleTicks(scale);
   const ends = ticks2.length > 0 ? `, from ${ticks2[0].text} to ${ticks2[ticks2.length - 1].text}` : "";
   return `colours: ${lens.label} (${lens.unit})${ends}`;
 }
-function drawBar(painter, { lens, scale, marks }, { x, y, width, colours, dark }) {
+function drawBar(painter, { lens, scale, marks, arcs }, { x, y, width, colours, dark }) {
   const colour = ramp(scale.signed ? "signed" : "sources", dark);
   const rgba = new Uint8ClampedArray(4 * 256);
   for (let i = 0; i < 256; i++) rgba.set([colour[3 * i], colour[3 * i + 1], colour[3 * i + 2], 255], 4 * i);
@@ -498,7 +523,7 @@ function drawBar(painter, { lens, scale, marks }, { x, y, width, colours, dark }
   };
   const words = lens.unit ? `${lens.label} (${lens.unit})` : lens.label;
   put(painter.measure(words, style), (at, line) => painter.text(words, at, line + 12, style));
-  for (const key of keysOf(lens, scale, marks, { colours, dark })) {
+  for (const key of keysOf(lens, scale, marks, { colours, dark, arcs })) {
     put(26 + painter.measure(key.text, small), (at, line) => {
       key.draw(painter, at, line + 4);
       painter.text(key.text, at + 24, line + 12, small);
@@ -506,9 +531,9 @@ function drawBar(painter, { lens, scale, marks }, { x, y, width, colours, dark }
   }
   return top - y + (top === y ? BAR_HEIGHT : 18);
 }
-function keysOf(lens, scale, marks, { colours, dark }) {
+function keysOf(lens, scale, marks, { colours, dark, arcs }) {
   const keys = [];
-  if (lens.axis !== "feature") {
+  if (arcs) {
     const line = (stroke, dash) => (painter, x, y) => painter.line(x, y + 4, x + 18, y + 4, { stroke, width: 2.5, dash });
     keys.push({ text: "read by the selected word", draw: line(colours.more) });
     keys.push({ text: "reads the selected word", draw: line(rampColour(ramp("readers", dark), 0.75)) });
@@ -656,11 +681,13 @@ function button(text, label, onclick, attributes = {}) {
 var GUTTER = 52;
 var EDGE = 8;
 var TITLE = 15;
+var LINE = 12;
+var LETTER = 5.5;
 var GAP = 7;
 var HEIGHTS = { lines: 46, log: 46, stack: 52 };
 var ARCS = 62;
 var NAMES = 15;
-var AXIS = 24;
+var AXIS = 16;
 var LABELLED = 9.5;
 var ordered = /* @__PURE__ */ new WeakMap();
 function layoutOf(view, width) {
@@ -684,11 +711,26 @@ function layoutOf(view, width) {
   }
   view.tracks.forEach((track, number) => {
     top += GAP;
-    add("title", TITLE, { number });
+    const legend = legendOf(track, inner);
+    add("title", TITLE + LINE * (legend.lines - 1), { number, legend });
     add("track", HEIGHTS[track.kind] || HEIGHTS.lines, { number });
   });
   add("axis", AXIS);
   return { width, height: Math.ceil(top), left, inner, column, first, last, strips };
+}
+function legendOf(track, inner) {
+  if (track.series.length < 2) return { entries: [], lines: 1, room: inner };
+  const widths = track.series.map((one) => LETTER * one.label.length + 22);
+  const whole = widths.reduce((a, b) => a + b, 0);
+  const beside = whole + LETTER * track.label.length + 12 <= inner;
+  let [x, line] = beside ? [inner - whole, 0] : [0, 1];
+  const entries = track.series.map((one, i) => {
+    if (x > 0 && x + widths[i] > inner + 8) [x, line] = [0, line + 1];
+    const entry = { label: one.label, x, line };
+    x += widths[i];
+    return entry;
+  });
+  return { entries, lines: line + 1, room: beside ? inner - whole - 8 : inner };
 }
 function xOf(layout, t) {
   return layout.left + (t - layout.first + 0.5) * layout.column;
@@ -733,9 +775,9 @@ function wordsHeight(view) {
 }
 
 // src/textflow.js
-var LINE = 17;
+var LINE2 = 17;
 var SIZE = 11.5;
-var TEXT = { size: SIZE, line: LINE };
+var TEXT = { size: SIZE, line: LINE2 };
 function setText(view, width, measure) {
   const pieces2 = [];
   let [x, line] = [0, 0];
@@ -816,7 +858,8 @@ function drawArcs(painter, { view, layout, colours }, strip) {
       const strength = strengthOf(view.scale, arc.weight);
       if (strength < FAINTEST) continue;
       const to = xOf(layout, arc.timestep);
-      const height = (strip.height - 6) * (0.25 + 0.75 * Math.sqrt(arc.lag / farthest));
+      const highest = Math.min(strip.height - 6, 8 + farthest * layout.column);
+      const height = highest * (0.25 + 0.75 * Math.sqrt(arc.lag / farthest));
       const bend = [from, base, from, base - height * 1.3, to, base - height * 1.3, to, base];
       painter.curve(bend, {
         stroke: arcColour(arc, colours),
@@ -902,28 +945,15 @@ function drawTitle(painter, { view, layout, colours }, strip) {
   const track = view.tracks[strip.number];
   const y = strip.top + 10;
   const style = { size: 9.5, fill: colours.soft };
+  const aside = track.before ? "; dashed: unedited" : "";
   const unit = track.unit ? ` (${track.unit})` : "";
-  const widths = track.series.map((one) => painter.measure(one.label, style) + 20);
-  const legend = track.series.length > 1 ? widths.reduce((a, b) => a + b, 0) : 0;
-  const title = fitted(painter, [`${track.label}${unit}`, track.label], layout.inner - legend - 8, style);
-  painter.text(title, layout.left, y, style);
-  let x = layout.left + layout.inner - legend;
-  if (legend > 0 && legend < layout.inner - 40) {
-    track.series.forEach((one, i) => {
-      const fill = colours.series[i % colours.series.length];
-      painter.rect(x, y - 6, 9, 5, { fill });
-      painter.text(one.label, x + 12, y, { ...style, fill: colours.ink });
-      x += widths[i];
-    });
-  }
-  if (track.before) {
-    const words = "dashed: unedited";
-    const at = legend > 0 ? layout.left + painter.measure(title, style) + 10 : layout.left + layout.inner;
-    const align = legend > 0 ? "start" : "end";
-    if (legend === 0 || at + 90 < layout.left + layout.inner - legend) {
-      painter.text(words, at, y, { ...style, fill: colours.faint, align });
-    }
-  }
+  const choices = [`${track.label}${unit}${aside}`, `${track.label}${aside}`, track.label];
+  painter.text(fitted(painter, choices, strip.legend.room, style), layout.left, y, style);
+  strip.legend.entries.forEach(({ label, x, line }, i) => {
+    const [left, base] = [layout.left + x, y + 12 * line];
+    painter.rect(left, base - 6, 9, 5, { fill: colours.series[i % colours.series.length] });
+    painter.text(label, left + 12, base, { ...style, fill: colours.ink });
+  });
 }
 function fitted(painter, choices, room, style) {
   const found = choices.find((words) => painter.measure(words, style) <= room);
@@ -1069,7 +1099,7 @@ function drawAxis(painter, { layout, colours }, strip) {
     painter.line(x, strip.top, x, strip.top + 3, { stroke: colours.faint, width: 1 });
     painter.text(String(t), x, strip.top + 12, style);
   }
-  painter.text("timestep", left + inner, strip.top + 22, { ...style, align: "end" });
+  painter.text("timestep", left - 10, strip.top + 12, { ...style, align: "end" });
 }
 function drawWords(painter, { view, layout, colours }, strip) {
   for (let t = layout.first; t < layout.last; t++)
@@ -1115,7 +1145,8 @@ function saidAloud(view, t, count = 3) {
   const links = linksOf(view, t).slice(0, count);
   if (links.length === 0) return `${start}: nothing to read.`;
   const where = (link) => look.axis === "feature" || link.lag < 0 ? "" : ` at ${look.axis} ${link.lag}`;
-  return `${start}: ${links.map((link) => `${link.label}${where(link)}, ${general(link.weight)}`).join("; ")}.`;
+  const told = links.map((link) => `${link.label}${where(link)}, ${general(link.weight)}`);
+  return `${start}: ${told.join("; ")}.`;
 }
 function predicted(probabilities, classes) {
   if (!probabilities || probabilities.length === 0) return null;
@@ -1127,7 +1158,7 @@ function predicted(probabilities, classes) {
     index: best,
     name: className(classes, best),
     p: probabilities[best],
-    text: digits(probabilities[best], 2)
+    text: probabilities[best].toFixed(2)
   };
 }
 function className(classes, index) {
@@ -1620,9 +1651,9 @@ function pageStore(payload, base64) {
   }
   const derived = {
     panels,
-    rows: () => filtered(payload.rows?.rows || [], state.filters),
+    rows: () => filtered(payload.rows || [], state.filters),
     status: () => ({ busy: [], error: null }),
-    abilities: () => payload.abilities || { live: false }
+    abilities: () => ({ live: false })
   };
   const causes = { sequence: "panels", edits: "panels", filters: "rows" };
   function tell(name2) {
@@ -2377,8 +2408,8 @@ function createLists(choose) {
     readers.element.hidden = read.element.hidden || feature;
     if (read.element.hidden) return;
     read.caption(feature ? "strongest features" : `“${shortWord(view.words[t])}” read`);
-    read.column(feature ? "" : lens.axis);
-    readers.column(lens.axis);
+    read.columns(feature ? "feature" : "word", feature ? "" : lens.axis);
+    readers.columns("word", lens.axis);
     readers.caption(`“${shortWord(view.words[t])}” was read by`);
     read.fill(linksOf(view, t), view, dark, true);
     const later = byStrength(readersOf(look, t)).map((one) => ({ ...one, label: view.words[one.timestep] }));
@@ -2397,14 +2428,9 @@ function hintFor(view) {
 }
 function table(title, label, choose) {
   const caption = make("caption", {}, title);
+  const what = make("th", { scope: "col" }, "word");
   const distance = make("th", { scope: "col", class: "av-number" }, "lag");
-  const head = make(
-    "tr",
-    {},
-    make("th", { scope: "col" }, "word"),
-    distance,
-    make("th", { scope: "col", class: "av-number" }, "weight")
-  );
+  const head = make("tr", {}, what, distance, make("th", { scope: "col", class: "av-number" }, "weight"));
   const body = make("tbody");
   const element2 = make(
     "div",
@@ -2434,20 +2460,24 @@ function table(title, label, choose) {
     element: element2,
     fill,
     caption: (text) => say(caption, text),
-    column: (text) => say(distance, text)
+    columns(name2, lag) {
+      say(what, name2);
+      say(distance, lag);
+    }
   };
 }
 function rowOf2(link, view, dark, sources) {
   const word = shortWord(link.label, 28);
   const isWord = link.timestep >= 0;
   const swatch = make("i", { class: "av-swatch", "aria-hidden": "true" });
-  if (link.kind !== "extra") swatch.style.backgroundColor = swatchColour(link, view.scale, dark, sources);
+  if (link.kind === "extra") swatch.style.visibility = "hidden";
+  else swatch.style.backgroundColor = swatchColour(link, view.scale, dark, sources);
   const name2 = isWord ? make("button", { type: "button", class: "av-go", dir: "auto", tabindex: "-1" }, word) : make("span", { class: "av-noword" }, word);
   const value = make("td", { class: "av-number" }, weighed(link.weight, view.lens.signed));
   return make(
     "tr",
     isWord ? { "data-go": link.timestep, class: "av-clickable" } : {},
-    make("td", {}, swatch, name2),
+    make("td", { title: link.label.slice(0, 300) }, swatch, name2),
     make("td", { class: "av-number" }, link.lag < 0 || view.look.axis === "feature" ? "" : String(link.lag)),
     value
   );
@@ -2649,7 +2679,7 @@ function createPanel(key, name2, actions) {
     chart,
     lists.element
   );
-  let [view, layout, dark, hover] = [null, null, false, -1];
+  let [view, layout, dark, hover, revealed] = [null, null, false, -1, -1];
   const stopPointing = pointAt(moving, () => layout, {
     choose: (t) => actions.choose(key, t),
     pan: (start, by) => actions.pan(view, start, by),
@@ -2677,7 +2707,6 @@ function createPanel(key, name2, actions) {
     actions.redraw(key);
   }
   function update(next, what, isDark2) {
-    const jumped = view === null || view.selected !== next.selected;
     [view, dark] = [next, isDark2];
     if (what.text) {
       verdict.show(view);
@@ -2689,7 +2718,8 @@ function createPanel(key, name2, actions) {
     }
     element2.classList.toggle("av-focused", view.focused);
     words.paint(view, dark);
-    if (jumped && view.selected >= 0) words.reveal(view.selected);
+    if (view.selected !== revealed) words.reveal(view.selected);
+    revealed = view.selected;
     lists.show(view, dark);
     draw(what.map || what.text);
   }
@@ -2730,7 +2760,7 @@ function notesOf({ panel, lens, instead }) {
 }
 function chartLabel({ panel, lens, tracks, n }) {
   const parts = [...lens ? [lens.label] : [], ...tracks.map((track) => track.label)];
-  return `${panel.title}: ${parts.join(", ")} over ${n} timesteps. The selected word's numbers are in the tables below.`;
+  return `${panel.title}: ${parts.join(", ")} over ${n} timesteps; the numbers of the selected word are below.`;
 }
 
 // src/slices.js

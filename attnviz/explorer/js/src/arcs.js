@@ -31,7 +31,9 @@ export function drawArcs(painter, { view, layout, colours }, strip) {
       const strength = strengthOf(view.scale, arc.weight);
       if (strength < FAINTEST) continue;
       const to = xOf(layout, arc.timestep);
-      const height = (strip.height - 6) * (0.25 + 0.75 * Math.sqrt(arc.lag / farthest));
+      // No steeper than they are wide: a bundle of needles tells nothing.
+      const highest = Math.min(strip.height - 6, 8 + farthest * layout.column);
+      const height = highest * (0.25 + 0.75 * Math.sqrt(arc.lag / farthest));
       const bend = [from, base, from, base - height * 1.3, to, base - height * 1.3, to, base];
       painter.curve(bend, {
         stroke: arcColour(arc, colours),

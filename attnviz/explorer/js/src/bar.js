@@ -20,7 +20,10 @@ export function barsOf(views) {
       found.set(view.lens.name, { lens: view.lens, scale: view.scale, marks: new Set() });
     for (const kind of marksOf(view.look)) found.get(view.lens.name).marks.add(kind);
   }
-  return [...found.values()];
+  const bars = [...found.values()];
+  // What the arcs' colours mean need be said once.
+  const first = bars.find((bar) => bar.lens.axis !== "feature");
+  return bars.map((bar) => ({ ...bar, arcs: bar === first }));
 }
 
 /** What the bar of a lens says, in words. */
@@ -31,7 +34,7 @@ export function barText({ lens, scale }) {
 }
 
 /** Draws one bar with its legend at (x, y), over several lines where it is wide; returns its height. */
-export function drawBar(painter, { lens, scale, marks }, { x, y, width, colours, dark }) {
+export function drawBar(painter, { lens, scale, marks, arcs }, { x, y, width, colours, dark }) {
   const colour = ramp(scale.signed ? "signed" : "sources", dark);
   const rgba = new Uint8ClampedArray(4 * 256);
   for (let i = 0; i < 256; i++) rgba.set([colour[3 * i], colour[3 * i + 1], colour[3 * i + 2], 255], 4 * i);
@@ -52,7 +55,7 @@ export function drawBar(painter, { lens, scale, marks }, { x, y, width, colours,
   };
   const words = lens.unit ? `${lens.label} (${lens.unit})` : lens.label;
   put(painter.measure(words, style), (at, line) => painter.text(words, at, line + 12, style));
-  for (const key of keysOf(lens, scale, marks, { colours, dark })) {
+  for (const key of keysOf(lens, scale, marks, { colours, dark, arcs })) {
     put(26 + painter.measure(key.text, small), (at, line) => {
       key.draw(painter, at, line + 4);
       painter.text(key.text, at + 24, line + 12, small);
@@ -61,9 +64,9 @@ export function drawBar(painter, { lens, scale, marks }, { x, y, width, colours,
   return top - y + (top === y ? BAR_HEIGHT : 18);
 }
 
-function keysOf(lens, scale, marks, { colours, dark }) {
+function keysOf(lens, scale, marks, { colours, dark, arcs }) {
   const keys = [];
-  if (lens.axis !== "feature") {
+  if (arcs) {
     const line = (stroke, dash) => (painter, x, y) =>
       painter.line(x, y + 4, x + 18, y + 4, { stroke, width: 2.5, dash });
     keys.push({ text: "read by the selected word", draw: line(colours.more) });

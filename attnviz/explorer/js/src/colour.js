@@ -18,7 +18,18 @@ const LIGHT = {
   less: "#6a3d9a",
   later: "#0b62a4",
   wrong: "#b3261e",
-  series: ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#4d4d4d"],
+  series: [
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#56b4e9",
+    "#e69f00",
+    "#4d4d4d",
+    "#882255",
+    "#7a8b1a",
+    "#44339a",
+  ],
 };
 const DARK = {
   paper: "#15181c",
@@ -35,7 +46,18 @@ const DARK = {
   less: "#c9a2ff",
   later: "#6cb6ff",
   wrong: "#ff8a80",
-  series: ["#56b4e9", "#ff8f3d", "#2fc79a", "#e39bc4", "#9ad0f5", "#f2c14e", "#b8bec5"],
+  series: [
+    "#56b4e9",
+    "#ff8f3d",
+    "#2fc79a",
+    "#e39bc4",
+    "#9ad0f5",
+    "#f2c14e",
+    "#b8bec5",
+    "#d0688f",
+    "#c3cf5a",
+    "#a394ff",
+  ],
 };
 const RAMPS = {
   light: {

@@ -24,16 +24,14 @@ export function drawFigure(painter, views, { panelWidth, columns, notes }) {
   }
   top += barsOf(views).length > 0 ? 6 : 0;
   for (let first = 0; first < views.length; first += columns) {
-    const heights = views
-      .slice(first, first + columns)
-      .map((view, column) =>
-        drawOne(painter, view, {
-          x: MARGIN + column * (panelWidth + GAP),
-          y: top,
-          width: panelWidth,
-          colours,
-        }),
-      );
+    const heights = views.slice(first, first + columns).map((view, column) =>
+      drawOne(painter, view, {
+        x: MARGIN + column * (panelWidth + GAP),
+        y: top,
+        width: panelWidth,
+        colours,
+      }),
+    );
     top += Math.max(...heights) + GAP;
   }
   for (const note of notes) {

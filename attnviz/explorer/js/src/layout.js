@@ -3,11 +3,13 @@
 const GUTTER = 52;
 const EDGE = 8;
 const TITLE = 15;
+const LINE = 12;
+const LETTER = 5.5; // about how wide a letter of a legend is
 const GAP = 7;
 const HEIGHTS = { lines: 46, log: 46, stack: 52 };
 const ARCS = 62;
 const NAMES = 15;
-const AXIS = 24;
+const AXIS = 16;
 const LABELLED = 9.5; // pixels a column needs for its word
 
 const ordered = new WeakMap(); // look -> groups of rows
@@ -34,11 +36,30 @@ export function layoutOf(view, width) {
   }
   view.tracks.forEach((track, number) => {
     top += GAP;
-    add("title", TITLE, { number });
+    const legend = legendOf(track, inner);
+    add("title", TITLE + LINE * (legend.lines - 1), { number, legend });
     add("track", HEIGHTS[track.kind] || HEIGHTS.lines, { number });
   });
   add("axis", AXIS);
   return { width, height: Math.ceil(top), left, inner, column, first, last, strips };
+}
+
+/** Where the names of a track's series stand: `{entries: [{label, x, line}], lines, room}`.
+ *
+ * On the line of the title where there is room beside it, else on lines of their own. */
+function legendOf(track, inner) {
+  if (track.series.length < 2) return { entries: [], lines: 1, room: inner };
+  const widths = track.series.map((one) => LETTER * one.label.length + 22);
+  const whole = widths.reduce((a, b) => a + b, 0);
+  const beside = whole + LETTER * track.label.length + 12 <= inner;
+  let [x, line] = beside ? [inner - whole, 0] : [0, 1];
+  const entries = track.series.map((one, i) => {
+    if (x > 0 && x + widths[i] > inner + 8) [x, line] = [0, line + 1];
+    const entry = { label: one.label, x, line };
+    x += widths[i];
+    return entry;
+  });
+  return { entries, lines: line + 1, room: beside ? inner - whole - 8 : inner };
 }
 
 /** The middle of a timestep's column. */

@@ -28,8 +28,8 @@ export function createLists(choose) {
     readers.element.hidden = read.element.hidden || feature;
     if (read.element.hidden) return;
     read.caption(feature ? "strongest features" : `“${shortWord(view.words[t])}” read`);
-    read.column(feature ? "" : lens.axis);
-    readers.column(lens.axis);
+    read.columns(feature ? "feature" : "word", feature ? "" : lens.axis);
+    readers.columns("word", lens.axis);
     readers.caption(`“${shortWord(view.words[t])}” was read by`);
     read.fill(linksOf(view, t), view, dark, true);
     const later = byStrength(readersOf(look, t)).map((one) => ({ ...one, label: view.words[one.timestep] }));
@@ -53,14 +53,9 @@ function hintFor(view) {
 
 function table(title, label, choose) {
   const caption = make("caption", {}, title);
+  const what = make("th", { scope: "col" }, "word");
   const distance = make("th", { scope: "col", class: "av-number" }, "lag");
-  const head = make(
-    "tr",
-    {},
-    make("th", { scope: "col" }, "word"),
-    distance,
-    make("th", { scope: "col", class: "av-number" }, "weight"),
-  );
+  const head = make("tr", {}, what, distance, make("th", { scope: "col", class: "av-number" }, "weight"));
   const body = make("tbody");
   const element = make(
     "div",
@@ -93,7 +88,10 @@ function table(title, label, choose) {
     element,
     fill,
     caption: (text) => say(caption, text),
-    column: (text) => say(distance, text),
+    columns(name, lag) {
+      say(what, name);
+      say(distance, lag);
+    },
   };
 }
 
@@ -102,7 +100,8 @@ function rowOf(link, view, dark, sources) {
   const isWord = link.timestep >= 0;
   // Extras are no weights of the map, so they have no colour of its scale.
   const swatch = make("i", { class: "av-swatch", "aria-hidden": "true" });
-  if (link.kind !== "extra") swatch.style.backgroundColor = swatchColour(link, view.scale, dark, sources);
+  if (link.kind === "extra") swatch.style.visibility = "hidden";
+  else swatch.style.backgroundColor = swatchColour(link, view.scale, dark, sources);
   const name = isWord
     ? make("button", { type: "button", class: "av-go", dir: "auto", tabindex: "-1" }, word)
     : make("span", { class: "av-noword" }, word);
@@ -110,7 +109,7 @@ function rowOf(link, view, dark, sources) {
   return make(
     "tr",
     isWord ? { "data-go": link.timestep, class: "av-clickable" } : {},
-    make("td", {}, swatch, name),
+    make("td", { title: link.label.slice(0, 300) }, swatch, name),
     make("td", { class: "av-number" }, link.lag < 0 || view.look.axis === "feature" ? "" : String(link.lag)),
     value,
   );

@@ -97,6 +97,8 @@ function drawHatching(painter, { view, layout, colours }, group) {
     for (const [kind, first, last] of runs(look, look.sources[index], layout)) {
       const x = layout.left + (first - layout.first) * layout.column;
       const wide = (last - first) * layout.column;
+      // What stands there is no state: its weights are shown pale.
+      painter.rect(x, y, wide, row, { fill: colours.paper, opacity: 0.55 });
       lines[kind].push(...hatching(x, y, wide, row, 5, kind === INITIAL));
     }
   });

@@ -32,7 +32,7 @@ export function createPanel(key, name, actions) {
     chart,
     lists.element,
   );
-  let [view, layout, dark, hover] = [null, null, false, -1];
+  let [view, layout, dark, hover, revealed] = [null, null, false, -1, -1];
 
   const stopPointing = pointAt(moving, () => layout, {
     choose: (t) => actions.choose(key, t),
@@ -64,7 +64,6 @@ export function createPanel(key, name, actions) {
 
   /** Takes over a view; `what` says what changed: text, map, place. */
   function update(next, what, isDark) {
-    const jumped = view === null || view.selected !== next.selected;
     [view, dark] = [next, isDark];
     if (what.text) {
       verdict.show(view);
@@ -76,7 +75,8 @@ export function createPanel(key, name, actions) {
     }
     element.classList.toggle("av-focused", view.focused);
     words.paint(view, dark);
-    if (jumped && view.selected >= 0) words.reveal(view.selected);
+    if (view.selected !== revealed) words.reveal(view.selected);
+    revealed = view.selected;
     lists.show(view, dark);
     draw(what.map || what.text);
   }
@@ -123,5 +123,5 @@ function notesOf({ panel, lens, instead }) {
 
 function chartLabel({ panel, lens, tracks, n }) {
   const parts = [...(lens ? [lens.label] : []), ...tracks.map((track) => track.label)];
-  return `${panel.title}: ${parts.join(", ")} over ${n} timesteps. The selected word's numbers are in the tables below.`;
+  return `${panel.title}: ${parts.join(", ")} over ${n} timesteps; the numbers of the selected word are below.`;
 }

@@ -46,7 +46,7 @@ export function modelStore(model) {
 
 /** The store of a page: everything is in the payload, and JavaScript does what Python would.
  *
- * payload = { state, rows, abilities, panels: { "<sequence>": [PANEL, ...] } }; `base64(i)` is the
+ * payload = { state, rows: [...], panels: { "<sequence>": [PANEL, ...] } }; `base64(i)` is the
  * text of the i-th buffer. */
 export function pageStore(payload, base64) {
   const state = { ...DEFAULTS, ...payload.state };
@@ -68,9 +68,9 @@ export function pageStore(payload, base64) {
 
   const derived = {
     panels,
-    rows: () => filtered(payload.rows?.rows || [], state.filters),
+    rows: () => filtered(payload.rows || [], state.filters),
     status: () => ({ busy: [], error: null }),
-    abilities: () => payload.abilities || { live: false },
+    abilities: () => ({ live: false }),
   };
   const causes = { sequence: "panels", edits: "panels", filters: "rows" };
 

@@ -49,7 +49,7 @@ function drawAxis(painter, { layout, colours }, strip) {
     painter.line(x, strip.top, x, strip.top + 3, { stroke: colours.faint, width: 1 });
     painter.text(String(t), x, strip.top + 12, style);
   }
-  painter.text("timestep", left + inner, strip.top + 22, { ...style, align: "end" });
+  painter.text("timestep", left - 10, strip.top + 12, { ...style, align: "end" });
 }
 
 function drawWords(painter, { view, layout, colours }, strip) {

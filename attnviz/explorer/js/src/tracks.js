@@ -45,28 +45,15 @@ export function drawTitle(painter, { view, layout, colours }, strip) {
   const track = view.tracks[strip.number];
   const y = strip.top + 10;
   const style = { size: 9.5, fill: colours.soft };
+  const aside = track.before ? "; dashed: unedited" : "";
   const unit = track.unit ? ` (${track.unit})` : "";
-  const widths = track.series.map((one) => painter.measure(one.label, style) + 20);
-  const legend = track.series.length > 1 ? widths.reduce((a, b) => a + b, 0) : 0;
-  const title = fitted(painter, [`${track.label}${unit}`, track.label], layout.inner - legend - 8, style);
-  painter.text(title, layout.left, y, style);
-  let x = layout.left + layout.inner - legend;
-  if (legend > 0 && legend < layout.inner - 40) {
-    track.series.forEach((one, i) => {
-      const fill = colours.series[i % colours.series.length];
-      painter.rect(x, y - 6, 9, 5, { fill });
-      painter.text(one.label, x + 12, y, { ...style, fill: colours.ink });
-      x += widths[i];
-    });
-  }
-  if (track.before) {
-    const words = "dashed: unedited";
-    const at = legend > 0 ? layout.left + painter.measure(title, style) + 10 : layout.left + layout.inner;
-    const align = legend > 0 ? "start" : "end";
-    if (legend === 0 || at + 90 < layout.left + layout.inner - legend) {
-      painter.text(words, at, y, { ...style, fill: colours.faint, align });
-    }
-  }
+  const choices = [`${track.label}${unit}${aside}`, `${track.label}${aside}`, track.label];
+  painter.text(fitted(painter, choices, strip.legend.room, style), layout.left, y, style);
+  strip.legend.entries.forEach(({ label, x, line }, i) => {
+    const [left, base] = [layout.left + x, y + 12 * line];
+    painter.rect(left, base - 6, 9, 5, { fill: colours.series[i % colours.series.length] });
+    painter.text(label, left + 12, base, { ...style, fill: colours.ink });
+  });
 }
 
 function fitted(painter, choices, room, style) {

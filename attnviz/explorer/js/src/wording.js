@@ -1,7 +1,7 @@
 // Sentences: for the live region, and for what is said when nothing can be shown. Pure.
 
 import { byStrength, nameOf, sourcesOf } from "./reading.js";
-import { general, digits } from "./numbers.js";
+import { general } from "./numbers.js";
 
 /** What a timestep read in all, the largest first: `{label, lag, timestep, weight}`.
  *
@@ -29,7 +29,8 @@ export function saidAloud(view, t, count = 3) {
   const links = linksOf(view, t).slice(0, count);
   if (links.length === 0) return `${start}: nothing to read.`;
   const where = (link) => (look.axis === "feature" || link.lag < 0 ? "" : ` at ${look.axis} ${link.lag}`);
-  return `${start}: ${links.map((link) => `${link.label}${where(link)}, ${general(link.weight)}`).join("; ")}.`;
+  const told = links.map((link) => `${link.label}${where(link)}, ${general(link.weight)}`);
+  return `${start}: ${told.join("; ")}.`;
 }
 
 /** `positive (0.82)`: the class with the highest probability. */
@@ -43,7 +44,7 @@ export function predicted(probabilities, classes) {
     index: best,
     name: className(classes, best),
     p: probabilities[best],
-    text: digits(probabilities[best], 2),
+    text: probabilities[best].toFixed(2),
   };
 }
 
