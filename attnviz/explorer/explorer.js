@@ -660,7 +660,14 @@ function make(name2, attributes = {}, ...children) {
   return element2;
 }
 function say(element2, text) {
-  if (element2.textContent !== text) element2.textContent = text;
+  const only = element2.firstChild;
+  if (only === null) {
+    if (text !== "") element2.textContent = text;
+  } else if (only === element2.lastChild && only.nodeType === Node.TEXT_NODE) {
+    if (only.data !== text) only.data = text;
+  } else {
+    element2.textContent = text;
+  }
 }
 function options(select, list, chosen) {
   const told = JSON.stringify(list);
@@ -2389,13 +2396,113 @@ function keyHelp() {
   );
 }
 
+// src/table.js
+var FEW = 12;
+var MOST3 = 500;
+function createTable(title, label, choose) {
+  const caption = make("caption", {}, title);
+  const what = make("th", { scope: "col" }, "word");
+  const distance = make("th", { scope: "col", class: "av-number av-distance" }, "lag");
+  const weight = make("th", { scope: "col", class: "av-number av-weight" }, "weight");
+  const body = make("tbody");
+  const none = make("p", { class: "av-none" }, "nothing");
+  const more = make("button", { type: "button", class: "av-all", onclick: () => showAll(!all) });
+  const head = make("thead", {}, make("tr", {}, what, distance, weight));
+  const attributes = { class: "av-scroll", role: "region", "aria-label": label };
+  const element2 = make("div", attributes, make("table", {}, caption, head, body), none, more);
+  const rows = [];
+  let scrolled = false;
+  element2.addEventListener("scroll", () => scrolled = true, { passive: true });
+  body.addEventListener("click", (event) => {
+    const row = event.target.closest("[data-go]");
+    if (row) choose(Number(row.dataset.go));
+  });
+  body.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    const all2 = [...body.querySelectorAll(".av-go:not([hidden])")];
+    all2[all2.indexOf(event.target) + step]?.focus();
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  let [all, last] = [false, null];
+  function showAll(wanted) {
+    all = wanted;
+    if (last) fill(...last);
+  }
+  function fill(links, view, dark, sources) {
+    last = [links, view, dark, sources];
+    const few = links.length > FEW + 1;
+    const shown = links.slice(0, few && !all ? FEW : MOST3);
+    more.hidden = !few;
+    say(more, all ? "fewer" : `all ${Math.min(links.length, MOST3)}`);
+    while (rows.length < shown.length) rows.push(createRow());
+    shown.forEach((link, i) => rows[i].fill(link, view, swatchColour(link, view.scale, dark, sources)));
+    if (body.childElementCount !== shown.length) {
+      body.replaceChildren(...rows.slice(0, shown.length).map((row) => row.element));
+    }
+    const first = shown.findIndex((link) => link.timestep >= 0);
+    rows.forEach((row, i) => row.reachable(i === first));
+    none.hidden = shown.length > 0;
+    if (scrolled) element2.scrollTop = 0;
+    scrolled = false;
+  }
+  return {
+    element: element2,
+    fill,
+    caption: (text) => say(caption, text),
+    columns(name2, lag) {
+      say(what, name2);
+      say(distance, lag);
+    }
+  };
+}
+function createRow() {
+  const swatch = make("i", { class: "av-swatch", "aria-hidden": "true" });
+  const go = make("button", { type: "button", class: "av-go", dir: "auto", tabindex: "-1" });
+  const noword = make("span", { class: "av-noword" });
+  const lag = make("td", { class: "av-number" });
+  const weight = make("td", { class: "av-number" });
+  const element2 = make("tr", {}, make("td", {}, swatch, go, noword), lag, weight);
+  let [word, place, shade, tab] = [null, null, null, false];
+  function fill(link, view, colour) {
+    const isWord = link.timestep >= 0;
+    if (word !== isWord) {
+      word = isWord;
+      [go.hidden, noword.hidden] = [!isWord, isWord];
+      element2.classList.toggle("av-clickable", isWord);
+    }
+    if (place !== link.timestep) {
+      place = link.timestep;
+      if (isWord) element2.dataset.go = place;
+      else delete element2.dataset.go;
+    }
+    say(isWord ? go : noword, shortWord(link.label, 48));
+    const fill2 = link.kind === "extra" ? "transparent" : colour;
+    if (shade !== fill2) swatch.style.backgroundColor = fill2;
+    shade = fill2;
+    say(lag, link.lag < 0 || view.look.axis === "feature" ? "" : String(link.lag));
+    say(weight, weighed(link.weight, view.lens.signed));
+  }
+  function reachable(yes) {
+    if (yes !== tab) go.tabIndex = yes ? 0 : -1;
+    tab = yes;
+  }
+  return { element: element2, fill, reachable };
+}
+function swatchColour(link, scale, dark, sources) {
+  if (sources || link.weight < 0) {
+    return rampColour(ramp(scale.signed ? "signed" : "sources", dark), placeOf(scale, link.weight));
+  }
+  return rampColour(ramp("readers", dark), 0.15 + 0.85 * strengthOf(scale, link.weight));
+}
+
 // src/lists.js
-var MOST3 = 200;
 function createLists(choose) {
   const element2 = make("div", { class: "av-lists" });
   const heading = make("p", { class: "av-hint" });
-  const read = table("read", "what the selected word read", choose);
-  const readers = table("was read by", "later words that read the selected word", choose);
+  const read = createTable("read", "what the selected word read", choose);
+  const readers = createTable("was read by", "later words that read the selected word", choose);
   element2.append(heading, read.element, readers.element);
   function show(view, dark) {
     const t = view.selected;
@@ -2425,68 +2532,6 @@ function hintFor(view) {
   if (!view.look.matrix) return view.waiting || "loading …";
   const has = view.look.rows === null || view.look.rows.has(view.selected);
   return has ? "" : `No value yet of ${view.lens.label} for this word.`;
-}
-function table(title, label, choose) {
-  const caption = make("caption", {}, title);
-  const what = make("th", { scope: "col" }, "word");
-  const distance = make("th", { scope: "col", class: "av-number" }, "lag");
-  const head = make("tr", {}, what, distance, make("th", { scope: "col", class: "av-number" }, "weight"));
-  const body = make("tbody");
-  const element2 = make(
-    "div",
-    { class: "av-scroll", role: "region", "aria-label": label },
-    make("table", {}, caption, make("thead", {}, head), body)
-  );
-  body.addEventListener("click", (event) => {
-    const row = event.target.closest("[data-go]");
-    if (row) choose(Number(row.dataset.go));
-  });
-  body.addEventListener("keydown", (event) => {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (!step) return;
-    const all = [...body.querySelectorAll(".av-go")];
-    all[all.indexOf(event.target) + step]?.focus();
-    event.preventDefault();
-    event.stopPropagation();
-  });
-  function fill(links, view, dark, sources) {
-    const rows = links.slice(0, MOST3).map((link) => rowOf2(link, view, dark, sources));
-    if (rows.length === 0) rows.push(make("tr", {}, make("td", { colspan: 3, class: "av-none" }, "nothing")));
-    body.replaceChildren(...rows);
-    body.querySelector(".av-go")?.setAttribute("tabindex", "0");
-    element2.scrollTop = 0;
-  }
-  return {
-    element: element2,
-    fill,
-    caption: (text) => say(caption, text),
-    columns(name2, lag) {
-      say(what, name2);
-      say(distance, lag);
-    }
-  };
-}
-function rowOf2(link, view, dark, sources) {
-  const word = shortWord(link.label, 28);
-  const isWord = link.timestep >= 0;
-  const swatch = make("i", { class: "av-swatch", "aria-hidden": "true" });
-  if (link.kind === "extra") swatch.style.visibility = "hidden";
-  else swatch.style.backgroundColor = swatchColour(link, view.scale, dark, sources);
-  const name2 = isWord ? make("button", { type: "button", class: "av-go", dir: "auto", tabindex: "-1" }, word) : make("span", { class: "av-noword" }, word);
-  const value = make("td", { class: "av-number" }, weighed(link.weight, view.lens.signed));
-  return make(
-    "tr",
-    isWord ? { "data-go": link.timestep, class: "av-clickable" } : {},
-    make("td", { title: link.label.slice(0, 300) }, swatch, name2),
-    make("td", { class: "av-number" }, link.lag < 0 || view.look.axis === "feature" ? "" : String(link.lag)),
-    value
-  );
-}
-function swatchColour(link, scale, dark, sources) {
-  if (sources || link.weight < 0) {
-    return rampColour(ramp(scale.signed ? "signed" : "sources", dark), placeOf(scale, link.weight));
-  }
-  return rampColour(ramp("readers", dark), 0.15 + 0.85 * strengthOf(scale, link.weight));
 }
 
 // src/pointing.js
@@ -2617,9 +2662,10 @@ function createWords(name2, choose) {
     const below = reader.weight < 0;
     const colours = ramp(below ? "signed" : "readers", dark);
     const place = below ? 0.42 - 0.42 * strength : 0.25 + 0.75 * strength;
-    span.style.textDecorationColor = rampColour(colours, place);
-    span.style.textDecorationThickness = `${(1.5 + 2.5 * strength).toFixed(1)}px`;
-    span.style.textDecorationStyle = below ? "dashed" : "solid";
+    const colour = rampColour(colours, place);
+    const line = below ? `repeating-linear-gradient(90deg, ${colour} 0 4px, transparent 4px 7px)` : `linear-gradient(${colour}, ${colour})`;
+    span.style.backgroundImage = line;
+    span.style.backgroundSize = `100% ${(1.5 + 2.5 * strength).toFixed(1)}px`;
     span.classList.add("av-reader");
     touched.push(span);
   }
@@ -2680,6 +2726,7 @@ function createPanel(key, name2, actions) {
     lists.element
   );
   let [view, layout, dark, hover, revealed] = [null, null, false, -1, -1];
+  let width = 0;
   const stopPointing = pointAt(moving, () => layout, {
     choose: (t) => actions.choose(key, t),
     pan: (start, by) => actions.pan(view, start, by),
@@ -2718,13 +2765,15 @@ function createPanel(key, name2, actions) {
     }
     element2.classList.toggle("av-focused", view.focused);
     words.paint(view, dark);
-    if (view.selected !== revealed) words.reveal(view.selected);
-    revealed = view.selected;
     lists.show(view, dark);
     draw(what.map || what.text);
   }
+  function reveal() {
+    if (view.selected !== revealed) words.reveal(view.selected);
+    revealed = view.selected;
+  }
   function draw(all) {
-    const width = chart.clientWidth;
+    if (all) width = chart.clientWidth;
     if (view === null || width === 0) return;
     const density = window.devicePixelRatio || 1;
     layout = layoutOf(view, width);
@@ -2736,6 +2785,7 @@ function createPanel(key, name2, actions) {
     element: element2,
     update,
     draw,
+    reveal,
     words,
     view: () => view,
     stop: stopPointing
@@ -2760,7 +2810,7 @@ function notesOf({ panel, lens, instead }) {
 }
 function chartLabel({ panel, lens, tracks, n }) {
   const parts = [...lens ? [lens.label] : [], ...tracks.map((track) => track.label)];
-  return `${panel.title}: ${parts.join(", ")} over ${n} timesteps; the numbers of the selected word are below.`;
+  return `${panel.title}: ${parts.join(", ")} over ${n} timesteps; the selected word's numbers are below.`;
 }
 
 // src/slices.js
@@ -3026,6 +3076,7 @@ function createExplorer(host, store) {
       bars.show(views, dark);
     }
     views.forEach((view, i) => panels[i].update(view, what, dark));
+    for (const panel of panels) panel.reveal();
     announce();
   }
   function matchPanels() {

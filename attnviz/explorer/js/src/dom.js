@@ -14,7 +14,14 @@ export function make(name, attributes = {}, ...children) {
 
 /** Sets text only where it changed: a live region speaks again whenever it is set. */
 export function say(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  const only = element.firstChild;
+  if (only === null) {
+    if (text !== "") element.textContent = text;
+  } else if (only === element.lastChild && only.nodeType === Node.TEXT_NODE) {
+    if (only.data !== text) only.data = text;
+  } else {
+    element.textContent = text;
+  }
 }
 
 /** The options of a select, rebuilt only where they changed: `[{value, text}]`. */

@@ -33,6 +33,7 @@ export function createPanel(key, name, actions) {
     lists.element,
   );
   let [view, layout, dark, hover, revealed] = [null, null, false, -1, -1];
+  let width = 0; // asked for only when all is drawn: it would lay the page out at every step
 
   const stopPointing = pointAt(moving, () => layout, {
     choose: (t) => actions.choose(key, t),
@@ -75,15 +76,19 @@ export function createPanel(key, name, actions) {
     }
     element.classList.toggle("av-focused", view.focused);
     words.paint(view, dark);
-    if (view.selected !== revealed) words.reveal(view.selected);
-    revealed = view.selected;
     lists.show(view, dark);
     draw(what.map || what.text);
   }
 
+  /** Scrolls the text to the selected word, once it is another. */
+  function reveal() {
+    if (view.selected !== revealed) words.reveal(view.selected);
+    revealed = view.selected;
+  }
+
   /** Draws what moves, and on demand what stands still. */
   function draw(all) {
-    const width = chart.clientWidth;
+    if (all) width = chart.clientWidth;
     if (view === null || width === 0) return;
     const density = window.devicePixelRatio || 1;
     layout = layoutOf(view, width);
@@ -96,6 +101,7 @@ export function createPanel(key, name, actions) {
     element,
     update,
     draw,
+    reveal,
     words,
     view: () => view,
     stop: stopPointing,
@@ -123,5 +129,5 @@ function notesOf({ panel, lens, instead }) {
 
 function chartLabel({ panel, lens, tracks, n }) {
   const parts = [...(lens ? [lens.label] : []), ...tracks.map((track) => track.label)];
-  return `${panel.title}: ${parts.join(", ")} over ${n} timesteps; the numbers of the selected word are below.`;
+  return `${panel.title}: ${parts.join(", ")} over ${n} timesteps; the selected word's numbers are below.`;
 }

@@ -87,6 +87,8 @@ export function createExplorer(host, store) {
       bars.show(views, dark);
     }
     views.forEach((view, i) => panels[i].update(view, what, dark));
+    // Last, for it needs a layout.
+    for (const panel of panels) panel.reveal();
     announce();
   }
 

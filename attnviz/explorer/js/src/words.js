@@ -90,9 +90,13 @@ export function createWords(name, choose) {
     const colours = ramp(below ? "signed" : "readers", dark);
     // From a little above nothing on: a line as pale as the paper would not be one.
     const place = below ? 0.42 - 0.42 * strength : 0.25 + 0.75 * strength;
-    span.style.textDecorationColor = rampColour(colours, place);
-    span.style.textDecorationThickness = `${(1.5 + 2.5 * strength).toFixed(1)}px`;
-    span.style.textDecorationStyle = below ? "dashed" : "solid";
+    // A background, not a text decoration: that would lay the text out again at every step.
+    const colour = rampColour(colours, place);
+    const line = below
+      ? `repeating-linear-gradient(90deg, ${colour} 0 4px, transparent 4px 7px)`
+      : `linear-gradient(${colour}, ${colour})`;
+    span.style.backgroundImage = line;
+    span.style.backgroundSize = `100% ${(1.5 + 2.5 * strength).toFixed(1)}px`;
     span.classList.add("av-reader");
     touched.push(span);
   }

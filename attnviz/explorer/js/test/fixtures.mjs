@@ -14,7 +14,7 @@ export function random(seed) {
 
 export const HOSTILE =
   'He said <script>alert("1")</script> & "so" <br />\n it\'s \u{1F3AC}\u{1F3AC} cafe\u0301 ' +
-  `\u05e9\u05dc\u05d5\u05dd \u05e2\u05d5\u05dc\u05dd ${"x".repeat(300)} </style> \u0000\ud800 $\\foo$ not bad.`;
+  `\u05e9\u05dc\u05d5\u05dd \u05e2\u05d5\u05dc\u05dd ${"x".repeat(300)} </style> \u0000\ud800 $\\foo$ bad.`;
 
 /** Text of so many words. */
 export function textOf(count, seed = 7) {
@@ -227,8 +227,8 @@ export function htmlOf({ header, buffers }, script, style) {
   const held = buffers
     .map((text, n) => `<script type="text/plain" data-buffer="${n}">${text}</script>`)
     .join("\n");
-  const head = `<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>explorer</title><style>${style}</style>`;
-  return `${head}</head><body><main class="attnviz-page"></main>
+  const head = `<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>explorer</title>`;
+  return `${head}<style>${style}</style></head><body><main class="attnviz-page"></main>
 <script type="application/json" data-header>${json}</script>
 ${held}
 <script type="module">${script}
