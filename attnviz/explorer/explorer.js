@@ -784,29 +784,30 @@ function wordsHeight(view) {
 // src/textflow.js
 var LINE2 = 17;
 var SIZE = 11.5;
+var UNREAD = 100;
 var TEXT = { size: SIZE, line: LINE2 };
 function setText(view, width, measure) {
   const pieces2 = [];
   let [x, line] = [0, 0];
   const feed = () => [x, line] = [0, line + 1];
   const put = (text2, t) => {
-    let rest = text2;
-    while (rest !== "") {
-      const wide = measure(rest);
+    let rest2 = text2;
+    while (rest2 !== "") {
+      const wide = measure(rest2);
       if (x + wide <= width) {
-        pieces2.push({ text: rest, t, x, line, width: wide });
+        pieces2.push({ text: rest2, t, x, line, width: wide });
         x += wide;
         return;
       }
-      const part = x > 0 && wide <= width ? "" : fitting(rest, width - x, measure);
+      const part = x > 0 && wide <= width ? "" : fitting(rest2, width - x, measure);
       if (part === "" && x > 0) {
         feed();
         continue;
       }
-      const taken = part || Array.from(rest)[0];
+      const taken = part || Array.from(rest2)[0];
       pieces2.push({ text: taken, t, x, line, width: measure(taken) });
-      rest = rest.slice(taken.length);
-      if (rest !== "") feed();
+      rest2 = rest2.slice(taken.length);
+      if (rest2 !== "") feed();
     }
   };
   const between3 = (text2) => {
@@ -817,14 +818,18 @@ function setText(view, width, measure) {
     }
   };
   const { text } = view.panel;
-  let end = 0;
-  for (let t = 0; t < view.n; t++) {
+  const [first, last] = view.span;
+  let end = first === 0 ? 0 : view.offsets[2 * first];
+  if (first > 0) put("… ", -1);
+  for (let t = first; t < last; t++) {
     const [from, to] = [view.offsets[2 * t], view.offsets[2 * t + 1]];
-    between3(text.slice(end, from));
+    const gap = text.slice(end, Math.max(end, from));
+    between3(t === 0 && gap.length > 2 * UNREAD ? `… ${gap.slice(-UNREAD)}` : gap);
     put(text.slice(Math.max(from, end), to).replace(/\s+/g, " "), t);
     end = Math.max(end, to);
   }
-  between3(text.slice(end).trimEnd());
+  const rest = text.slice(end).trimEnd();
+  between3(last < view.n ? " …" : rest.length > 2 * UNREAD ? `${rest.slice(0, UNREAD)} …` : rest);
   return { pieces: pieces2, lines: line + 1, leftwards: rightToLeft(text) };
 }
 function rightToLeft(text) {
@@ -1240,14 +1245,20 @@ function drawFigure(painter, views, { panelWidth, columns, notes }) {
   }
   top += barsOf(views).length > 0 ? 6 : 0;
   for (let first = 0; first < views.length; first += columns) {
-    const heights = views.slice(first, first + columns).map(
-      (view, column) => drawOne(painter, view, {
-        x: MARGIN + column * (panelWidth + GAP2),
+    const row = views.slice(first, first + columns);
+    const texts = row.map((view) => textIn(painter, view, panelWidth));
+    const textHeight = Math.max(...texts.map((set) => set.lines)) * TEXT.line;
+    const heights = row.map((view, column) => {
+      const x = MARGIN + column * (panelWidth + GAP2);
+      return drawOne(painter, view, {
+        x,
         y: top,
         width: panelWidth,
-        colours
-      })
-    );
+        colours,
+        set: texts[column],
+        textHeight
+      });
+    });
     top += Math.max(...heights) + GAP2;
   }
   for (const note of notes) {
@@ -1275,7 +1286,7 @@ function dryPainter(measure) {
     measure
   };
 }
-function drawOne(painter, view, { x, y, width, colours }) {
+function drawOne(painter, view, { x, y, width, colours, set, textHeight }) {
   let top = y;
   painter.group(view.panel.key, () => {
     painter.text(view.panel.title || view.panel.key, x, top + 13, {
@@ -1284,9 +1295,11 @@ function drawOne(painter, view, { x, y, width, colours }) {
       fill: colours.ink
     });
     const facts = [view.panel.cell, view.panel.layer, verdictText(view)].filter(Boolean).join(" · ");
-    painter.text(facts, x, top + 29, { size: 9.5, fill: colours.soft });
+    const small = { size: 9.5, fill: colours.soft };
+    painter.text(cropped2(painter, facts, small, width), x, top + 29, small);
     top += HEAD;
-    top += drawText(painter, view, { x, y: top, width, colours }) + 8;
+    drawText(painter, view, set, { x, y: top, width, colours });
+    top += textHeight + 8;
     const layout = layoutOf(view, width);
     const shifted = moved(painter, x, top);
     const scene = { view, layout, colours, dark: false, density: DENSITY, hover: -1 };
@@ -1296,9 +1309,17 @@ function drawOne(painter, view, { x, y, width, colours }) {
   });
   return top - y;
 }
-function drawText(painter, view, { x, y, width, colours }) {
+function cropped2(painter, words, style, width) {
+  if (painter.measure(words, style) <= width) return words;
+  const letters = Array.from(words);
+  while (letters.length > 1 && painter.measure(`${letters.join("")}…`, style) > width) letters.pop();
+  return `${letters.join("")}…`;
+}
+function textIn(painter, view, width) {
+  return setText(view, width, (words) => painter.measure(words, { size: TEXT.size }));
+}
+function drawText(painter, view, set, { x, y, width, colours }) {
   const style = { size: TEXT.size };
-  const set = setText(view, width, (words) => painter.measure(words, style));
   const marks = marksOfWords(view);
   for (const piece of set.pieces) {
     const left = set.leftwards ? x + width - piece.x - piece.width : x + piece.x;
@@ -1319,7 +1340,6 @@ function drawText(painter, view, { x, y, width, colours }) {
     const fill = piece.t < 0 ? colours.faint : mark.fill ? inkOn(mark.fill) : colours.ink;
     painter.text(piece.text, left, base, { ...style, fill });
   }
-  return set.lines * TEXT.line;
 }
 function marksOfWords(view) {
   const marks = /* @__PURE__ */ new Map();

@@ -24,14 +24,21 @@ export function drawFigure(painter, views, { panelWidth, columns, notes }) {
   }
   top += barsOf(views).length > 0 ? 6 : 0;
   for (let first = 0; first < views.length; first += columns) {
-    const heights = views.slice(first, first + columns).map((view, column) =>
-      drawOne(painter, view, {
-        x: MARGIN + column * (panelWidth + GAP),
+    const row = views.slice(first, first + columns);
+    const texts = row.map((view) => textIn(painter, view, panelWidth));
+    // Time lines side by side stand at one height.
+    const textHeight = Math.max(...texts.map((set) => set.lines)) * TEXT.line;
+    const heights = row.map((view, column) => {
+      const x = MARGIN + column * (panelWidth + GAP);
+      return drawOne(painter, view, {
+        x,
         y: top,
         width: panelWidth,
         colours,
-      }),
-    );
+        set: texts[column],
+        textHeight,
+      });
+    });
     top += Math.max(...heights) + GAP;
   }
   for (const note of notes) {
@@ -63,7 +70,7 @@ export function dryPainter(measure) {
   };
 }
 
-function drawOne(painter, view, { x, y, width, colours }) {
+function drawOne(painter, view, { x, y, width, colours, set, textHeight }) {
   let top = y;
   painter.group(view.panel.key, () => {
     painter.text(view.panel.title || view.panel.key, x, top + 13, {
@@ -72,9 +79,11 @@ function drawOne(painter, view, { x, y, width, colours }) {
       fill: colours.ink,
     });
     const facts = [view.panel.cell, view.panel.layer, verdictText(view)].filter(Boolean).join(" · ");
-    painter.text(facts, x, top + 29, { size: 9.5, fill: colours.soft });
+    const small = { size: 9.5, fill: colours.soft };
+    painter.text(cropped(painter, facts, small, width), x, top + 29, small);
     top += HEAD;
-    top += drawText(painter, view, { x, y: top, width, colours }) + 8;
+    drawText(painter, view, set, { x, y: top, width, colours });
+    top += textHeight + 8;
     const layout = layoutOf(view, width);
     const shifted = moved(painter, x, top);
     const scene = { view, layout, colours, dark: false, density: DENSITY, hover: -1 };
@@ -85,9 +94,19 @@ function drawOne(painter, view, { x, y, width, colours }) {
   return top - y;
 }
 
-function drawText(painter, view, { x, y, width, colours }) {
+function cropped(painter, words, style, width) {
+  if (painter.measure(words, style) <= width) return words;
+  const letters = Array.from(words);
+  while (letters.length > 1 && painter.measure(`${letters.join("")}…`, style) > width) letters.pop();
+  return `${letters.join("")}…`;
+}
+
+function textIn(painter, view, width) {
+  return setText(view, width, (words) => painter.measure(words, { size: TEXT.size }));
+}
+
+function drawText(painter, view, set, { x, y, width, colours }) {
   const style = { size: TEXT.size };
-  const set = setText(view, width, (words) => painter.measure(words, style));
   const marks = marksOfWords(view);
   for (const piece of set.pieces) {
     const left = set.leftwards ? x + width - piece.x - piece.width : x + piece.x;
@@ -108,7 +127,6 @@ function drawText(painter, view, { x, y, width, colours }) {
     const fill = piece.t < 0 ? colours.faint : mark.fill ? inkOn(mark.fill) : colours.ink;
     painter.text(piece.text, left, base, { ...style, fill });
   }
-  return set.lines * TEXT.line;
 }
 
 /** How words are marked: what was read is filled, who read it later is underlined. */

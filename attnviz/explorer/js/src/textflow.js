@@ -2,9 +2,10 @@
 
 const LINE = 17;
 const SIZE = 11.5;
+const UNREAD = 100; // characters of what was not read, before and after
 export const TEXT = { size: SIZE, line: LINE };
 
-/** Where each piece of text stands: `{text, t, x, line, width}` with t = -1 for what was not read.
+/** Where each piece of the shown text stands: `{text, t, x, line, width}`, t = -1 for what was not read.
  *
  * Words longer than a line are broken. In a text from right to left, x counts from the right. */
 export function setText(view, width, measure) {
@@ -39,14 +40,18 @@ export function setText(view, width, measure) {
     }
   };
   const { text } = view.panel;
-  let end = 0;
-  for (let t = 0; t < view.n; t++) {
+  const [first, last] = view.span;
+  let end = first === 0 ? 0 : view.offsets[2 * first];
+  if (first > 0) put("… ", -1);
+  for (let t = first; t < last; t++) {
     const [from, to] = [view.offsets[2 * t], view.offsets[2 * t + 1]];
-    between(text.slice(end, from));
+    const gap = text.slice(end, Math.max(end, from));
+    between(t === 0 && gap.length > 2 * UNREAD ? `… ${gap.slice(-UNREAD)}` : gap);
     put(text.slice(Math.max(from, end), to).replace(/\s+/g, " "), t);
     end = Math.max(end, to);
   }
-  between(text.slice(end).trimEnd());
+  const rest = text.slice(end).trimEnd();
+  between(last < view.n ? " …" : rest.length > 2 * UNREAD ? `${rest.slice(0, UNREAD)} …` : rest);
   return { pieces, lines: line + 1, leftwards: rightToLeft(text) };
 }
 
