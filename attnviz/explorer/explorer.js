@@ -7,7 +7,7 @@ var LIGHT = {
   raised: "#f6f7f9",
   ink: "#1b1f24",
   soft: "#57606a",
-  faint: "#8c959f",
+  faint: "#6e7781",
   line: "#d0d7de",
   grid: "#e9ecf0",
   bad: "#e0e0e0",
@@ -35,7 +35,7 @@ var DARK = {
   raised: "#1f2429",
   ink: "#e6e9ed",
   soft: "#a3acb6",
-  faint: "#77818c",
+  faint: "#87919c",
   line: "#3a424b",
   grid: "#2a3037",
   bad: "#34393f",
@@ -109,7 +109,7 @@ function inkOn(colour) {
     const part = c / 255;
     return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
   });
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.24 ? "#14171a" : "#ffffff";
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000000" : "#ffffff";
 }
 function channels(colour) {
   return [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
@@ -377,7 +377,7 @@ function groupsIn(strip) {
   const room = strip.height - GROUP_GAP * (groups.length - 1);
   let top = strip.top;
   return groups.map((group) => {
-    const height = room * group.order.length / Math.max(1, count);
+    const height = count === 0 ? room : room * group.order.length / count;
     const placed = { ...group, top, height };
     top += height + GROUP_GAP;
     return placed;
@@ -396,7 +396,9 @@ function drawMap(painter, { view, layout, colours, dark, density }, strip) {
   const colour = ramp(scale.signed ? "signed" : "sources", dark);
   for (const group of groupsIn(strip)) {
     const { top, height } = group;
-    if (look.matrix) {
+    if (nothingYet(look)) {
+      drawNotice(painter, { layout, colours }, group, "no value yet: select a word");
+    } else if (look.matrix) {
       const most = {
         columns: Math.ceil(layout.inner * density),
         rows: Math.max(1, Math.ceil(height * density))
@@ -405,10 +407,7 @@ function drawMap(painter, { view, layout, colours, dark, density }, strip) {
       painter.cells(layout.left, top, layout.inner, height, coloured(bins, scale, colour, colours.bad));
       if (look.axis !== "feature") drawHatching(painter, { view, layout, colours }, group);
     } else {
-      painter.rect(layout.left, top, layout.inner, height, { fill: colours.raised });
-      const words = view.waiting || "loading …";
-      const style = { size: 11, fill: colours.soft, align: "middle" };
-      painter.text(words, layout.left + layout.inner / 2, top + height / 2 + 4, style);
+      drawNotice(painter, { layout, colours }, group, "loading …");
     }
     painter.rect(layout.left, top, layout.inner, height, { stroke: colours.line, width: 1 });
     drawRowLabels(painter, { view, layout, colours }, group);
@@ -416,10 +415,18 @@ function drawMap(painter, { view, layout, colours, dark, density }, strip) {
   const axis = { lag: "lag (timesteps back)", age: "age (timesteps)", feature: "feature" }[look.axis];
   drawUpright(painter, axis, 10, strip, colours);
 }
+function nothingYet(look) {
+  return look.sources.length === 0 || look.rows !== null && look.rows.size === 0;
+}
+function drawNotice(painter, { layout, colours }, { top, height }, words) {
+  painter.rect(layout.left, top, layout.inner, height, { fill: colours.raised });
+  const style = { size: 11, fill: colours.soft, align: "middle" };
+  painter.text(words, layout.left + layout.inner / 2, top + height / 2 + 4, style);
+}
 function drawUpright(painter, words, x, strip, colours) {
   const style = { size: 9, fill: colours.soft, align: "middle", rotate: -90 };
-  const fits2 = painter.measure(words, style) <= strip.height;
-  painter.text(fits2 ? words : words.split(" ")[0], x, strip.top + strip.height / 2, style);
+  const fits = painter.measure(words, style) <= strip.height;
+  painter.text(fits ? words : words.split(" ")[0], x, strip.top + strip.height / 2, style);
 }
 function drawRowLabels(painter, { view, layout, colours }, group) {
   const count = group.order.length;
@@ -1488,7 +1495,10 @@ function createChooser(store, classesOf) {
     const own = all.find((row) => row.sequence === sequence);
     say(name2, sequence < 0 ? "a sentence of your own" : own ? nameOf2(own) : `text ${sequence}`);
     const [total, matching] = [known.total ?? all.length, known.matching ?? all.length];
-    say(count, matching === total ? `${total} texts` : `${matching} of ${total} match`);
+    say(
+      count,
+      matching === total ? total === 1 ? "1 text" : `${total} texts` : `${matching} of ${total} match`
+    );
     element2.hidden = total === 0;
     before.disabled = !neighbour(all, sequence, -1);
     after.disabled = !neighbour(all, sequence, 1);
@@ -1721,6 +1731,9 @@ function cleanEdits(edits) {
   const { lags, heads, uniform } = edits || {};
   return { lags: numbers(lags), heads: numbers(heads), uniform: Boolean(uniform) };
 }
+function setEdits(edits) {
+  return unedited(edits) ? {} : cleanEdits(edits);
+}
 function unedited(edits) {
   return same(cleanEdits(edits), cleanEdits({}));
 }
@@ -1819,7 +1832,7 @@ function createEditsMenu(store, plain) {
       group("lags", "lags that are read", known.lags),
       group("heads", "heads that read", heads),
       known.uniform ? make("div", {}, box("uniform", 0, "uniform attention")) : null,
-      button("reset", "take all edits back", () => store.set({ edits: cleanEdits({}) }))
+      button("reset", "take all edits back", () => store.set({ edits: {} }))
     ].filter(Boolean);
   }
   function box(name2, number, text) {
@@ -1837,7 +1850,7 @@ function createEditsMenu(store, plain) {
     if (name2 === "uniform") now.uniform = event.target.checked;
     else if (event.target.checked) now[name2] = now[name2].filter((one) => one !== Number(number));
     else now[name2] = [...now[name2], Number(number)];
-    store.set({ edits: cleanEdits(now) });
+    store.set({ edits: setEdits(now) });
   }
   return { element: element2, update };
 }
@@ -1954,7 +1967,7 @@ function createOwnSentence(store) {
     oninput() {
       clearTimeout(waiting);
       waiting = setTimeout(() => {
-        store.set({ sequence: -1, sentence: box.value, timestep: -1, window: [0, 0] });
+        store.set({ sentence: box.value });
       }, TYPING2);
     }
   });
@@ -2211,7 +2224,9 @@ function createCommands(explorer) {
   function choose(key2, t) {
     const view = views().find((one) => one.panel.key === key2);
     if (!view) return;
-    const changes = { cell: key2, timestep: t };
+    const timestep = linked(view.offsets, views()[0].offsets, t);
+    explorer.setAside(timestep < 0 ? { key: key2, t } : null);
+    const changes = { cell: key2, timestep };
     if (t >= 0 && (t < view.span[0] || t >= view.span[1])) {
       changes.window = linkedSpan(view.offsets, views()[0].offsets, showing(view.span, view.n, t));
     }
@@ -2226,9 +2241,7 @@ function createCommands(explorer) {
     setSpan(view, zoomed(view.span, view.n, factor, centre ?? middle));
   }
   function focus(key2) {
-    const view = views().find((one) => one.panel.key === key2);
-    if (!view || view.elsewhere || store.get("cell") === key2) return;
-    store.set({ cell: key2, timestep: view.selected });
+    if (store.get("cell") !== key2) store.set({ cell: key2 });
   }
   const WALK = {
     before: (view, t) => t < 0 ? view.n - 1 : Math.max(0, t - 1),
@@ -2244,7 +2257,10 @@ function createCommands(explorer) {
     nearer: () => zoom(2),
     further: () => zoom(0.5),
     fit: () => store.set({ window: [0, 0] }),
-    none: () => store.set({ timestep: -1 }),
+    none() {
+      explorer.setAside(null);
+      store.set({ timestep: -1 });
+    },
     head() {
       const count = headsOf(views()).length;
       if (count > 1) store.set({ head: (store.get("head") + 2) % count - 1 });
@@ -2549,7 +2565,7 @@ function hintFor(view) {
   if (view.selected < 0) {
     return view.elsewhere ? "This model did not read the selected word." : "Click a word, or walk with ← and →.";
   }
-  if (!view.look.matrix) return view.waiting || "loading …";
+  if (!view.look.matrix) return "loading …";
   const has = view.look.rows === null || view.look.rows.has(view.selected);
   return has ? "" : `No value yet of ${view.lens.label} for this word.`;
 }
@@ -2608,6 +2624,7 @@ function pointAt(canvas, layout, actions) {
 
 // src/words.js
 var FAINTEST2 = 0.015;
+var MARGIN2 = 38;
 function createWords(name2, choose) {
   const list = make("div", {
     class: "av-words",
@@ -2624,10 +2641,10 @@ function createWords(name2, choose) {
     if (t >= 0) choose(t);
   });
   function build(view) {
-    if (built === view.offsets) return;
-    built = view.offsets;
-    touched = [];
     const { text } = view.panel;
+    if (built && built.text === text && sameWords(built.offsets, view.offsets)) return;
+    built = { text, offsets: view.offsets };
+    touched = [];
     const pieces2 = [];
     spans = [];
     let end = 0;
@@ -2693,8 +2710,8 @@ function createWords(name2, choose) {
     const span = spans[t];
     if (!span) return;
     const [box, word] = [list.getBoundingClientRect(), span.getBoundingClientRect()];
-    if (word.top < box.top + 4) list.scrollTop -= box.top - word.top + 12;
-    else if (word.bottom > box.bottom - 4) list.scrollTop += word.bottom - box.bottom + 12;
+    if (word.top < box.top + 4) list.scrollTop -= box.top - word.top + MARGIN2;
+    else if (word.bottom > box.bottom - 4) list.scrollTop += word.bottom - box.bottom + MARGIN2;
   }
   function lineFrom(t, step) {
     if (!spans[t]) return -1;
@@ -2834,18 +2851,25 @@ function chartLabel({ panel, lens, tracks, n }) {
 }
 
 // src/slices.js
-var NUMBER = (value) => value === null || value === void 0 ? 0 : value;
 function sliceKeeper(store, arrived) {
   const kept = /* @__PURE__ */ new WeakMap();
+  const numbers = /* @__PURE__ */ new WeakMap();
+  let count = 0;
   const stop = store.hear((message, buffers) => {
     if (!message || message.kind !== "slice") return;
-    const panel = (store.get("panels") || []).find((one) => fits(one, message));
+    const panel = (store.get("panels") || []).find((one) => numbers.get(one) === message.generation);
     if (!panel || !buffers || buffers.length === 0) return;
-    shelf(panel).set(name(message.lens, message.head, message.edited), store.array(buffers[0], "float32"));
+    shelf(panel).set(
+      name(message.lens, message.head + 1, message.edited),
+      store.array(buffers[0], "float32")
+    );
     arrived();
   });
   function shelf(panel) {
-    if (!kept.has(panel)) kept.set(panel, /* @__PURE__ */ new Map());
+    if (!kept.has(panel)) {
+      kept.set(panel, /* @__PURE__ */ new Map());
+      numbers.set(panel, ++count);
+    }
     return kept.get(panel);
   }
   function values(panel, lens, head, edited) {
@@ -2855,19 +2879,12 @@ function sliceKeeper(store, arrived) {
     const own = shelf(panel);
     if (!own.has(key)) {
       own.set(key, null);
-      if (store.get("abilities")?.live !== false || panel.generation !== void 0) {
-        const message = { kind: "slice", key: panel.key, layer: panel.layer, lens: lens.name, head };
-        store.ask({ ...message, edited: Boolean(edited), generation: NUMBER(panel.generation) });
-      }
+      const message = { kind: "slice", key: panel.key, layer: panel.layer, lens: lens.name, head: head - 1 };
+      store.ask({ ...message, edited: Boolean(edited), generation: numbers.get(panel) });
     }
     return own.get(key);
   }
   return { values, stop };
-}
-function fits(panel, message) {
-  if (panel.key !== message.key) return false;
-  if (message.layer !== void 0 && message.layer !== panel.layer) return false;
-  return NUMBER(panel.generation) === NUMBER(message.generation);
 }
 function name(lens, head, edited) {
   return `${edited ? "edited" : "plain"} ${head} ${lens}`;
@@ -2952,11 +2969,12 @@ function viewsOf(store, slices, plain) {
   shareScales(views);
   return views;
 }
-function placeViews(views, store) {
-  const home = views.find((view) => view.panel.key === store.get("cell")) || views[0];
-  const timestep = store.get("timestep");
+function placeViews(views, store, aside) {
+  const focused = views.find((view) => view.panel.key === store.get("cell")) || views[0];
+  const other = aside && views.find((view) => view.panel.key === aside.key);
+  const [home, timestep] = other ? [other, aside.t] : [views[0], store.get("timestep")];
   for (const view of views) {
-    view.focused = view === home;
+    view.focused = view === focused;
     view.selected = linked(home.offsets, view.offsets, timestep);
     view.elsewhere = timestep >= 0 && view.selected < 0;
     view.span = shownSpan(linkedSpan(views[0].offsets, view.offsets, store.get("window")), view.n);
@@ -3052,12 +3070,17 @@ function createExplorer(host, store) {
   const name2 = `attnviz-${Date.now().toString(36)}-${made2++}`;
   const dirty = /* @__PURE__ */ new Set(["text", "controls"]);
   let [views, panels, frame, dark, plain, announced] = [[], [], 0, false, false, false];
+  let aside = null;
   const slices = sliceKeeper(store, () => touch("text"));
   const explorer = {
     store,
     views: () => views,
     touch,
     panelOf: (key) => panels.find((one) => one.view()?.panel.key === key),
+    setAside(word) {
+      aside = word;
+      touch("place");
+    },
     setPlain(value) {
       plain = value;
       touch("text");
@@ -3086,7 +3109,7 @@ function createExplorer(host, store) {
     const what = { text: dirty.has("text"), map: dirty.has("map"), place: true };
     const places = what.text || what.map || dirty.has("place");
     if (what.text) views = viewsOf(store, slices, plain);
-    if (places) placeViews(views, store);
+    if (places) placeViews(views, store, aside);
     if (what.text || dirty.has("controls")) controls.update(views);
     if (what.text || dirty.has("status")) controls.showStatus();
     dirty.clear();

@@ -50,7 +50,10 @@ export function createChooser(store, classesOf) {
     const own = all.find((row) => row.sequence === sequence);
     say(name, sequence < 0 ? "a sentence of your own" : own ? nameOf(own) : `text ${sequence}`);
     const [total, matching] = [known.total ?? all.length, known.matching ?? all.length];
-    say(count, matching === total ? `${total} texts` : `${matching} of ${total} match`);
+    say(
+      count,
+      matching === total ? (total === 1 ? "1 text" : `${total} texts`) : `${matching} of ${total} match`,
+    );
     element.hidden = total === 0;
     before.disabled = !neighbour(all, sequence, -1);
     after.disabled = !neighbour(all, sequence, 1);

@@ -8,7 +8,7 @@ const LIGHT = {
   raised: "#f6f7f9",
   ink: "#1b1f24",
   soft: "#57606a",
-  faint: "#8c959f",
+  faint: "#6e7781",
   line: "#d0d7de",
   grid: "#e9ecf0",
   bad: "#e0e0e0",
@@ -36,7 +36,7 @@ const DARK = {
   raised: "#1f2429",
   ink: "#e6e9ed",
   soft: "#a3acb6",
-  faint: "#77818c",
+  faint: "#87919c",
   line: "#3a424b",
   grid: "#2a3037",
   bad: "#34393f",
@@ -118,7 +118,7 @@ export function inkOn(colour) {
     const part = c / 255;
     return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
   });
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.24 ? "#14171a" : "#ffffff";
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000000" : "#ffffff";
 }
 
 /** Red, green and blue of #rrggbb. */

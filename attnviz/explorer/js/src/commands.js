@@ -3,20 +3,25 @@
 import { headsOf } from "./controls.js";
 import { fileName, saveView } from "./saving.js";
 import { moved, showing, zoomed } from "./span.js";
-import { linkedSpan } from "./linking.js";
+import { linked, linkedSpan } from "./linking.js";
 import { readersOf, sourcesOf, strongest } from "./reading.js";
 
-/** The commands of an explorer `{store, views, panelOf, touch, setPlain}`. */
+/** The commands of an explorer `{store, views, panelOf, setPlain, setAside}`. */
 export function createCommands(explorer) {
   const { store } = explorer;
   const views = () => explorer.views();
   const focused = () => views().find((view) => view.focused) || views()[0];
 
-  /** Selects a timestep of a panel, and moves the window so that it is seen. */
+  /** Selects a timestep of a panel, and moves the window so that it is seen.
+   *
+   * The state counts timesteps in the first panel. A word that its model did not read has none
+   * there: then it is only this view that knows of it. */
   function choose(key, t) {
     const view = views().find((one) => one.panel.key === key);
     if (!view) return;
-    const changes = { cell: key, timestep: t };
+    const timestep = linked(view.offsets, views()[0].offsets, t);
+    explorer.setAside(timestep < 0 ? { key, t } : null);
+    const changes = { cell: key, timestep };
     if (t >= 0 && (t < view.span[0] || t >= view.span[1])) {
       changes.window = linkedSpan(view.offsets, views()[0].offsets, showing(view.span, view.n, t));
     }
@@ -35,10 +40,7 @@ export function createCommands(explorer) {
   }
 
   function focus(key) {
-    const view = views().find((one) => one.panel.key === key);
-    // The selected word stays; its number is counted in the panel that has the focus.
-    if (!view || view.elsewhere || store.get("cell") === key) return;
-    store.set({ cell: key, timestep: view.selected });
+    if (store.get("cell") !== key) store.set({ cell: key });
   }
 
   const WALK = {
@@ -56,7 +58,10 @@ export function createCommands(explorer) {
     nearer: () => zoom(2),
     further: () => zoom(0.5),
     fit: () => store.set({ window: [0, 0] }),
-    none: () => store.set({ timestep: -1 }),
+    none() {
+      explorer.setAside(null);
+      store.set({ timestep: -1 });
+    },
     head() {
       const count = headsOf(views()).length;
       if (count > 1) store.set({ head: ((store.get("head") + 2) % count) - 1 });

@@ -127,7 +127,7 @@ function createOwnSentence(store) {
     oninput() {
       clearTimeout(waiting);
       waiting = setTimeout(() => {
-        store.set({ sequence: -1, sentence: box.value, timestep: -1, window: [0, 0] });
+        store.set({ sentence: box.value });
       }, TYPING);
     },
   });

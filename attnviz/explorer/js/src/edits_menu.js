@@ -1,7 +1,7 @@
 // Switching lags and heads off: freely where a model is there, else among what was computed before.
 
 import { button, labelled, make, options } from "./dom.js";
-import { cleanEdits, same, unedited } from "./store.js";
+import { cleanEdits, same, setEdits, unedited } from "./store.js";
 
 /** The switches of all panels together: a panel takes of an edit what it knows. */
 export function switchesOf(panels) {
@@ -95,7 +95,7 @@ export function createEditsMenu(store, plain) {
       group("lags", "lags that are read", known.lags),
       group("heads", "heads that read", heads),
       known.uniform ? make("div", {}, box("uniform", 0, "uniform attention")) : null,
-      button("reset", "take all edits back", () => store.set({ edits: cleanEdits({}) })),
+      button("reset", "take all edits back", () => store.set({ edits: {} })),
     ].filter(Boolean);
   }
 
@@ -115,7 +115,7 @@ export function createEditsMenu(store, plain) {
     if (name === "uniform") now.uniform = event.target.checked;
     else if (event.target.checked) now[name] = now[name].filter((one) => one !== Number(number));
     else now[name] = [...now[name], Number(number)];
-    store.set({ edits: cleanEdits(now) });
+    store.set({ edits: setEdits(now) });
   }
 
   return { element, update };

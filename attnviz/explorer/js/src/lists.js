@@ -43,7 +43,7 @@ function hintFor(view) {
       ? "This model did not read the selected word."
       : "Click a word, or walk with ← and →.";
   }
-  if (!view.look.matrix) return view.waiting || "loading …";
+  if (!view.look.matrix) return "loading …";
   const has = view.look.rows === null || view.look.rows.has(view.selected);
   return has ? "" : `No value yet of ${view.lens.label} for this word.`;
 }

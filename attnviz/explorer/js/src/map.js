@@ -15,7 +15,7 @@ export function groupsIn(strip) {
   const room = strip.height - GROUP_GAP * (groups.length - 1);
   let top = strip.top;
   return groups.map((group) => {
-    const height = (room * group.order.length) / Math.max(1, count);
+    const height = count === 0 ? room : (room * group.order.length) / count;
     const placed = { ...group, top, height };
     top += height + GROUP_GAP;
     return placed;
@@ -38,7 +38,9 @@ export function drawMap(painter, { view, layout, colours, dark, density }, strip
   const colour = ramp(scale.signed ? "signed" : "sources", dark);
   for (const group of groupsIn(strip)) {
     const { top, height } = group;
-    if (look.matrix) {
+    if (nothingYet(look)) {
+      drawNotice(painter, { layout, colours }, group, "no value yet: select a word");
+    } else if (look.matrix) {
       const most = {
         columns: Math.ceil(layout.inner * density),
         rows: Math.max(1, Math.ceil(height * density)),
@@ -47,16 +49,24 @@ export function drawMap(painter, { view, layout, colours, dark, density }, strip
       painter.cells(layout.left, top, layout.inner, height, coloured(bins, scale, colour, colours.bad));
       if (look.axis !== "feature") drawHatching(painter, { view, layout, colours }, group);
     } else {
-      painter.rect(layout.left, top, layout.inner, height, { fill: colours.raised });
-      const words = view.waiting || "loading …";
-      const style = { size: 11, fill: colours.soft, align: "middle" };
-      painter.text(words, layout.left + layout.inner / 2, top + height / 2 + 4, style);
+      drawNotice(painter, { layout, colours }, group, "loading …");
     }
     painter.rect(layout.left, top, layout.inner, height, { stroke: colours.line, width: 1 });
     drawRowLabels(painter, { view, layout, colours }, group);
   }
   const axis = { lag: "lag (timesteps back)", age: "age (timesteps)", feature: "feature" }[look.axis];
   drawUpright(painter, axis, 10, strip, colours);
+}
+
+/** Whether rows are measured word by word, and none is there. */
+function nothingYet(look) {
+  return look.sources.length === 0 || (look.rows !== null && look.rows.size === 0);
+}
+
+function drawNotice(painter, { layout, colours }, { top, height }, words) {
+  painter.rect(layout.left, top, layout.inner, height, { fill: colours.raised });
+  const style = { size: 11, fill: colours.soft, align: "middle" };
+  painter.text(words, layout.left + layout.inner / 2, top + height / 2 + 4, style);
 }
 
 /** A label that runs upwards beside a strip. */

@@ -1,20 +1,26 @@
 // The values of one head of one lens: there already, or asked for once and awaited.
 
-const NUMBER = (value) => (value === null || value === undefined ? 0 : value);
-
 /** Keeps what came. `arrived` is called when another slice is there. */
 export function sliceKeeper(store, arrived) {
   const kept = new WeakMap(); // panel -> Map of "edited lens head" -> Float32Array, or null while awaited
+  const numbers = new WeakMap(); // panel -> its number, so that an answer meant for an older one is dropped
+  let count = 0;
   const stop = store.hear((message, buffers) => {
     if (!message || message.kind !== "slice") return;
-    const panel = (store.get("panels") || []).find((one) => fits(one, message));
+    const panel = (store.get("panels") || []).find((one) => numbers.get(one) === message.generation);
     if (!panel || !buffers || buffers.length === 0) return;
-    shelf(panel).set(name(message.lens, message.head, message.edited), store.array(buffers[0], "float32"));
+    shelf(panel).set(
+      name(message.lens, message.head + 1, message.edited),
+      store.array(buffers[0], "float32"),
+    );
     arrived();
   });
 
   function shelf(panel) {
-    if (!kept.has(panel)) kept.set(panel, new Map());
+    if (!kept.has(panel)) {
+      kept.set(panel, new Map());
+      numbers.set(panel, ++count);
+    }
     return kept.get(panel);
   }
 
@@ -26,21 +32,14 @@ export function sliceKeeper(store, arrived) {
     const own = shelf(panel);
     if (!own.has(key)) {
       own.set(key, null);
-      if (store.get("abilities")?.live !== false || panel.generation !== undefined) {
-        const message = { kind: "slice", key: panel.key, layer: panel.layer, lens: lens.name, head };
-        store.ask({ ...message, edited: Boolean(edited), generation: NUMBER(panel.generation) });
-      }
+      // Heads are numbered from 0; the first entry of `values` is their mean.
+      const message = { kind: "slice", key: panel.key, layer: panel.layer, lens: lens.name, head: head - 1 };
+      store.ask({ ...message, edited: Boolean(edited), generation: numbers.get(panel) });
     }
     return own.get(key);
   }
 
   return { values, stop };
-}
-
-function fits(panel, message) {
-  if (panel.key !== message.key) return false;
-  if (message.layer !== undefined && message.layer !== panel.layer) return false;
-  return NUMBER(panel.generation) === NUMBER(message.generation);
 }
 
 function name(lens, head, edited) {

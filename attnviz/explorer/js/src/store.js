@@ -114,11 +114,16 @@ export function same(a, b) {
   return a === b || JSON.stringify(sorted(a)) === JSON.stringify(sorted(b));
 }
 
-/** Edits without what changes nothing: `{lags, heads, uniform}`, in order. */
+/** Edits with all that they can say: `{lags, heads, uniform}`, in order. */
 export function cleanEdits(edits) {
   const numbers = (list) => [...new Set(list || [])].sort((a, b) => a - b);
   const { lags, heads, uniform } = edits || {};
   return { lags: numbers(lags), heads: numbers(heads), uniform: Boolean(uniform) };
+}
+
+/** Edits as they are set: nothing where nothing is edited. */
+export function setEdits(edits) {
+  return unedited(edits) ? {} : cleanEdits(edits);
 }
 
 /** Whether nothing is edited. */

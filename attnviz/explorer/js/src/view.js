@@ -37,12 +37,17 @@ export function createExplorer(host, store) {
   const name = `attnviz-${Date.now().toString(36)}-${made++}`;
   const dirty = new Set(["text", "controls"]);
   let [views, panels, frame, dark, plain, announced] = [[], [], 0, false, false, false];
+  let aside = null; // a selected word that the first panel has not
   const slices = sliceKeeper(store, () => touch("text"));
   const explorer = {
     store,
     views: () => views,
     touch,
     panelOf: (key) => panels.find((one) => one.view()?.panel.key === key),
+    setAside(word) {
+      aside = word;
+      touch("place");
+    },
     setPlain(value) {
       plain = value;
       touch("text");
@@ -77,7 +82,7 @@ export function createExplorer(host, store) {
     const what = { text: dirty.has("text"), map: dirty.has("map"), place: true };
     const places = what.text || what.map || dirty.has("place");
     if (what.text) views = viewsOf(store, slices, plain);
-    if (places) placeViews(views, store);
+    if (places) placeViews(views, store, aside);
     if (what.text || dirty.has("controls")) controls.update(views);
     if (what.text || dirty.has("status")) controls.showStatus();
     dirty.clear();

@@ -36,12 +36,15 @@ export function viewsOf(store, slices, plain) {
   return views;
 }
 
-/** Sets what is selected and which timesteps are shown: `timestep` is counted in the panel `cell`. */
-export function placeViews(views, store) {
-  const home = views.find((view) => view.panel.key === store.get("cell")) || views[0];
-  const timestep = store.get("timestep");
+/** Sets what is selected and which timesteps are shown, by the timesteps of the first panel.
+ *
+ * `aside` is a word `{key, t}` of another panel that the first one did not read. */
+export function placeViews(views, store, aside) {
+  const focused = views.find((view) => view.panel.key === store.get("cell")) || views[0];
+  const other = aside && views.find((view) => view.panel.key === aside.key);
+  const [home, timestep] = other ? [other, aside.t] : [views[0], store.get("timestep")];
   for (const view of views) {
-    view.focused = view === home;
+    view.focused = view === focused;
     view.selected = linked(home.offsets, view.offsets, timestep);
     view.elsewhere = timestep >= 0 && view.selected < 0;
     view.span = shownSpan(linkedSpan(views[0].offsets, view.offsets, store.get("window")), view.n);

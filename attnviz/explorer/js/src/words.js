@@ -2,10 +2,12 @@
 
 import { inkOn, ramp, rampColour } from "./colour.js";
 import { make } from "./dom.js";
+import { sameWords } from "./linking.js";
 import { readersOf, sourcesOf } from "./reading.js";
 import { placeOf, strengthOf } from "./scale.js";
 
 const FAINTEST = 0.015;
+const MARGIN = 38; // pixels of text that stay seen above and below the selected word
 
 /** The element, and what it can do. `name(t)` gives ids that no other explorer has. */
 export function createWords(name, choose) {
@@ -27,10 +29,10 @@ export function createWords(name, choose) {
 
   /** Builds the words anew where the text is another. */
   function build(view) {
-    if (built === view.offsets) return;
-    built = view.offsets;
-    touched = [];
     const { text } = view.panel;
+    if (built && built.text === text && sameWords(built.offsets, view.offsets)) return;
+    built = { text, offsets: view.offsets };
+    touched = [];
     const pieces = [];
     spans = [];
     let end = 0;
@@ -106,8 +108,8 @@ export function createWords(name, choose) {
     const span = spans[t];
     if (!span) return;
     const [box, word] = [list.getBoundingClientRect(), span.getBoundingClientRect()];
-    if (word.top < box.top + 4) list.scrollTop -= box.top - word.top + 12;
-    else if (word.bottom > box.bottom - 4) list.scrollTop += word.bottom - box.bottom + 12;
+    if (word.top < box.top + 4) list.scrollTop -= box.top - word.top + MARGIN;
+    else if (word.bottom > box.bottom - 4) list.scrollTop += word.bottom - box.bottom + MARGIN;
   }
 
   /** The word a visual line further up (-1) or down (1), nearest from left to right. */
