@@ -1,5 +1,5 @@
 // attnviz's sentence explorer. Bundled from js/src by `npm run build`: change it there.
-// An ES module: `export default { render }` for anywidget, `mount(element, payload)` for a page.
+// An ES module: `export default { render }` for anywidget, `mount(element, root)` for a page.
 
 // src/colour.js
 var LIGHT = {
@@ -13,7 +13,7 @@ var LIGHT = {
   bad: "#e0e0e0",
   hatch: "#8a8a8a",
   mark: "#1b1f24",
-  more: "#c8570b",
+  more: "#b85008",
   less: "#6a3d9a",
   later: "#0b62a4",
   wrong: "#b3261e",
@@ -90,7 +90,7 @@ var RAMPS = {
     ]
   }
 };
-var LEVELS = 256;
+var LEVELS = 257;
 var made = /* @__PURE__ */ new Map();
 function palette(dark) {
   return dark ? DARK : LIGHT;
@@ -330,10 +330,11 @@ function binned(look, [first, last], order, most) {
 function coloured({ columns, rows, values }, scale, colours, bad) {
   const rgba = new Uint8ClampedArray(4 * columns * rows);
   const grey = channels(bad);
+  const top = colours.length / 3 - 1;
   for (let i = 0; i < values.length; i++) {
     const value = values[i];
     const known = value === value;
-    const from = known ? 3 * Math.round(placeOf(scale, value) * 255) : 0;
+    const from = known ? 3 * Math.round(placeOf(scale, value) * top) : 0;
     for (let c = 0; c < 3; c++) rgba[4 * i + c] = known ? colours[from + c] : grey[c];
     rgba[4 * i + 3] = 255;
   }
@@ -511,9 +512,11 @@ function barText({ lens, scale }) {
 }
 function drawBar(painter, { lens, scale, marks, arcs }, { x, y, width, colours, dark }) {
   const colour = ramp(scale.signed ? "signed" : "sources", dark);
-  const rgba = new Uint8ClampedArray(4 * 256);
-  for (let i = 0; i < 256; i++) rgba.set([colour[3 * i], colour[3 * i + 1], colour[3 * i + 2], 255], 4 * i);
-  painter.cells(x, y + TOP, BAR, HIGH, { columns: 256, rows: 1, rgba });
+  const levels = colour.length / 3;
+  const rgba = new Uint8ClampedArray(4 * levels);
+  for (let i = 0; i < levels; i++)
+    rgba.set([colour[3 * i], colour[3 * i + 1], colour[3 * i + 2], 255], 4 * i);
+  painter.cells(x, y + TOP, BAR, HIGH, { columns: levels, rows: 1, rgba });
   painter.rect(x, y + TOP, BAR, HIGH, { stroke: colours.line, width: 1 });
   const small = { size: 8.5, fill: colours.soft };
   for (const { place, text } of scaleTicks(scale)) {

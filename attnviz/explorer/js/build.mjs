@@ -1,36 +1,43 @@
 // Bundles src/ into the two files that are shipped: ../explorer.js and ../explorer.css.
 
-import { copyFile, readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { argv } from "node:process";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const shipped = join(here, "..");
 
 const HEADER = `// attnviz's sentence explorer. Bundled from js/src by \`npm run build\`: change it there.
-// An ES module: \`export default { render }\` for anywidget, \`mount(element, payload)\` for a page.`;
+// An ES module: \`export default { render }\` for anywidget, \`mount(element, root)\` for a page.`;
 
-await build({
-  absWorkingDir: here,
-  entryPoints: ["src/explorer.js"],
-  outfile: join(shipped, "explorer.js"),
-  bundle: true,
-  format: "esm",
-  target: "es2020",
-  charset: "utf8",
-  minify: false,
-  legalComments: "none",
-  banner: { js: HEADER },
-});
-await copyFile(join(here, "src", "explorer.css"), join(shipped, "explorer.css"));
-
-const bundle = await readFile(join(shipped, "explorer.js"), "utf8");
-for (const name of ["render", "mount"]) {
-  if (!new RegExp(`^function ${name}\\(`, "m").test(bundle)) {
-    throw new Error(`The page calls the bundle's \`${name}\` by name, but no top-level function has it.`);
+/** The files that are shipped, by name. */
+export async function shipped() {
+  const { outputFiles } = await build({
+    absWorkingDir: here,
+    entryPoints: ["src/explorer.js"],
+    bundle: true,
+    write: false,
+    format: "esm",
+    target: "es2020",
+    charset: "utf8",
+    minify: false,
+    legalComments: "none",
+    banner: { js: HEADER },
+  });
+  const script = outputFiles[0].text;
+  for (const name of ["render", "mount"]) {
+    if (!new RegExp(`^function ${name}\\(`, "m").test(script)) {
+      throw new Error(`The page calls \`${name}\`, but no function of the bundle's top level is called so.`);
+    }
   }
+  const style = await readFile(join(here, "src", "explorer.css"), "utf8");
+  if (/<\/script/i.test(script) || /<\/style/i.test(style)) {
+    throw new Error("The page holds both files inside elements: they must not contain the end tags.");
+  }
+  return { "explorer.js": script, "explorer.css": style };
 }
-if (/<\/script/i.test(bundle)) {
-  throw new Error("The page holds the bundle inside a script element: it must not contain its end tag.");
+
+if (argv[1] === fileURLToPath(import.meta.url)) {
+  for (const [name, text] of Object.entries(await shipped())) await writeFile(join(here, "..", name), text);
 }

@@ -36,9 +36,11 @@ export function barText({ lens, scale }) {
 /** Draws one bar with its legend at (x, y), over several lines where it is wide; returns its height. */
 export function drawBar(painter, { lens, scale, marks, arcs }, { x, y, width, colours, dark }) {
   const colour = ramp(scale.signed ? "signed" : "sources", dark);
-  const rgba = new Uint8ClampedArray(4 * 256);
-  for (let i = 0; i < 256; i++) rgba.set([colour[3 * i], colour[3 * i + 1], colour[3 * i + 2], 255], 4 * i);
-  painter.cells(x, y + TOP, BAR, HIGH, { columns: 256, rows: 1, rgba });
+  const levels = colour.length / 3;
+  const rgba = new Uint8ClampedArray(4 * levels);
+  for (let i = 0; i < levels; i++)
+    rgba.set([colour[3 * i], colour[3 * i + 1], colour[3 * i + 2], 255], 4 * i);
+  painter.cells(x, y + TOP, BAR, HIGH, { columns: levels, rows: 1, rgba });
   painter.rect(x, y + TOP, BAR, HIGH, { stroke: colours.line, width: 1 });
   const small = { size: 8.5, fill: colours.soft };
   for (const { place, text } of scaleTicks(scale)) {

@@ -14,7 +14,7 @@ const LIGHT = {
   bad: "#e0e0e0",
   hatch: "#8a8a8a",
   mark: "#1b1f24",
-  more: "#c8570b",
+  more: "#b85008",
   less: "#6a3d9a",
   later: "#0b62a4",
   wrong: "#b3261e",
@@ -91,7 +91,7 @@ const RAMPS = {
     ],
   },
 };
-const LEVELS = 256;
+const LEVELS = 257; // odd, so that 0 has the middle colour exactly
 const made = new Map();
 
 /** The colours of the page: of lines, letters and series. */
@@ -99,7 +99,7 @@ export function palette(dark) {
   return dark ? DARK : LIGHT;
 }
 
-/** 256 colours as bytes (red, green, blue, ...), from a few in between. */
+/** Colours as bytes (red, green, blue, ...), from a few in between. */
 export function ramp(name, dark) {
   const key = `${name} ${dark}`;
   if (!made.has(key)) made.set(key, between(RAMPS[dark ? "dark" : "light"][name].map(channels)));

@@ -31,10 +31,11 @@ export function binned(look, [first, last], order, most) {
 export function coloured({ columns, rows, values }, scale, colours, bad) {
   const rgba = new Uint8ClampedArray(4 * columns * rows);
   const grey = channels(bad);
+  const top = colours.length / 3 - 1;
   for (let i = 0; i < values.length; i++) {
     const value = values[i];
     const known = value === value;
-    const from = known ? 3 * Math.round(placeOf(scale, value) * 255) : 0;
+    const from = known ? 3 * Math.round(placeOf(scale, value) * top) : 0;
     for (let c = 0; c < 3; c++) rgba[4 * i + c] = known ? colours[from + c] : grey[c];
     rgba[4 * i + 3] = 255;
   }
