@@ -1188,13 +1188,13 @@ function className(classes, index) {
 }
 function difference(value) {
   if (Math.abs(value) < 5e-5)
-    return value === 0 ? "±0" : `${value > 0 ? "+" : "−"}${Math.abs(value).toExponential(1)}`;
+    return value === 0 ? "±0" : `${value > 0 ? "+" : "−"}${Math.abs(value).toExponential(1).replace("-", "−")}`;
   return `${value > 0 ? "+" : "−"}${Math.abs(value).toFixed(Math.abs(value) < 0.01 ? 4 : 2)}`;
 }
 
 // src/verdict.js
 function createVerdict() {
-  const title = make("h3");
+  const title = make("h3", { dir: "auto" });
   const layer = make("span", { class: "av-layer" });
   const facts = make("p", { class: "av-facts" });
   const element2 = make("header", {}, make("div", { class: "av-title" }, title, layer), facts);
@@ -1202,43 +1202,37 @@ function createVerdict() {
     const { panel } = view;
     say(title, panel.title || panel.key);
     say(layer, [panel.cell, panel.layer, `${view.n} timesteps`].filter(Boolean).join(" · "));
-    facts.replaceChildren(...factsOf(view));
+    facts.replaceChildren(...factsOf(view).map(([text, kind]) => make("span", { class: kind }, text)));
   }
   return { element: element2, show };
 }
 function verdictText(view) {
-  return factsOf(view).map((part) => part.textContent).join(" ");
+  return factsOf(view).map(([text]) => text).join(" ");
 }
 function factsOf({ panel, edited }) {
-  const found = [];
   const known = panel.label >= 0 && panel.label !== null;
-  if (known) found.push(make("span", {}, `true: ${className(panel.classes, panel.label)}`));
+  const found = known ? [[`true: ${className(panel.classes, panel.label)}`, ""]] : [];
   const before = predicted(panel.prediction, panel.classes);
   if (!before) return found;
-  if (known) found.push(dot());
-  if (!edited) {
-    const right = !known || before.index === panel.label;
-    found.push(
-      make("span", { class: right ? "" : "av-wrong" }, `predicted: ${before.name} (${before.text})`)
-    );
-    if (known && !right) found.push(make("span", { class: "av-wrong" }, "✗ wrong"));
-    return found;
-  }
-  const unedited2 = edited.unedited || panel.prediction;
-  const shown = unedited2.length === 2 ? 1 : predicted(unedited2, panel.classes).index;
-  const name2 = className(panel.classes, shown);
-  const change = edited.prediction[shown] - unedited2[shown];
-  found.push(
-    make("span", {}, `${name2}: ${unedited2[shown].toFixed(2)} → ${edited.prediction[shown].toFixed(2)}`)
-  );
-  found.push(make("b", { class: change < 0 ? "av-less" : "av-more" }, `(${difference(change)})`));
-  const [was, is] = [predicted(unedited2, panel.classes), predicted(edited.prediction, panel.classes)];
-  if (was.index !== is.index) found.push(make("span", { class: "av-wrong" }, `now ${is.name}`));
-  found.push(make("span", { class: "av-edit" }, edited.label));
+  if (known) found.push(["·", ""]);
+  if (edited) return [...found, ...editFacts(panel, edited)];
+  const wrong = known && before.index !== panel.label;
+  found.push([`predicted: ${before.name} (${before.text})`, wrong ? "av-wrong" : ""]);
+  if (wrong) found.push(["✗ wrong", "av-wrong"]);
   return found;
 }
-function dot() {
-  return make("span", { "aria-hidden": "true" }, "·");
+function editFacts({ prediction, classes }, edited) {
+  const unedited2 = edited.unedited?.length > 0 ? edited.unedited : prediction;
+  const [was, is] = [predicted(unedited2, classes), predicted(edited.prediction, classes)];
+  const shown = unedited2.length === 2 ? 1 : was.index;
+  const change = edited.prediction[shown] - unedited2[shown];
+  const from = `${className(classes, shown)}: ${unedited2[shown].toFixed(2)}`;
+  const found = [
+    [`${from} → ${edited.prediction[shown].toFixed(2)}`, ""],
+    [`(${difference(change)})`, change < 0 ? "av-change av-less" : "av-change av-more"]
+  ];
+  if (was.index !== is.index) found.push([`now ${is.name}`, "av-wrong"]);
+  return [...found, [edited.label, "av-edit"]];
 }
 
 // src/figure.js

@@ -56,6 +56,8 @@ export function className(classes, index) {
 /** A difference with its sign. */
 export function difference(value) {
   if (Math.abs(value) < 0.5e-4)
-    return value === 0 ? "±0" : `${value > 0 ? "+" : "−"}${Math.abs(value).toExponential(1)}`;
+    return value === 0
+      ? "±0"
+      : `${value > 0 ? "+" : "−"}${Math.abs(value).toExponential(1).replace("-", "−")}`;
   return `${value > 0 ? "+" : "−"}${Math.abs(value).toFixed(Math.abs(value) < 0.01 ? 4 : 2)}`;
 }

@@ -21,8 +21,8 @@ function viewOf({ panel, lens, matrix }) {
 
 for (const [number, one] of table.cases.entries()) {
   const { direction, history, initial } = one.panel;
-  const name = `case ${number}: ${one.lens.axis}, direction ${direction}, history ${history}, initial ${initial}`;
-  test(name, () => {
+  const which = `${one.lens.axis}, direction ${direction}, history ${history}, initial ${initial}`;
+  test(`case ${number}: ${which}`, () => {
     const view = viewOf(one);
     assert.ok(view.words.length === one.said.length && view.words.includes("🎬🎬"));
     for (let t = 0; t < view.words.length; t++) {
