@@ -1,0 +1,41 @@
+// The colour bars above the panels, on a canvas.
+
+import { barsOf, barText, drawBar } from "./bar.js";
+import { canvasPainter } from "./canvas_painter.js";
+import { palette } from "./colour.js";
+import { make } from "./dom.js";
+import { dryPainter } from "./figure.js";
+
+/** The element and its `show`. */
+export function createBars() {
+  const canvas = make("canvas", { role: "img" });
+  const says = make("p", { class: "av-says" });
+  const element = make("div", { class: "av-bars" }, canvas, says);
+
+  function show(views, dark) {
+    const width = element.clientWidth;
+    const bars = barsOf(views);
+    element.hidden = bars.length === 0;
+    if (width === 0 || bars.length === 0) return;
+    const density = window.devicePixelRatio || 1;
+    const context = canvas.getContext("2d");
+    const painter = canvasPainter(context);
+    const all = (onto) =>
+      bars.reduce(
+        (y, bar) => y + drawBar(onto, bar, { x: 12, y, width: width - 16, colours: palette(dark), dark }),
+        0,
+      );
+    const height = all(dryPainter(painter.measure));
+    [canvas.width, canvas.height] = [Math.round(width * density), Math.round(height * density)];
+    canvas.style.height = `${height}px`;
+    context.setTransform(density, 0, 0, density, 0, 0);
+    all(painter);
+    canvas.setAttribute("aria-label", bars.map(barText).join("; "));
+    const sentences = bars.map(
+      ({ lens }) => lens.says && (bars.length > 1 ? `${lens.label}: ${lens.says}` : lens.says),
+    );
+    says.replaceChildren(...sentences.filter(Boolean).map((text) => make("span", {}, text)));
+  }
+
+  return { element, show };
+}

@@ -1,0 +1,143 @@
+// The bar on top: text, lens, head, layer, edits, zoom, saving, help; and a sentence of one's own.
+
+import { createChooser } from "./chooser.js";
+import { button, labelled, make, options, say } from "./dom.js";
+import { createEditsMenu } from "./edits_menu.js";
+
+const TYPING = 40; // milliseconds after the last key
+
+/** The controls. `actions`: plain, zoom, fit, save, help. */
+export function createControls(store, actions) {
+  const classes = () => (store.get("panels") || [])[0]?.classes;
+  const chooser = createChooser(store, classes);
+  const own = createOwnSentence(store);
+  const lens = make("select", { onchange: () => store.set({ lens: lens.value }) });
+  const head = make("select", { onchange: () => store.set({ head: Number(head.value) }) });
+  const layer = make("select", { onchange: () => store.set({ layer: layer.value }) });
+  const [lensField, headField, layerField] = [
+    labelled("shows", lens),
+    labelled("head", head),
+    labelled("layer", layer),
+  ];
+  const edits = createEditsMenu(store, actions.plain);
+  const zoom = make(
+    "div",
+    { class: "av-group", role: "group", "aria-label": "zoom" },
+    button("−", "zoom out (key -)", () => actions.zoom(0.5)),
+    button("+", "zoom in (key +)", () => actions.zoom(2)),
+    button("fit", "show all timesteps (key 0)", actions.fit),
+  );
+  const save = make(
+    "div",
+    { class: "av-group", role: "group", "aria-label": "save the view" },
+    button("SVG", "save the view as SVG", () => actions.save("svg")),
+    button("PNG", "save the view as PNG", () => actions.save("png")),
+  );
+  const help = button("?", "keys (key ?)", actions.help, { "aria-expanded": "false" });
+  const busy = make("span", { class: "av-busy", role: "status" });
+  const error = make("p", { class: "av-error", role: "alert" });
+  const element = make(
+    "div",
+    { class: "av-controls" },
+    make("div", { class: "av-row" }, chooser.element, busy),
+    chooser.drawer,
+    own.element,
+    make(
+      "div",
+      { class: "av-row" },
+      lensField,
+      headField,
+      layerField,
+      edits.element,
+      make("span", { class: "av-space" }),
+      zoom,
+      save,
+      help,
+    ),
+    error,
+  );
+
+  /** Brings the controls up to date. `views` are the panels' views. */
+  function update(views) {
+    const panels = store.get("panels") || [];
+    chooser.update();
+    own.update();
+    const lenses = distinct(
+      views.flatMap((view) => view.lenses),
+      (one) => one.name,
+    );
+    // A lens that is measured on demand need not be there yet.
+    const wanted = store.get("lens");
+    const chosen = lenses.some((one) => one.name === wanted) ? wanted : lenses[0]?.name;
+    options(
+      lens,
+      lenses.map((one) => ({ value: one.name, text: one.label })),
+      chosen ?? "",
+    );
+    lensField.hidden = lenses.length === 0;
+    const heads = headsOf(views);
+    options(
+      head,
+      heads.map((text, i) => ({ value: String(i - 1), text })),
+      clamp(store.get("head"), heads),
+    );
+    headField.hidden = heads.length <= 1;
+    const layers = [...new Set(panels.flatMap((panel) => panel.layers || []))];
+    options(
+      layer,
+      layers.map((value) => ({ value, text: value })),
+      views[0]?.panel.layer ?? "",
+    );
+    layerField.hidden = layers.length <= 1;
+    edits.update(panels);
+    showStatus();
+  }
+
+  function showStatus() {
+    const { busy: doing, error: wrong } = store.get("status") || {};
+    say(busy, doing && doing.length > 0 ? `working: ${doing.join(", ")} …` : "");
+    say(error, wrong || "");
+    error.hidden = !wrong;
+  }
+
+  return { element, update, showStatus, showRows: chooser.update, helpButton: help };
+}
+
+/** All heads that can be chosen: the mean first; of panels with several numbers of heads the most. */
+export function headsOf(views) {
+  return views.map((view) => view.lens?.heads || []).reduce((a, b) => (b.length > a.length ? b : a), []);
+}
+
+function clamp(head, heads) {
+  return Math.max(-1, Math.min(heads.length - 2, head));
+}
+
+function distinct(list, key) {
+  return [...new Map(list.map((one) => [key(one), one])).values()];
+}
+
+function createOwnSentence(store) {
+  let waiting = 0;
+  const box = make("textarea", {
+    rows: 2,
+    dir: "auto",
+    spellcheck: "false",
+    placeholder: "Type a sentence; the models read it as you type.",
+    "aria-label": "a sentence of your own",
+    oninput() {
+      clearTimeout(waiting);
+      waiting = setTimeout(() => {
+        store.set({ sentence: box.value });
+      }, TYPING);
+    },
+  });
+  const element = make("div", { class: "av-own" }, box);
+
+  function update() {
+    element.hidden = !store.get("abilities")?.live;
+    const sentence = store.get("sentence") || "";
+    if (box.getRootNode().activeElement !== box) box.value = sentence;
+  }
+
+  return { element, update };
+}

@@ -1,0 +1,49 @@
+// What the selected word read, and which words read it, as tables.
+
+import { make, say } from "./dom.js";
+import { shortWord } from "./numbers.js";
+import { byStrength, readersOf } from "./reading.js";
+import { createTable } from "./table.js";
+import { linksOf } from "./wording.js";
+
+/** Two tables; `choose(timestep)` is called where a row of a word is clicked. */
+export function createLists(choose) {
+  const element = make("div", { class: "av-lists" });
+  const heading = make("p", { class: "av-hint" });
+  const read = createTable("read", "what the selected word read", choose);
+  const readers = createTable("was read by", "later words that read the selected word", choose);
+  element.append(heading, read.element, readers.element);
+
+  function show(view, dark) {
+    const t = view.selected;
+    const { look, lens } = view;
+    const chosen = t >= 0 && look !== null;
+    const feature = look?.axis === "feature";
+    say(heading, hintFor(view));
+    heading.hidden = heading.textContent === "";
+    read.element.hidden = !chosen || !look.matrix;
+    readers.element.hidden = read.element.hidden || feature;
+    if (read.element.hidden) return;
+    read.caption(feature ? "strongest features" : `“${shortWord(view.words[t])}” read`);
+    read.columns(feature ? "feature" : "word", feature ? "" : lens.axis);
+    readers.columns("word", lens.axis);
+    readers.caption(`“${shortWord(view.words[t])}” was read by`);
+    read.fill(linksOf(view, t), view, dark, true);
+    const later = byStrength(readersOf(look, t)).map((one) => ({ ...one, label: view.words[one.timestep] }));
+    readers.fill(later, view, dark, false);
+  }
+
+  return { element, show };
+}
+
+function hintFor(view) {
+  if (view.look === null) return "Nothing was recorded of what this cell looks back at.";
+  if (view.selected < 0) {
+    return view.elsewhere
+      ? "This model did not read the selected word."
+      : "Click a word, or walk with ← and →.";
+  }
+  if (!view.look.matrix) return "loading …";
+  const has = view.look.rows === null || view.look.rows.has(view.selected);
+  return has ? "" : `No value yet of ${view.lens.label} for this word.`;
+}

@@ -1,0 +1,150 @@
+// The whole view: keeps controls and panels up to date with the store, once a frame.
+
+import { createBars } from "./bars.js";
+import { createCommands } from "./commands.js";
+import { createControls } from "./controls.js";
+import { make, say } from "./dom.js";
+import { createTip } from "./hover.js";
+import { actionOf, keyHelp } from "./keys.js";
+import { createPanel } from "./panel.js";
+import { sliceKeeper } from "./slices.js";
+import { followTheme } from "./theme.js";
+import { placeViews, viewsOf } from "./views.js";
+import { saidAloud } from "./wording.js";
+
+const CAUSES = {
+  panels: "text",
+  layer: "text",
+  lens: "text",
+  head: "text",
+  edits: "text",
+  window: "map",
+  timestep: "place",
+  cell: "place",
+  sequence: "controls",
+  sentence: "controls",
+  filters: "controls",
+  rows: "controls",
+  status: "status",
+  abilities: "controls",
+};
+
+let made = 0;
+
+/** Builds an explorer in an element and returns what takes it away again. */
+export function createExplorer(host, store) {
+  // Ids of words are needed by screen readers; no two explorers share one.
+  const name = `attnviz-${Date.now().toString(36)}-${made++}`;
+  const dirty = new Set(["text", "controls"]);
+  let [views, panels, frame, dark, plain, announced] = [[], [], 0, false, false, false];
+  let aside = null; // a selected word that the first panel has not
+  const slices = sliceKeeper(store, () => touch("text"));
+  const explorer = {
+    store,
+    views: () => views,
+    touch,
+    panelOf: (key) => panels.find((one) => one.view()?.panel.key === key),
+    setAside(word) {
+      aside = word;
+      touch("place");
+    },
+    setPlain(value) {
+      plain = value;
+      touch("text");
+    },
+  };
+
+  // JupyterLab's own shortcuts would otherwise hear the same keys.
+  const root = make("div", { class: "attnviz", "data-lm-suppress-shortcuts": "true" });
+  const commands = createCommands(explorer);
+  const controls = createControls(store, { ...commands.controls, help: () => showHelp() });
+  const help = keyHelp();
+  const bars = createBars();
+  const grid = make("div", { class: "av-panels" });
+  const live = make("p", { class: "av-live", "aria-live": "polite" });
+  root.append(controls.element, help, bars.element, grid, live);
+  const tip = createTip(root);
+  host.append(root);
+
+  function showHelp(shown = help.hidden) {
+    help.hidden = !shown;
+    controls.helpButton.setAttribute("aria-expanded", String(shown));
+  }
+
+  /** Marks something as changed; it is drawn with the next frame. */
+  function touch(what) {
+    dirty.add(what);
+    if (frame === 0) frame = requestAnimationFrame(draw);
+  }
+
+  function draw() {
+    frame = 0;
+    const what = { text: dirty.has("text"), map: dirty.has("map"), place: true };
+    const places = what.text || what.map || dirty.has("place");
+    if (what.text) views = viewsOf(store, slices, plain);
+    if (places) placeViews(views, store, aside);
+    if (what.text || dirty.has("controls")) controls.update(views);
+    if (what.text || dirty.has("status")) controls.showStatus();
+    dirty.clear();
+    if (!places) return;
+    if (what.text) {
+      matchPanels();
+      bars.show(views, dark);
+    }
+    views.forEach((view, i) => panels[i].update(view, what, dark));
+    // Last, for it needs a layout.
+    for (const panel of panels) panel.reveal();
+    announce();
+  }
+
+  function matchPanels() {
+    const keys = views.map((view) => view.panel.key);
+    if (panels.length === keys.length && panels.every((panel, i) => panel.key === keys[i])) return;
+    for (const panel of panels) panel.stop();
+    panels = keys.map((key, i) => ({ key, ...createPanel(key, `${name}-${i}`, commands.panel(tip)) }));
+    grid.replaceChildren(...panels.map((panel) => panel.element));
+    for (const panel of panels) sizes.observe(panel.element);
+  }
+
+  function announce() {
+    const view = views.find((one) => one.focused);
+    const words = view && view.selected >= 0 && view.look?.matrix ? saidAloud(view, view.selected) : "";
+    if (announced || words === "") say(live, words);
+    announced = true;
+  }
+
+  const sizes = new ResizeObserver(() => {
+    for (const panel of panels) panel.draw(true);
+    if (views.length > 0) bars.show(views, dark);
+  });
+  function pressed(event) {
+    const action = actionOf(event);
+    if (action === null) return;
+    if (action === "help") showHelp();
+    else if (action === "none" && !help.hidden) showHelp(false);
+    else commands.key(action);
+    event.preventDefault();
+    event.stopPropagation();
+  }
+  root.addEventListener("keydown", pressed);
+  const stops = Object.entries(CAUSES).map(([trait, what]) => store.on(trait, () => touch(what)));
+  stops.push(
+    followTheme(root, (isDark, now) => {
+      dark = isDark;
+      if (!now) return touch("text");
+      cancelAnimationFrame(frame);
+      dirty.add("text");
+      draw();
+    }),
+  );
+  touch("text");
+
+  return () => {
+    cancelAnimationFrame(frame);
+    frame = -1;
+    sizes.disconnect();
+    for (const stop of [...stops, slices.stop, ...panels.map((panel) => panel.stop)]) stop();
+    root.removeEventListener("keydown", pressed);
+    root.remove();
+  };
+}

@@ -1,0 +1,63 @@
+// Sentences: for the live region, and for what is said when nothing can be shown. Pure.
+
+import { byStrength, nameOf, sourcesOf } from "./reading.js";
+import { general } from "./numbers.js";
+
+/** What a timestep read in all, the largest first: `{label, lag, timestep, weight}`.
+ *
+ * Extras (such as what is older than the longest age) are among them, with lag -1. */
+export function linksOf(view, t) {
+  const { look, lens } = view;
+  const found = sourcesOf(look, t);
+  if (found === null) return [];
+  const links = found.map((item) => {
+    const feature = look.axis === "feature" ? `${lens.kinds?.[item.index] ?? "feature"} ${item.lag}` : null;
+    return { ...item, label: feature ?? nameOf(item, view.words) };
+  });
+  for (const extra of view.extras) {
+    const weight = extra.values[t];
+    if (Number.isNaN(weight)) continue;
+    links.push({ index: -1, lag: -1, kind: "extra", timestep: -1, weight, label: extra.label });
+  }
+  return byStrength(links);
+}
+
+/** The selected word and its strongest sources, in a sentence. */
+export function saidAloud(view, t, count = 3) {
+  const { panel, lens, look, words } = view;
+  const start = `${panel.key}, word ${t + 1} of ${words.length}: ${words[t]}. ${lens.label}`;
+  const links = linksOf(view, t).slice(0, count);
+  if (links.length === 0) return `${start}: nothing to read.`;
+  const where = (link) => (look.axis === "feature" || link.lag < 0 ? "" : ` at ${look.axis} ${link.lag}`);
+  const told = links.map((link) => `${link.label}${where(link)}, ${general(link.weight)}`);
+  return `${start}: ${told.join("; ")}.`;
+}
+
+/** `positive (0.82)`: the class with the highest probability. */
+export function predicted(probabilities, classes) {
+  if (!probabilities || probabilities.length === 0) return null;
+  let best = 0;
+  probabilities.forEach((p, i) => {
+    if (p > probabilities[best]) best = i;
+  });
+  return {
+    index: best,
+    name: className(classes, best),
+    p: probabilities[best],
+    text: probabilities[best].toFixed(2),
+  };
+}
+
+/** The name of a class, or its number. */
+export function className(classes, index) {
+  return classes?.[index] ?? `class ${index}`;
+}
+
+/** A difference with its sign. */
+export function difference(value) {
+  if (Math.abs(value) < 0.5e-4)
+    return value === 0
+      ? "±0"
+      : `${value > 0 ? "+" : "−"}${Math.abs(value).toExponential(1).replace("-", "−")}`;
+  return `${value > 0 ? "+" : "−"}${Math.abs(value).toFixed(Math.abs(value) < 0.01 ? 4 : 2)}`;
+}
