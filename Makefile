@@ -7,7 +7,7 @@ TORCH := torch==2.13.0
 # The tests are many small steps: threads that wait for one another only slow them down.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint format clean
+.PHONY: demo test lint js format clean
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/attnviz demo
@@ -20,6 +20,15 @@ lint: $(VENV)/.dev
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+# The explorer's JavaScript: only who changes it needs Node (20 or newer).
+JS := attnviz/explorer/js
+js: $(JS)/node_modules/.package-lock.json
+	cd $(JS) && npm run --silent lint && npm test --silent && npm run --silent build
+	git diff --exit-code -- attnviz/explorer/explorer.js attnviz/explorer/explorer.css
+
+$(JS)/node_modules/.package-lock.json: $(JS)/package-lock.json
+	cd $(JS) && npm ci --no-audit --no-fund
 
 format: $(VENV)/.dev
 	$(VENV)/bin/ruff check --fix .

@@ -1853,7 +1853,6 @@ function createEditsMenu(store, plain) {
 }
 
 // src/controls.js
-var TYPING2 = 40;
 function createControls(store, actions) {
   const classes = () => (store.get("panels") || [])[0]?.classes;
   const chooser = createChooser(store, classes);
@@ -1954,19 +1953,14 @@ function distinct(list, key) {
   return [...new Map(list.map((one) => [key(one), one])).values()];
 }
 function createOwnSentence(store) {
-  let waiting = 0;
   const box = make("textarea", {
     rows: 2,
     dir: "auto",
     spellcheck: "false",
     placeholder: "Type a sentence; the models read it as you type.",
     "aria-label": "a sentence of your own",
-    oninput() {
-      clearTimeout(waiting);
-      waiting = setTimeout(() => {
-        store.set({ sentence: box.value });
-      }, TYPING2);
-    }
+    // The widget's model keeps only the latest text while the kernel is busy with one before.
+    oninput: () => store.set({ sentence: box.value })
   });
   const element2 = make("div", { class: "av-own" }, box);
   function update() {
@@ -3190,6 +3184,5 @@ function mount(element2, root = document) {
 var explorer_default = { render };
 export {
   explorer_default as default,
-  mount,
-  render
+  mount
 };

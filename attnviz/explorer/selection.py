@@ -19,6 +19,7 @@ __all__ = [
     "same_word",
     "source_of",
     "sources",
+    "turning_point",
 ]
 
 
@@ -161,6 +162,23 @@ def same_word(panel: Panel, timestep: int, other: Panel) -> int:
     start = panel.spans[timestep, 0]
     within = np.flatnonzero((other.spans[:, 0] <= start) & (start < other.spans[:, 1]))
     return int(within[0]) if len(within) else -1
+
+
+def turning_point(panel: Panel) -> int:
+    """The word at which the running prediction changes most: a good place to begin.
+
+    Arguments:
+        panel: The panel.
+
+    Returns:
+        The timestep; the middle one where there is no running prediction.
+    """
+    score = next((track for track in panel.tracks if track.name == "score"), None)
+    if score is None or panel.length < 2:
+        return panel.length // 2
+    steps = np.abs(np.diff(np.stack([one.values for one in score.series]), axis=-1)).max(axis=0)
+    taken = np.nan_to_num(steps)
+    return int(taken.argmax()) + (1 if panel.direction > 0 else 0)
 
 
 def sources(panel: Panel, lens: Lens, *, head: int, timestep: int) -> list[Link]:

@@ -7,7 +7,16 @@ from typing import Any
 from attnviz.explorer.background import Background, Job
 from attnviz.explorer.edits import Edits
 from attnviz.explorer.panels import Lens, Panel, Track
-from attnviz.explorer.selection import Filter, Link, Row, matching, readers, same_word, sources
+from attnviz.explorer.selection import (
+    Filter,
+    Link,
+    Row,
+    matching,
+    readers,
+    same_word,
+    sources,
+    turning_point,
+)
 from attnviz.explorer.shelf import Shelf, with_lens, with_tracks
 
 __all__ = ["Selection", "Session"]
@@ -78,7 +87,9 @@ class Session:
         )
         self._show()
         held = [lens.name for panel in self.panels for lens in panel.lenses]
-        self.selection = replace(self.selection, lens=held[0] if held else "")
+        self.selection = replace(
+            self.selection, lens=held[0] if held else "", timestep=turning_point(self.panels[0])
+        )
         self._follow()
 
     @property

@@ -94,6 +94,7 @@ class Explorer(anywidget.AnyWidget):
     ) -> None:
         self._session: Session | None = None
         self._sent: list[Panel] = []
+        self._listed: object = None
         session = Session(shelf_of(given, texts, reference), self._tell)
         super().__init__(_abilities={"live": session.shelf.live})
         self._session = session
@@ -190,7 +191,8 @@ class Explorer(anywidget.AnyWidget):
                 self._sent = list(session.panels)
                 head = session.selection.head
                 self._panels = [encode_panel(one, _bytes, only=head) for one in session.panels]
-            self._rows = _offered(session)
+            if self._listed != (listed := (id(session.rows), session.selection.filters)):
+                self._listed, self._rows = listed, _offered(session)
             self._status = {"busy": session.background.busy, "error": session.error}
 
     def _asked(self, _: object, content: Mapping[str, Any], __: object) -> None:
@@ -223,13 +225,17 @@ class Explorer(anywidget.AnyWidget):
             return None
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         session = self._its
-        row = Row(session.selection.sequence, "", session.selection.sentence)
-        state = session.selection.told() | {"edits": {}, "filters": {}}
+        session.background.finish("gradients")  # a page cannot wait for them
+        chosen = session.selection
+        row = Row(-1, "own sentence", chosen.sentence)
+        if chosen.sequence >= 0:
+            row = session.row(chosen.sequence)
+        state = chosen.told() | {"edits": {}, "filters": {}}
         held = page({row.sequence: session.panels}, [row], state=state)
         # In a frame of its own, so that neither its style nor its script meets the notebook's.
         frame = (
             f'<iframe srcdoc="{escape(held)}" sandbox="allow-scripts allow-downloads" '
-            'style="width:100%;height:46rem;border:0" title="attnviz explorer"></iframe>'
+            'style="width:100%;height:60rem;border:0" title="attnviz explorer"></iframe>'
         )
         return {**data, "text/html": frame}, metadata
 

@@ -38,7 +38,7 @@ def test_a_click_is_known_in_python_and_the_other_way_round(lab):
     words.nth(12).click()
     lab.wait_for_function(
         "() => [...document.querySelectorAll('.attnviz')].every(e =>"
-        " e.querySelectorAll('.av-panel [role=option]')[12].getAttribute('aria-selected') === 'true')"
+        " e.querySelectorAll('.av-panel [role=option]')[12].matches('[aria-selected=true]'))"
     )
     assert python(lab, "print(explorer.timestep)") == "12"
     python(lab, "explorer.timestep = 20")

@@ -44,7 +44,7 @@ def word(page, number):
 def chosen(page, number):
     """Waits until a word is the selected one: the view is drawn with the next frame."""
     page.wait_for_function(
-        "n => document.querySelectorAll('[role=option]')[n].getAttribute('aria-selected') === 'true'",
+        "n => document.querySelectorAll('[role=option]')[n].matches('[aria-selected=true]')",
         arg=number,
     )
 
@@ -159,11 +159,11 @@ def test_words_stand_out_from_their_ground(browser, session, tmp_path, scheme):
     page.wait_for_timeout(200)
     pairs = page.evaluate(
         """() => [...document.querySelectorAll('[role=option]')].map(e => {
-             const style = getComputedStyle(e);
-             let ground = e;
-             while (ground && /rgba\\(0, 0, 0, 0\\)|transparent/.test(getComputedStyle(ground).backgroundColor))
-               ground = ground.parentElement;
-             return [style.color, ground ? getComputedStyle(ground).backgroundColor : 'rgb(255, 255, 255)'];
+             const ground = e => getComputedStyle(e).backgroundColor;
+             let behind = e;
+             while (behind && /, 0\\)|transparent/.test(ground(behind)))
+               behind = behind.parentElement;
+             return [getComputedStyle(e).color, behind ? ground(behind) : 'rgb(255, 255, 255)'];
            })"""
     )
     context.close()

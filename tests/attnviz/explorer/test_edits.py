@@ -73,7 +73,7 @@ def test_an_edit_is_fine_if_one_cell_knows_it():
         Edits((1, 4, 7)).check(cells)
     with pytest.raises(ValueError, match=r"switches off head 4, .* have \[0, 1, 2, 3\]"):
         Edits(heads=(4,)).check(cells)
-    with pytest.raises(ValueError, match="switches off lag 1, .* have no lags"):
+    with pytest.raises(ValueError, match=r"switches off lag 1, .* have no lags"):
         Edits((1,)).check([None])
-    with pytest.raises(ValueError, match="switches off head 0, .* have no heads"):
+    with pytest.raises(ValueError, match=r"switches off head 0, .* have no heads"):
         Edits(heads=(0,)).check([Switches([], 1)])

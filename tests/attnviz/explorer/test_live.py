@@ -10,7 +10,6 @@ from attnviz.explorer.reading import panel_of
 from attnviz.models import Reading
 from tests.attnviz.explorer.subjects import (
     REFERENCE,
-    SHORT,
     TEXT,
     gru,
     larnn,
@@ -320,7 +319,7 @@ def test_the_words_that_are_left_are_edited():
 
 
 def test_what_cannot_be_read_is_refused():
-    with pytest.raises(ValueError, match="Text 0: .*at least one word"):
+    with pytest.raises(ValueError, match=r"Text 0: .*at least one word"):
         reading(rra()).read("  ")
     model = rra()
     model.vocabulary = None

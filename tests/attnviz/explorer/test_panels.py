@@ -45,5 +45,5 @@ def test_a_panel_finds_its_lens_and_its_words():
     assert shown.tokens() == ["w0", "w1", "w2", "w3"]
     assert shown.lens("contribution") is second
     assert shown.lens("gate_attention") is first
-    with pytest.raises(LookupError, match="hand shows nothing to look through.*keep="):
+    with pytest.raises(LookupError, match=r"hand shows nothing to look through.*keep="):
         panel(lenses=[]).lens("attention")

@@ -4,7 +4,6 @@ import { createChooser } from "./chooser.js";
 import { button, labelled, make, options, say } from "./dom.js";
 import { createEditsMenu } from "./edits_menu.js";
 
-const TYPING = 40; // milliseconds after the last key
 
 /** The controls. `actions`: plain, zoom, fit, save, help. */
 export function createControls(store, actions) {
@@ -117,19 +116,14 @@ function distinct(list, key) {
 }
 
 function createOwnSentence(store) {
-  let waiting = 0;
   const box = make("textarea", {
     rows: 2,
     dir: "auto",
     spellcheck: "false",
     placeholder: "Type a sentence; the models read it as you type.",
     "aria-label": "a sentence of your own",
-    oninput() {
-      clearTimeout(waiting);
-      waiting = setTimeout(() => {
-        store.set({ sentence: box.value });
-      }, TYPING);
-    },
+    // The widget's model keeps only the latest text while the kernel is busy with one before.
+    oninput: () => store.set({ sentence: box.value }),
   });
   const element = make("div", { class: "av-own" }, box);
 

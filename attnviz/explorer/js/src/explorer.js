@@ -28,5 +28,5 @@ function mount(element, root = document) {
   return createExplorer(element, pageStore(payload, base64));
 }
 
-export { mount, render };
+export { mount };
 export default { render };
