@@ -18,11 +18,12 @@ def test_the_examples_run_one_after_the_other(tmp_path, monkeypatch, capsys):
     for block in blocks:
         exec(compile(block, str(README), "exec"), names)
 
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     assert attnviz.open_trace("trace.zarr").tree.attrs["model"] == "rra-imdb"
     assert (tmp_path / "contribution.pdf").read_bytes().startswith(b"%PDF")
     for name in ("flow", "exits", "classes", "ablation", "influence"):
         assert (tmp_path / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+    assert "attnviz explorer" in (tmp_path / "explorer.html").read_text(encoding="utf-8")
     assert "forget_gate" in capsys.readouterr().out
     echo = names["recording"].trace
     assert attnviz.layer_groups(echo) == ["l0", "l0_reverse", "l1", "l1_reverse"]
@@ -35,6 +36,6 @@ def test_every_file_it_points_to_is_there():
         assert (README.parent / target).is_file(), target
 
 
-@pytest.mark.parametrize("command", ["train", "record", "info", "plot", "demo", "ablate"])
+@pytest.mark.parametrize("command", ["train", "record", "info", "plot", "demo", "ablate", "explore"])
 def test_every_command_is_shown(command):
     assert f"attnviz {command}" in README.read_text(encoding="utf-8")
