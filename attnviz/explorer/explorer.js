@@ -2269,6 +2269,7 @@ function createCommands(explorer) {
     }
   };
   function key(action) {
+    explorer.settle();
     if (action in OTHER) return OTHER[action]();
     const view = focused();
     if (!view || view.n === 0) return void 0;
@@ -3072,8 +3073,13 @@ function createExplorer(host, store) {
   const explorer = {
     store,
     views: () => views,
-    touch,
     panelOf: (key) => panels.find((one) => one.view()?.panel.key === key),
+    /** Draws now what waits for the next frame: a key counts from what was selected last. */
+    settle() {
+      if (frame <= 0) return;
+      cancelAnimationFrame(frame);
+      draw();
+    },
     setAside(word) {
       aside = word;
       touch("place");
