@@ -1780,6 +1780,12 @@ function createEditsMenu(store, plain) {
   const showPlain = make("input", { type: "checkbox", onchange: () => plain(showPlain.checked) });
   const plainField = make("label", { class: "av-check" }, showPlain, "show unedited");
   const element2 = make("div", { class: "av-editing" }, field, details, plainField);
+  details.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !details.open) return;
+    event.stopPropagation();
+    details.open = false;
+    summary.focus();
+  });
   let choices = [];
   let told = "";
   function update(panels) {
@@ -1849,7 +1855,10 @@ function createEditsMenu(store, plain) {
     else now[name2] = [...now[name2], Number(number)];
     store.set({ edits: setEdits(now) });
   }
-  return { element: element2, update };
+  function leave(target) {
+    if (details.open && !details.contains(target)) details.open = false;
+  }
+  return { element: element2, update, leave };
 }
 
 // src/controls.js
@@ -1942,7 +1951,7 @@ function createControls(store, actions) {
     say(error, wrong || "");
     error.hidden = !wrong;
   }
-  return { element: element2, update, showStatus, showRows: chooser.update, helpButton: help };
+  return { element: element2, update, showStatus, showRows: chooser.update, helpButton: help, leave: edits.leave };
 }
 function headsOf(views) {
   return views.map((view) => view.lens?.heads || []).reduce((a, b) => b.length > a.length ? b : a, []);
@@ -3153,6 +3162,7 @@ function createExplorer(host, store) {
     event.stopPropagation();
   }
   root.addEventListener("keydown", pressed);
+  root.addEventListener("pointerdown", (event) => controls.leave(event.target));
   const stops = Object.entries(CAUSES).map(([trait, what]) => store.on(trait, () => touch(what)));
   stops.push(
     followTheme(root, (isDark2, now) => {

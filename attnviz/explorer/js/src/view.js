@@ -132,6 +132,7 @@ export function createExplorer(host, store) {
     event.stopPropagation();
   }
   root.addEventListener("keydown", pressed);
+  root.addEventListener("pointerdown", (event) => controls.leave(event.target));
   const stops = Object.entries(CAUSES).map(([trait, what]) => store.on(trait, () => touch(what)));
   stops.push(
     followTheme(root, (isDark, now) => {
