@@ -2506,7 +2506,8 @@ function createRow() {
   const noword = make("span", { class: "av-noword" });
   const lag = make("td", { class: "av-number" });
   const weight = make("td", { class: "av-number" });
-  const element2 = make("tr", {}, make("td", {}, swatch, go, noword), lag, weight);
+  const name2 = make("td", {}, swatch, go, noword);
+  const element2 = make("tr", {}, name2, lag, weight);
   let [word, place, shade, tab] = [null, null, null, false];
   function fill(link, view, colour) {
     const isWord = link.timestep >= 0;
@@ -2521,9 +2522,10 @@ function createRow() {
       else delete element2.dataset.go;
     }
     say(isWord ? go : noword, shortWord(link.label, 48));
-    const fill2 = link.kind === "extra" ? "transparent" : colour;
-    if (shade !== fill2) swatch.style.backgroundColor = fill2;
-    shade = fill2;
+    if (shade !== colour) swatch.style.backgroundColor = colour;
+    shade = colour;
+    const extra = link.kind === "extra";
+    if (swatch.hidden !== extra) [swatch.hidden, lag.hidden, name2.colSpan] = [extra, extra, extra ? 2 : 1];
     say(lag, link.lag < 0 || view.look.axis === "feature" ? "" : String(link.lag));
     say(weight, weighed(link.weight, view.lens.signed));
   }
