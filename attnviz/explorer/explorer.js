@@ -1780,6 +1780,12 @@ function createEditsMenu(store, plain) {
   const showPlain = make("input", { type: "checkbox", onchange: () => plain(showPlain.checked) });
   const plainField = make("label", { class: "av-check" }, showPlain, "show unedited");
   const element2 = make("div", { class: "av-editing" }, field, details, plainField);
+  details.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !details.open) return;
+    event.stopPropagation();
+    details.open = false;
+    summary.focus();
+  });
   let choices = [];
   let told = "";
   function update(panels) {
@@ -1849,7 +1855,10 @@ function createEditsMenu(store, plain) {
     else now[name2] = [...now[name2], Number(number)];
     store.set({ edits: setEdits(now) });
   }
-  return { element: element2, update };
+  function leave(target) {
+    if (details.open && !details.contains(target)) details.open = false;
+  }
+  return { element: element2, update, leave };
 }
 
 // src/controls.js
@@ -1941,7 +1950,7 @@ function createControls(store, actions) {
     say(error, wrong || "");
     error.hidden = !wrong;
   }
-  return { element: element2, update, showStatus, showRows: chooser.update, helpButton: help };
+  return { element: element2, update, showStatus, showRows: chooser.update, helpButton: help, leave: edits.leave };
 }
 function headsOf(views) {
   return views.map((view) => view.lens?.heads || []).reduce((a, b) => b.length > a.length ? b : a, []);
@@ -2263,6 +2272,7 @@ function createCommands(explorer) {
     }
   };
   function key(action) {
+    explorer.settle();
     if (action in OTHER) return OTHER[action]();
     const view = focused();
     if (!view || view.n === 0) return void 0;
@@ -2490,7 +2500,8 @@ function createRow() {
   const noword = make("span", { class: "av-noword" });
   const lag = make("td", { class: "av-number" });
   const weight = make("td", { class: "av-number" });
-  const element2 = make("tr", {}, make("td", {}, swatch, go, noword), lag, weight);
+  const name2 = make("td", {}, swatch, go, noword);
+  const element2 = make("tr", {}, name2, lag, weight);
   let [word, place, shade, tab] = [null, null, null, false];
   function fill(link, view, colour) {
     const isWord = link.timestep >= 0;
@@ -2505,9 +2516,10 @@ function createRow() {
       else delete element2.dataset.go;
     }
     say(isWord ? go : noword, shortWord(link.label, 48));
-    const fill2 = link.kind === "extra" ? "transparent" : colour;
-    if (shade !== fill2) swatch.style.backgroundColor = fill2;
-    shade = fill2;
+    if (shade !== colour) swatch.style.backgroundColor = colour;
+    shade = colour;
+    const extra = link.kind === "extra";
+    if (swatch.hidden !== extra) [swatch.hidden, lag.hidden, name2.colSpan] = [extra, extra, extra ? 2 : 1];
     say(lag, link.lag < 0 || view.look.axis === "feature" ? "" : String(link.lag));
     say(weight, weighed(link.weight, view.lens.signed));
   }
@@ -3066,8 +3078,13 @@ function createExplorer(host, store) {
   const explorer = {
     store,
     views: () => views,
-    touch,
     panelOf: (key) => panels.find((one) => one.view()?.panel.key === key),
+    /** Draws now what waits for the next frame: a key counts from what was selected last. */
+    settle() {
+      if (frame <= 0) return;
+      cancelAnimationFrame(frame);
+      draw();
+    },
     setAside(word) {
       aside = word;
       touch("place");
@@ -3141,6 +3158,7 @@ function createExplorer(host, store) {
     event.stopPropagation();
   }
   root.addEventListener("keydown", pressed);
+  root.addEventListener("pointerdown", (event) => controls.leave(event.target));
   const stops = Object.entries(CAUSES).map(([trait, what]) => store.on(trait, () => touch(what)));
   stops.push(
     followTheme(root, (isDark2, now) => {

@@ -6,7 +6,7 @@ import { moved, showing, zoomed } from "./span.js";
 import { linked, linkedSpan } from "./linking.js";
 import { readersOf, sourcesOf, strongest } from "./reading.js";
 
-/** The commands of an explorer `{store, views, panelOf, setPlain, setAside}`. */
+/** The commands of an explorer `{store, views, panelOf, settle, setPlain, setAside}`. */
 export function createCommands(explorer) {
   const { store } = explorer;
   const views = () => explorer.views();
@@ -74,6 +74,7 @@ export function createCommands(explorer) {
   };
 
   function key(action) {
+    explorer.settle();
     if (action in OTHER) return OTHER[action]();
     const view = focused();
     if (!view || view.n === 0) return undefined;

@@ -99,7 +99,7 @@ export function createControls(store, actions) {
     error.hidden = !wrong;
   }
 
-  return { element, update, showStatus, showRows: chooser.update, helpButton: help };
+  return { element, update, showStatus, showRows: chooser.update, helpButton: help, leave: edits.leave };
 }
 
 /** All heads that can be chosen: the mean first; of panels with several numbers of heads the most. */

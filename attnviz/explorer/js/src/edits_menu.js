@@ -39,6 +39,12 @@ export function createEditsMenu(store, plain) {
   const showPlain = make("input", { type: "checkbox", onchange: () => plain(showPlain.checked) });
   const plainField = make("label", { class: "av-check" }, showPlain, "show unedited");
   const element = make("div", { class: "av-editing" }, field, details, plainField);
+  details.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !details.open) return;
+    event.stopPropagation();
+    details.open = false;
+    summary.focus();
+  });
   let choices = [];
   let told = "";
 
@@ -118,5 +124,10 @@ export function createEditsMenu(store, plain) {
     store.set({ edits: setEdits(now) });
   }
 
-  return { element, update };
+  /** Closes the menu when something else is pressed. */
+  function leave(target) {
+    if (details.open && !details.contains(target)) details.open = false;
+  }
+
+  return { element, update, leave };
 }

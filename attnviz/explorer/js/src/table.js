@@ -81,7 +81,8 @@ function createRow() {
   const noword = make("span", { class: "av-noword" });
   const lag = make("td", { class: "av-number" });
   const weight = make("td", { class: "av-number" });
-  const element = make("tr", {}, make("td", {}, swatch, go, noword), lag, weight);
+  const name = make("td", {}, swatch, go, noword);
+  const element = make("tr", {}, name, lag, weight);
 
   let [word, place, shade, tab] = [null, null, null, false];
 
@@ -99,10 +100,11 @@ function createRow() {
       else delete element.dataset.go;
     }
     say(isWord ? go : noword, shortWord(link.label, 48));
-    // Extras are no weights of the map, so they have no colour of its scale.
-    const fill = link.kind === "extra" ? "transparent" : colour;
-    if (shade !== fill) swatch.style.backgroundColor = fill;
-    shade = fill;
+    if (shade !== colour) swatch.style.backgroundColor = colour;
+    shade = colour;
+    // Extras stand at no lag, and are no weights of the map, so they have no colour of its scale.
+    const extra = link.kind === "extra";
+    if (swatch.hidden !== extra) [swatch.hidden, lag.hidden, name.colSpan] = [extra, extra, extra ? 2 : 1];
     say(lag, link.lag < 0 || view.look.axis === "feature" ? "" : String(link.lag));
     say(weight, weighed(link.weight, view.lens.signed));
   }

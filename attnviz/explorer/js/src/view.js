@@ -42,8 +42,13 @@ export function createExplorer(host, store) {
   const explorer = {
     store,
     views: () => views,
-    touch,
     panelOf: (key) => panels.find((one) => one.view()?.panel.key === key),
+    /** Draws now what waits for the next frame: a key counts from what was selected last. */
+    settle() {
+      if (frame <= 0) return;
+      cancelAnimationFrame(frame);
+      draw();
+    },
     setAside(word) {
       aside = word;
       touch("place");
@@ -127,6 +132,7 @@ export function createExplorer(host, store) {
     event.stopPropagation();
   }
   root.addEventListener("keydown", pressed);
+  root.addEventListener("pointerdown", (event) => controls.leave(event.target));
   const stops = Object.entries(CAUSES).map(([trait, what]) => store.on(trait, () => touch(what)));
   stops.push(
     followTheme(root, (isDark, now) => {
