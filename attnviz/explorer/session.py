@@ -112,7 +112,9 @@ class Session:
         if after.sentence != before.sentence:
             after = replace(after, window=(0, 0))
         self.selection = after
-        if any(getattr(after, n) != getattr(before, n) for n in ("sentence", "layer", "edits")):
+        # Two texts may be the same word for word and still have other labels.
+        read = ("sequence", "sentence", "layer", "edits")
+        if any(getattr(after, n) != getattr(before, n) for n in read):
             self._show()
         self._follow()
 
@@ -210,8 +212,13 @@ class Session:
         if wanted or self.background.busy:
             self.background.restart(wanted)
 
+    @property
+    def _nothing_read(self) -> bool:
+        """Whether there is nothing to compute more of: no model, or no sentence it could read."""
+        return not self.shelf.live or self._error is not None
+
     def _flow(self) -> Job | None:
-        if not self.shelf.live or all(_has_flow(panel) for panel in self.panels):
+        if self._nothing_read or all(_has_flow(panel) for panel in self.panels):
             return None
         chosen = self.selection
         label = self.row(chosen.sequence).label if chosen.sequence >= 0 else -1
@@ -224,7 +231,7 @@ class Session:
 
     def _influence(self) -> Job | None:
         chosen = self.selection
-        if not self.shelf.live or chosen.lens != INFLUENCE or chosen.timestep < 0:
+        if self._nothing_read or chosen.lens != INFLUENCE or chosen.timestep < 0:
             return None
         words = {p.key: same_word(self.panels[0], chosen.timestep, p) for p in self.panels}
         missing = {
