@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import NoneType
 
 import numpy as np
 
@@ -88,7 +89,18 @@ class Filter:
         unknown = sorted(set(given) - known)
         if unknown:
             raise ValueError(f"A filter knows {sorted(known)}, but got {unknown}.")
+        for name, value in given.items():
+            if type(value) not in _FITTING[name]:
+                told = " or ".join(_TOLD[kind] for kind in _FITTING[name])
+                raise ValueError(f"The filter {name!r} is {told}, but got {value!r}.")
         return Filter(**given)  # type: ignore[arg-type]
+
+
+_FITTING: dict[str, tuple[type, ...]] = {
+    "label": (int, NoneType), "right": (bool, NoneType), "shortest": (int, NoneType),
+    "longest": (int, NoneType), "contains": (str,),
+}  # fmt: skip
+_TOLD = {int: "a whole number", bool: "true or false", str: "a text", NoneType: "none"}
 
 
 def matching(rows: Iterable[Row], chosen: Filter) -> list[Row]:
