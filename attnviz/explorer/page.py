@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
@@ -93,7 +94,8 @@ def write_page(session: Session, path: Path | str, sequences: Sequence[int] | No
         raise ValueError("No text is left by the filter, so there is nothing to put on a page.")
     state = session.selection.told() | {"edits": {}, "filters": {}}
     if state["sequence"] not in panels:
-        state |= {"sequence": rows[0].sequence, "sentence": rows[0].text, "timestep": 0}
+        first = {"sequence": rows[0].sequence, "sentence": rows[0].text}
+        state |= first | {"timestep": 0, "window": (0, 0)}
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as beside:
         beside.write_text(page(panels, rows, state=state), encoding="utf-8")
@@ -120,7 +122,8 @@ def _row(row: Row) -> dict[str, Any]:
 def _json(header: Mapping[str, Any]) -> str:
     """JSON that can stand in a script element: no text in it ends the element."""
     told = json.dumps(header, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-    return told.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    # Half a surrogate pair cannot be written as UTF-8, but as an escape it can.
+    return re.sub("[<>&\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", told)
 
 
 _PAGE = """<!DOCTYPE html>
