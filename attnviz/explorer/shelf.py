@@ -91,6 +91,11 @@ class TraceShelf(Shelf):
         object.__setattr__(self, "keys", names)
         object.__setattr__(self, "rows", rows[0])
         shared = [layer for layer in layers[0] if all(layer in others for others in layers)]
+        if not shared:
+            raise ValueError(
+                "Cells are compared layer by layer, but the traces share none: "
+                f"{dict(zip(names, layers, strict=True))}."
+            )
         object.__setattr__(self, "layers", shared)
 
     def panels(self, sequence: int, layer: str) -> list[Panel]:
@@ -155,9 +160,10 @@ def _rows(trace: Trace) -> list[Row]:
 
 
 def _same(first: str, rows: Sequence[Row], name: str, others: Sequence[Row]) -> None:
-    one, other = [row.text for row in rows], [row.text for row in others]
+    # Where a recording stopped early, other sequences may be missing from each.
+    one, other = ([(row.sequence, row.text) for row in some] for some in (rows, others))
     if one != other:
-        n = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), None)
+        n = next((a[0] for a, b in zip(one, other, strict=False) if a != b), None)
         where = "one has more sequences" if n is None else f"sequence {n} differs"
         raise ValueError(
             f"Cells are compared on the same texts, but the traces {first!r} and {name!r} are not "
