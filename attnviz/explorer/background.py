@@ -71,10 +71,12 @@ class Background:
     def wait(self) -> None:
         """Does all pending jobs now, in this thread."""
         self._generation += 1
-        while self._pending:
-            job = self._pending.pop(0)
-            job.deliver(job.prepare()(lambda: False))
-        self._changed()
+        try:
+            while self._pending:
+                job = self._pending.pop(0)
+                job.deliver(job.prepare()(lambda: False))
+        finally:
+            self._changed()
 
     def close(self) -> None:
         """Forgets everything and ends the thread."""

@@ -36,7 +36,8 @@ def shelf_of(
         The shelf.
 
     Raises:
-        TypeError: If traces and models are mixed, or something else is given.
+        TypeError: If traces and models are mixed, something else is given, or `texts` is a single
+            string.
         ValueError: If there is nothing to show.
         FileNotFoundError: If there is no such folder.
     """
@@ -62,6 +63,9 @@ def _models(
     from attnviz.recording import Texts
     from attnviz.tasks import TextSplit, load_demo_sentences
 
+    for name, told in (("texts", texts), ("reference", reference)):
+        if isinstance(told, str):
+            raise TypeError(f"{name} is a list of texts; put a single one in brackets.")
     models = {key: one for key, one in opened.items() if isinstance(one, SequenceModel)}
     for key, one in opened.items():
         if key not in models:

@@ -49,7 +49,8 @@ def explorer_figure(
         the words that read it, the map of all words, and the running prediction, edited and not.
 
     Raises:
-        ValueError: If the range holds no timestep, or panels do not read the same words.
+        ValueError: If the range holds no timestep, panels do not read the same words, or there is
+            nothing to draw.
     """
     first = panels[0]
     start, stop = (0, first.length) if window == (0, 0) else window
@@ -67,6 +68,10 @@ def explorer_figure(
     strips: list[Strip] = []
     for one in found:
         strips += one.strips(scales[one.lens.name], name=one.panel.key if len(panels) > 1 else "")
+    if not strips:
+        raise ValueError(
+            f"There is nothing to draw of {first.key} through {found[0].lens.label}: select a word."
+        )
     numbers = list(range(start, stop))
     heading = Heading(
         _title(first, timestep, found), _subtitle(panels, found), scales[found[0].lens.name],

@@ -1,6 +1,7 @@
 """The explorer in a notebook: a session whose selection are traits."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -160,10 +161,13 @@ class Explorer(anywidget.AnyWidget):
     def _check(self, proposal: Any) -> Any:  # noqa: ANN401
         """Refuses what cannot be selected, before anything changes."""
         if self._session is not None:
+            name = proposal["trait"].name
             try:
-                self._session.checked(proposal["trait"].name, proposal["value"])
+                held = self._session.checked(name, proposal["value"])
             except ValueError as error:
                 raise traitlets.TraitError(str(error)) from error
+            # As the session will tell it, so that nobody who observes hears of two changes.
+            return replace(self._session.selection, **{name: held}).told()[name]
         return proposal["value"]
 
     def _chosen(self, change: Any) -> None:  # noqa: ANN401
@@ -193,12 +197,13 @@ class Explorer(anywidget.AnyWidget):
         """Sends the values of one head that the browser has not got."""
         if content.get("kind") != "slice":
             return
-        wanted = {name: content[name] for name in ("key", "lens", "head", "edited")}
+        wanted = {name: content[name] for name in ("key", "lens", "head")}
+        wanted["edited"] = bool(content.get("edited"))
         panel = next((one for one in self._its.panels if one.key == wanted["key"]), None)
-        if panel is None:
+        shown = panel.edited if panel is not None and wanted["edited"] else panel
+        if shown is None:  # it is gone since it was asked for
             return
-        held = panel.edited.lenses if wanted["edited"] and panel.edited else panel.lenses
-        lens = next((one for one in held if one.name == wanted["lens"]), None)
+        lens = next((one for one in shown.lenses if one.name == wanted["lens"]), None)
         if lens is not None and 0 <= int(wanted["head"]) < lens.heads:
             values = _bytes(lens.head(int(wanted["head"])))
             answer = {"kind": "slice", "generation": content.get("generation"), **wanted}
