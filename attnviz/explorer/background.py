@@ -90,7 +90,11 @@ class Background:
             return
         if self._pool is None:
             self._pool = ThreadPoolExecutor(1, thread_name_prefix="attnviz-explorer")
-        work = self._pending[0].prepare()
+        try:
+            work = self._pending[0].prepare()
+        except Exception as failure:  # of a model that cannot be copied, say
+            self._next(loop, generation, self._pending.pop(0), failure)
+            return
         future = self._pool.submit(work, lambda: generation != self._generation)
         future.add_done_callback(
             lambda done: loop.call_soon_threadsafe(self._end, loop, generation, done)
@@ -99,11 +103,17 @@ class Background:
     def _end(self, loop: asyncio.AbstractEventLoop, generation: int, done: "Future[Any]") -> None:
         if generation != self._generation:
             return
-        job = self._pending.pop(0)
-        failure = done.exception()
-        if failure is None:
+        job, failure = self._pending.pop(0), None
+        try:
             job.deliver(done.result())
-        else:
+        except Exception as found:
+            failure = found
+        self._next(loop, generation, job, failure)
+
+    def _next(
+        self, loop: asyncio.AbstractEventLoop, generation: int, job: Job, failure: Exception | None
+    ) -> None:
+        if failure is not None:
             self.error = f"{job.name}: {failure}"
         self._changed()
         self._begin(loop, generation)
