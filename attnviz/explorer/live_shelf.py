@@ -89,8 +89,9 @@ class ModelShelf(Shelf):
         return FlowWork([reader.twin() for reader in self.readers.values()], text, label, layer)
 
     def influence(self, text: str, timesteps: Mapping[str, int]) -> "InfluenceWork":
-        """The influence on each panel's selected word, as work for another thread."""
-        return InfluenceWork([reader.twin() for reader in self.readers.values()], text, timesteps)
+        """The influence on the word selected in each panel, as work for another thread."""
+        asked = [self.readers[key].twin() for key in self.readers if key in timesteps]
+        return InfluenceWork(asked, text, timesteps)
 
     def outcomes(self) -> "OutcomeWork":
         """What the first model says of every text, as work for another thread."""

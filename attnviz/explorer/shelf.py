@@ -163,7 +163,8 @@ def _same(first: str, rows: Sequence[Row], name: str, others: Sequence[Row]) -> 
     # Where a recording stopped early, other sequences may be missing from each.
     one, other = ([(row.sequence, row.text) for row in some] for some in (rows, others))
     if one != other:
-        n = next((a[0] for a, b in zip(one, other, strict=False) if a != b), None)
+        pairs = zip(one, other, strict=False)
+        n = next((min(a[0], b[0]) for a, b in pairs if a != b), None)
         where = "one has more sequences" if n is None else f"sequence {n} differs"
         raise ValueError(
             f"Cells are compared on the same texts, but the traces {first!r} and {name!r} are not "
