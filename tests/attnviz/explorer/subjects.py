@@ -67,7 +67,9 @@ def said_of(model, text):
 def spans_of(words):
     """Spans of words with one blank between them."""
     ends = np.cumsum([len(word) + 1 for word in words]) - 1
-    return np.array([(end - len(word), end) for word, end in zip(words, ends, strict=True)], "int32")
+    return np.array(
+        [(end - len(word), end) for word, end in zip(words, ends, strict=True)], "int32"
+    )
 
 
 def lens(values, sources, name="attention", **others):

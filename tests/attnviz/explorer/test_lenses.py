@@ -87,7 +87,10 @@ def test_gate_attention_by_a_loop_and_its_parts_sum_to_one(make, gate):
     assert lens.axis == "age" and lens.sources == list(range(10))
     np.testing.assert_allclose(lens.values[0], by_age, atol=1e-7)
     older, left = lens.extras
-    assert (older.label, left.label) == ("written more than 9 steps ago", "left of the initial state")
+    assert (older.label, left.label) == (
+        "written more than 9 steps ago",
+        "left of the initial state",
+    )
     np.testing.assert_allclose(older.values, beyond, atol=1e-7)
     np.testing.assert_allclose(left.values, initial, atol=1e-7)
     assert older.values[9] == 0 and older.values[10] > 0 and left.values[0] > older.values[0]

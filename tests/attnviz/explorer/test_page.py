@@ -93,15 +93,16 @@ def test_no_text_can_end_an_element_or_open_one(text):
     raw = page_of(text)
     plain, found = Read(page_of("nothing but words here")), Read(raw)
 
-    (begin,) = re.finditer("<script type=\"application/json\" data-header>", raw)
+    (begin,) = re.finditer('<script type="application/json" data-header>', raw)
     header = raw[begin.end() : raw.index("</script>", begin.end())]
     assert not set("<>&") & set(header)
     others = [tag for tag in plain.elements if tag != "script"]
     assert [tag for tag in found.elements if tag != "script"] == others
     assert found.elements.count("script") == len(found.with_attribute("data-buffer")) + 2
-    assert len(re.findall("<script", raw.replace(found.inside[-1], ""))) == len(
-        found.with_attribute("data-buffer")
-    ) + 2
+    assert (
+        len(re.findall("<script", raw.replace(found.inside[-1], "")))
+        == len(found.with_attribute("data-buffer")) + 2
+    )
     assert found.header["rows"] == [
         {"sequence": 3, "id": text, "text": text, "start": text, "label": 1, "prediction": 0,
          "length": 7}
@@ -174,7 +175,9 @@ def test_nothing_is_loaded_from_anywhere():
         assert not {"src", "href", "action", "srcset", "data"} & set(held)
     spaces = r"http://www\.w3\.org/(?:2000/svg|1999/xhtml|1999/xlink)"  # names, not places
     assert not re.findall(r"https?://", re.sub(spaces, "", raw))
-    assert not re.findall(r"@import|url\(\s*[\"']?(?!data:|#)", found.inside[found.elements.index("style")])
+    assert not re.findall(
+        r"@import|url\(\s*[\"']?(?!data:|#)", found.inside[found.elements.index("style")]
+    )
 
 
 def test_the_page_mounts_what_it_holds():

@@ -174,7 +174,9 @@ def test_a_timestep_that_is_not_there_is_refused(find, timestep):
 
 
 def test_the_strongest_sources_are_said_aloud():
-    values = np.array([[[0.9, 0.8, 0.7], [0.1, -0.5, 0.25], [0.1, 0.2, 0.3], [0.12345678, -0.5, 0]]])
+    values = np.array(
+        [[[0.9, 0.8, 0.7], [0.1, -0.5, 0.25], [0.1, 0.2, 0.3], [0.12345678, -0.5, 0]]]
+    )
     shown = panel(time=4, lenses=[lens(values, [1, 2, 4])])
 
     def said(timestep, **how):
@@ -185,7 +187,9 @@ def test_the_strongest_sources_are_said_aloud():
         f"hand, {start}initial state at lag 2, -0.5; before the first word at lag 4, 0.25; "
         "w0 at lag 1, 0.1."
     )
-    assert said(3) == "hand, word 4 of 4: w3. the attention: w1 at lag 2, -0.5; w2 at lag 1, 0.1235."
+    assert (
+        said(3) == "hand, word 4 of 4: w3. the attention: w1 at lag 2, -0.5; w2 at lag 1, 0.1235."
+    )
     assert said(3, count=1).endswith("the attention: w1 at lag 2, -0.5.")
     nothing = lens(np.zeros((1, 0, 0)), [], "influence", at=[])
     expected = "hand, word 1 of 4: w0. the influence: nothing to read."
