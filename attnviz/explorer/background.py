@@ -77,6 +77,7 @@ class Background:
                 job.deliver(job.prepare()(lambda: False))
         finally:
             self._changed()
+<<<<<<< HEAD
 
     def finish(self, name: str) -> None:
         """Does the pending job of a name now, in this thread; the others stay pending."""
@@ -88,6 +89,8 @@ class Background:
         job.deliver(job.prepare()(lambda: False))
         self.restart(others)
         self._changed()
+=======
+>>>>>>> 9d09598eacefcd6dfded91a2687326abc19d700b
 
     def close(self) -> None:
         """Forgets everything and ends the thread."""

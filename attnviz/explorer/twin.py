@@ -70,7 +70,12 @@ def explorer_figure(
         strips += one.strips(scales[one.lens.name], name=one.panel.key if len(panels) > 1 else "")
     if not strips:
         raise ValueError(
+<<<<<<< HEAD
             f"There is nothing to draw of {first.key} through {found[0].lens.label}: select a word."
+=======
+            f"{first.key} through {found[0].lens.label} has too many sources, or too few rows, for "
+            "a map. Select a word, or look through something else."
+>>>>>>> 9d09598eacefcd6dfded91a2687326abc19d700b
         )
     numbers = list(range(start, stop))
     heading = Heading(
@@ -97,7 +102,7 @@ class _Drawn:
         if self.timestep >= 0 and self.lens.axis != "feature":
             for what, find in (("read", sources), ("read by", readers)):
                 links = find(self.panel, self.lens, head=self.head, timestep=self.timestep)
-                band = self._band(links)
+                band = self._band(links, self._measured(what))
                 strips.append(MapStrip(band, scale, [what], _BAND))
         if self.lens.at is None and len(self.lens.sources) <= _LARGEST_MAP:
             values = np.ascontiguousarray(self.lens.head(self.head).T)
@@ -131,8 +136,15 @@ class _Drawn:
         ]
         return np.array(kinds, dtype=np.uint8)
 
-    def _band(self, links: Sequence[Link]) -> np.ndarray:
-        band = np.zeros((1, self.panel.length))
+    def _measured(self, what: str) -> np.ndarray:
+        """At which words a band says something: of influence, only single words are measured."""
+        every = np.arange(self.panel.length)
+        if self.lens.at is None:
+            return every >= 0
+        return np.isin(every if what == "read by" else self.timestep, self.lens.at) & (every >= 0)
+
+    def _band(self, links: Sequence[Link], measured: np.ndarray) -> np.ndarray:
+        band = np.where(measured, 0.0, np.nan)[None]
         for link in links:
             if link.timestep >= 0:
                 band[0, link.timestep] = link.value
@@ -211,6 +223,8 @@ def _notes(found: Sequence[_Drawn], scales: dict[str, ColourScale], timestep: in
             "Cells with another lens have colours of their own, on the range of its values."
         )
     if timestep >= 0:
-        notes.append("Grey in the bands: the selected word itself.")
+        some = any(one.lens.at is not None for one in found)
+        more = ", and what was not measured" if some else ""
+        notes.append(f"Grey in the bands: the selected word itself{more}.")
     notes += [note for one in found for note in one.panel.notes]
     return list(dict.fromkeys(notes))

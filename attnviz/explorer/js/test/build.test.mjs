@@ -31,7 +31,7 @@ test("the bundle fetches nothing, evaluates nothing and writes no markup", async
   const addresses = script.match(/https?:\/\/[^"'`\s]*/g) ?? [];
   assert.deepEqual([...new Set(addresses)], ["http://www.w3.org/2000/svg"]);
   assert.ok(!/url\(|@import/.test(style));
-  assert.match(script, /export \{\s*explorer_default as default,\s*mount,\s*render\s*\};/);
+  assert.match(script, /export \{\s*explorer_default as default,\s*mount\s*\};/);
 });
 
 test("every rule of the style sheet is under the explorer's class", async () => {
