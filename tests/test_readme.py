@@ -36,6 +36,8 @@ def test_every_file_it_points_to_is_there():
         assert (README.parent / target).is_file(), target
 
 
-@pytest.mark.parametrize("command", ["train", "record", "info", "plot", "demo", "ablate", "explore"])
+@pytest.mark.parametrize(
+    "command", ["train", "record", "info", "plot", "demo", "ablate", "explore"]
+)
 def test_every_command_is_shown(command):
     assert f"attnviz {command}" in README.read_text(encoding="utf-8")

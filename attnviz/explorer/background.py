@@ -77,7 +77,6 @@ class Background:
                 job.deliver(job.prepare()(lambda: False))
         finally:
             self._changed()
-<<<<<<< HEAD
 
     def finish(self, name: str) -> None:
         """Does the pending job of a name now, in this thread; the others stay pending."""
@@ -86,11 +85,14 @@ class Background:
             return
         others = [one for one in self._pending if one is not job]
         self.restart([])
-        job.deliver(job.prepare()(lambda: False))
+        error = None
+        try:
+            job.deliver(job.prepare()(lambda: False))
+        except Exception as failure:  # what is shown already stays
+            error = f"{job.name}: {failure}"
         self.restart(others)
+        self.error = error
         self._changed()
-=======
->>>>>>> 9d09598eacefcd6dfded91a2687326abc19d700b
 
     def close(self) -> None:
         """Forgets everything and ends the thread."""

@@ -70,12 +70,8 @@ def explorer_figure(
         strips += one.strips(scales[one.lens.name], name=one.panel.key if len(panels) > 1 else "")
     if not strips:
         raise ValueError(
-<<<<<<< HEAD
-            f"There is nothing to draw of {first.key} through {found[0].lens.label}: select a word."
-=======
             f"{first.key} through {found[0].lens.label} has too many sources, or too few rows, for "
             "a map. Select a word, or look through something else."
->>>>>>> 9d09598eacefcd6dfded91a2687326abc19d700b
         )
     numbers = list(range(start, stop))
     heading = Heading(

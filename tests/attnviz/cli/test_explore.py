@@ -24,9 +24,7 @@ def trace(tmp_path_factory):
 def explore(*arguments, folder, blocked=()):
     """Runs the command in a process of its own, in which some packages are not installed."""
     for name in blocked:
-        (folder / f"{name}.py").write_text(
-            f"raise ModuleNotFoundError('blocked', name={name!r})"
-        )
+        (folder / f"{name}.py").write_text(f"raise ModuleNotFoundError('blocked', name={name!r})")
     paths = [str(folder), str(ROOT), os.environ.get("PYTHONPATH", "")]
     command = [sys.executable, "-c", "from attnviz.cli import main; main()", "explore"]
     return subprocess.run(

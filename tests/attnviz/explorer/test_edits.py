@@ -73,13 +73,7 @@ def test_an_edit_is_fine_if_one_cell_knows_it():
         Edits((1, 4, 7)).check(cells)
     with pytest.raises(ValueError, match=r"switches off head 4, .* have \[0, 1, 2, 3\]"):
         Edits(heads=(4,)).check(cells)
-<<<<<<< HEAD
     with pytest.raises(ValueError, match=r"switches off lag 1, .* have no lags"):
         Edits((1,)).check([None])
     with pytest.raises(ValueError, match=r"switches off head 0, .* have no heads"):
-=======
-    with pytest.raises(ValueError, match="switches off lag 1, .* have no lags"):
-        Edits((1,)).check([None])
-    with pytest.raises(ValueError, match="switches off head 0, .* have no heads"):
->>>>>>> 9d09598eacefcd6dfded91a2687326abc19d700b
         Edits(heads=(0,)).check([Switches([], 1)])

@@ -10,10 +10,6 @@ from attnviz.explorer.reading import panel_of
 from attnviz.models import Reading
 from tests.attnviz.explorer.subjects import (
     REFERENCE,
-<<<<<<< HEAD
-=======
-    SHORT,
->>>>>>> 9d09598eacefcd6dfded91a2687326abc19d700b
     TEXT,
     gru,
     larnn,
@@ -323,11 +319,7 @@ def test_the_words_that_are_left_are_edited():
 
 
 def test_what_cannot_be_read_is_refused():
-<<<<<<< HEAD
     with pytest.raises(ValueError, match=r"Text 0: .*at least one word"):
-=======
-    with pytest.raises(ValueError, match="Text 0: .*at least one word"):
->>>>>>> 9d09598eacefcd6dfded91a2687326abc19d700b
         reading(rra()).read("  ")
     model = rra()
     model.vocabulary = None

@@ -148,11 +148,7 @@ def test_work_is_given_up_when_nobody_waits(after):
 def test_what_cannot_be_shown_is_refused():
     with pytest.raises(ValueError, match="needs a trace or a model, got none"):
         ModelShelf({}, Texts(TEXTS), REFERENCE)
-<<<<<<< HEAD
     with pytest.raises(ValueError, match=r"Text 1: .*at least one word"):
-=======
-    with pytest.raises(ValueError, match="Text 1: .*at least one word"):
->>>>>>> 9d09598eacefcd6dfded91a2687326abc19d700b
         shelf_of(rra(), texts=Texts(["good", " "]))
     with pytest.raises(ValueError, match="has the label 2"):
         shelf_of(rra(), texts=Texts(["good"], labels=[2]))

@@ -45,9 +45,5 @@ def test_a_panel_finds_its_lens_and_its_words():
     assert shown.tokens() == ["w0", "w1", "w2", "w3"]
     assert shown.lens("contribution") is second
     assert shown.lens("gate_attention") is first
-<<<<<<< HEAD
     with pytest.raises(LookupError, match=r"hand shows nothing to look through.*keep="):
-=======
-    with pytest.raises(LookupError, match="hand shows nothing to look through.*keep="):
->>>>>>> 9d09598eacefcd6dfded91a2687326abc19d700b
         panel(lenses=[]).lens("attention")

@@ -50,7 +50,6 @@ def test_the_prediction_is_that_of_a_plain_call(make):
 
 @pytest.mark.parametrize(
     ("make", "lags", "heads"),
-<<<<<<< HEAD
     [
         (rra, [2, 3, 4, 5, 6], 1),
         (larnn, [1, 2, 3], 2),
@@ -58,9 +57,6 @@ def test_the_prediction_is_that_of_a_plain_call(make):
         (gru, None, 0),
         (lstm, None, 0),
     ],
-=======
-    [(rra, [2, 3, 4, 5, 6], 1), (larnn, [1, 2, 3], 2), (rau, [], 1), (gru, None, 0), (lstm, None, 0)],
->>>>>>> 9d09598eacefcd6dfded91a2687326abc19d700b
 )  # fmt: skip
 def test_what_can_be_switched_off(make, lags, heads):
     switches = panel_of(record_texts(make(), [SHORT], gradients=False), 0, key="k").switches
@@ -91,11 +87,7 @@ def test_layers_and_directions():
         panel = panel_of(trace, 0, key="k", layer=layer)
         assert (panel.layer, panel.layers, panel.direction) == (layer, layers, direction)
     assert panel_of(trace, 0, key="k").layer == "l0"
-<<<<<<< HEAD
     with pytest.raises(KeyError, match=r"k has no layer 'l2'; it has .*l1_reverse"):
-=======
-    with pytest.raises(KeyError, match="k has no layer 'l2'; it has .*l1_reverse"):
->>>>>>> 9d09598eacefcd6dfded91a2687326abc19d700b
         panel_of(trace, 0, key="k", layer="l2")
     with pytest.raises(IndexError, match="has no sequence 5"):
         panel_of(trace, 5, key="k")

@@ -64,13 +64,9 @@ def recorded():
 def test_at_first_the_first_text_is_read():
     session, shelf = live()
 
-<<<<<<< HEAD
     score = next(t for t in session.panels[0].tracks if t.name == "score").series[0].values
     turn = max(range(1, len(score)), key=lambda t: abs(score[t] - score[t - 1]))
     assert session.selection == Selection(0, TEXT, turn, "rra", "l0", "attention")
-=======
-    assert session.selection == Selection(0, TEXT, 0, "rra", "l0", "attention")
->>>>>>> 9d09598eacefcd6dfded91a2687326abc19d700b
     assert shelf.read == [(TEXT, 1, "l0", Edits())]
     assert [panel.key for panel in session.panels] == ["rra", "gru"]
     assert session.background.busy == ["gradients", "predictions"]
@@ -203,12 +199,8 @@ def test_traces_refuse_what_only_models_can_do():
     session = recorded()
     before = session.selection
     for name, value, said in (
-<<<<<<< HEAD
         ("sentence", "good", "A trace holds what was recorded"),
         ("sequence", -1, "These are traces"),
-=======
-        ("sentence", "good", "A trace holds what was recorded"), ("sequence", -1, "These are traces"),
->>>>>>> 9d09598eacefcd6dfded91a2687326abc19d700b
         ("edits", {"uniform": True}, "A trace cannot be edited"),
         ("lens", "influence", r"lens is one of \['attention', 'contribution', 'gate_attention'\]"),
     ):  # fmt: skip

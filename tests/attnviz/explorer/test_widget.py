@@ -358,7 +358,7 @@ def test_a_hostile_sentence_stays_inside_the_frame(explorer):
     frame = Frame()
     frame.feed(explorer._repr_mimebundle_()[0]["text/html"])
 
-    ((tag, held),) = frame.found
+    ((_tag, held),) = frame.found
     assert set(held) == {"srcdoc", "sandbox", "style", "title"}
     assert Read(held["srcdoc"]).header["panels"]["-1"][0]["text"] == hostile
 
