@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-__all__ = ["elu_slope", "sigmoid_slope", "tanh", "tanh_slope"]
+__all__ = ["elu_slope", "sigmoid_slope", "softmax_slope", "tanh", "tanh_slope"]
 
 _MINUS_ONE = torch.tensor(-1.0)  # as a tensor: a number would be made into one at every call
 
@@ -29,6 +29,13 @@ def sigmoid_slope(times: Tensor, sigmoid: Tensor, *, out: Tensor) -> Tensor:
 def tanh_slope(times: Tensor, tanh: Tensor, *, out: Tensor) -> Tensor:
     r""":math:`a\, (1 - \tanh^2)`, the slope where a tanh gave that, times something."""
     found: Tensor = torch.ops.aten.tanh_backward.grad_input(times, tanh, grad_input=out)
+    return found
+
+
+def softmax_slope(gradient: Tensor, softmax: Tensor, *, axis: int) -> Tensor:
+    r""":math:`\alpha\, (g - \sum \alpha g)`, the gradient of what went into a softmax."""
+    kind = softmax.dtype
+    found: Tensor = torch.ops.aten._softmax_backward_data(gradient, softmax, axis, kind)
     return found
 
 

@@ -64,7 +64,7 @@ class WeightGradients:
 
     .. math:: \nabla W_i = \sum_t \delta_t^\top x_{i,t}, \qquad \nabla b = \sum_t \delta_t^\top 1
 
-    One product a matrix and piece of the sequence, with the rows of all its timesteps as the inner axis.
+    One product a matrix and piece of the sequence; the inner axis is the rows of all timesteps.
     """
 
     def __init__(self) -> None:
