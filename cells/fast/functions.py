@@ -3,18 +3,21 @@
 import torch
 from torch import Tensor
 
-__all__ = ["elu_slope", "sigmoid_slope", "softmax_slope", "tanh", "tanh_slope"]
+__all__ = ["elu", "elu_slope", "sigmoid_slope", "softmax_slope", "tanh", "tanh_slope"]
 
+# Numbers from which on the faster function makes up for two more calls.
+MANY = 2048
 _MINUS_ONE = torch.tensor(-1.0)  # as a tensor: a number would be made into one at every call
 
 
 def tanh(x: Tensor, *, out: Tensor) -> Tensor:
     r""":math:`\tanh x = 2 \sigma(2 x) - 1`, in that way where it is the quicker one.
 
-    In float32 on a CPU torch's sigmoid takes a sixth of the time of its tanh. What is lost is the
-    relative precision of values near zero, which the sums in front of them do not have either.
+    In float32 on a CPU torch's sigmoid takes a sixth of the time of its tanh for each number. What
+    is lost is the relative precision of values near zero, which the sums in front of them do not
+    have either.
     """
-    if x.dtype is torch.float32 and x.device.type == "cpu":
+    if x.dtype is torch.float32 and x.device.type == "cpu" and x.numel() >= MANY:
         torch.add(x, x, out=out).sigmoid_()
         return torch.add(_MINUS_ONE, out, alpha=2, out=out)
     return torch.tanh(x, out=out)
@@ -34,12 +37,19 @@ def tanh_slope(times: Tensor, tanh: Tensor, *, out: Tensor) -> Tensor:
 
 def softmax_slope(gradient: Tensor, softmax: Tensor, *, axis: int) -> Tensor:
     r""":math:`\alpha\, (g - \sum \alpha g)`, the gradient of what went into a softmax."""
-    kind = softmax.dtype
-    found: Tensor = torch.ops.aten._softmax_backward_data(gradient, softmax, axis, kind)
+    return torch._softmax_backward_data(gradient, softmax, axis, softmax.dtype)
+
+
+def elu(x: Tensor, *, out: Tensor) -> Tensor:
+    r""":math:`x` above zero, :math:`e^x - 1` below."""
+    # As functional.elu, which takes no out.
+    found: Tensor = torch._C._nn.elu(x, out=out)  # type: ignore[call-arg]
     return found
 
 
-def elu_slope(times: Tensor, elu: Tensor) -> Tensor:
+def elu_slope(times: Tensor, elu: Tensor, *, out: Tensor) -> Tensor:
     """The slope where an ELU gave that, times something."""
-    found: Tensor = torch.ops.aten.elu_backward(times, 1.0, 1.0, 1.0, True, elu)
+    found: Tensor = torch.ops.aten.elu_backward.grad_input(
+        times, 1.0, 1.0, 1.0, True, elu, grad_input=out
+    )
     return found

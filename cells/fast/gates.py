@@ -107,7 +107,7 @@ class GateDeltas:
 
     def take(self, s: int, d_memory: Tensor, d_hidden: Tensor) -> Tensor:
         """The gradients of a timestep of the piece, from those of what its gates wrote."""
-        self._of_i_f[s].mul_(d_memory[:, None])
+        self._of_i_f[s].mul_(d_memory.unsqueeze(1))
         self._of_o[s].mul_(d_hidden)
         self._of_g[s].mul_(d_memory)
         return self.steps[s]

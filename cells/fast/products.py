@@ -14,22 +14,30 @@ SMALL = 1_000_000
 _onednn = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
 
 
-def product(a: Float[Tensor, "row inner"], b: Float[Tensor, "column inner"]) -> Tensor:
+def product(
+    a: Float[Tensor, "row inner"],
+    b: Float[Tensor, "column inner"],
+    bias: Float[Tensor, "column"] | None = None,
+) -> Tensor:
     r""":math:`a b^\top`, in float32 and float64 alike; both factors are read as they lie."""
     if _suits_onednn(a, b):
-        result: Tensor = _onednn(a, b, None, "none", [], "")  # type: ignore[misc]
+        result: Tensor = _onednn(a, b, bias, "none", [], "")  # type: ignore[misc]
         return result
+    if bias is not None:
+        return add_product(bias, a, b)
     mapped = torch.mm(a, b.t())
     return mapped if mapped.dtype is a.dtype else mapped.to(a.dtype)  # autocast's is of lower
 
 
 def add_product(
-    offset: Float[Tensor, "row column"],
+    offset: Float[Tensor, "#row column"] | Float[Tensor, "column"],
     a: Float[Tensor, "row inner"],
     b: Float[Tensor, "column inner"],
 ) -> Tensor:
     r""":math:`o + a b^\top`."""
     if _suits_onednn(a, b):
+        if not offset.is_contiguous():
+            return product(a, b).add_(offset)
         result: Tensor = _onednn.binary(a, offset, b, None, "add")  # type: ignore[union-attr]
         return result
     if torch.is_autocast_enabled(a.device.type):
