@@ -17,7 +17,7 @@ def tanh(x: Tensor, *, out: Tensor) -> Tensor:
     is lost is the relative precision of values near zero, which the sums in front of them do not
     have either.
     """
-    if x.dtype is torch.float32 and x.device.type == "cpu" and x.numel() >= MANY:
+    if x.numel() >= MANY and x.dtype is torch.float32 and x.device.type == "cpu":
         torch.add(x, x, out=out).sigmoid_()
         return torch.add(_MINUS_ONE, out, alpha=2, out=out)
     return torch.tanh(x, out=out)

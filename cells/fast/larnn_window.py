@@ -44,8 +44,8 @@ class Slots(Entries):
         self.value_shift = w.get("value_shift", window.new_zeros(self.units))
         self.attention = window.new_zeros(time, lags, batch, self.heads)  # the oldest first
         self.used = torch.zeros_like(self.attention) if self.dropping else self.attention
-        # Σ α V without gain and shift, and with them. Always in a buffer: a product's last bits can
-        # depend on where in memory its factors lie, and so on whether the context is recorded.
+        # Σ α V without scale, gain and shift, and with them. Always in a buffer: a product's last
+        # bits can depend on where in memory its factors lie, and so on whether it is recorded.
         self.gathered, self.context = (sweep.buffer(window, self.units) for _ in range(2))
         if self.dropping:
             self.drawn = window.new_zeros(time, batch, self.heads, lags)
@@ -95,16 +95,17 @@ class Slots(Entries):
             for part in (self.centre, self.scale)
         )
         heads = (self.heads, self.part)
-        key_gain, value_gain, shift = (
-            w.view(heads) for w in (self.key_gain, self.value_gain, self.value_shift)
-        )
+        shift = self.value_shift.view(heads)
+        gains = torch.stack([self.key_gain, self.value_gain]).view(2, *heads)
+        of_keys, of_values = gains * scales[0]
 
         def attend(t: int) -> Tensor:
             rows, room = running[t], rooms[t]
+            by_keys, by_values = of_keys, of_values
             if self.fitting and rows >= SMALLEST_BATCH:
                 fit(t)
-            by = key_gain * scales[t][0] if self.kind == "batch" else key_gain
-            scores = torch.mul(keys[t], queries[t] * by, out=room).sum(dim=-1)
+                by_keys, by_values = gains * scales[t]
+            scores = torch.mul(keys[t], queries[t] * by_keys, out=room).sum(dim=-1)
             weights = torch.softmax(scores, 0, out=alphas[t])
             if self.dropping:
                 weights = torch.mul(weights, masks[t], out=useds[t])
@@ -115,15 +116,11 @@ class Slots(Entries):
                 value = torch.sub(value, centres[t][1], out=room)
             torch.mul(value, weights.unsqueeze(-1), out=room)
             found = torch.sum(room, 0, out=gathered[t])
-            if self.kind == "batch":
-                found *= scales[t][1]
-            if not self.gained:
-                contexts[t].copy_(found)
-            elif self.dropping:  # dropped weights do not sum to one
+            if self.dropping:  # dropped weights do not sum to one
                 total = weights.sum(dim=0).unsqueeze(-1)
-                torch.mul(shift, total, out=contexts[t]).addcmul_(found, value_gain)
+                torch.mul(shift, total, out=contexts[t]).addcmul_(found, by_values)
             else:
-                torch.mul(found, value_gain, out=contexts[t]).add_(shift)
+                torch.mul(found, by_values, out=contexts[t]).add_(shift)
             return contexts[t].view(rows, self.units)
 
         return attend
@@ -155,12 +152,12 @@ class Slots(Entries):
         d_keys, d_values = self.windows(self.d_entries)
         alphas, useds = (self.attended(w.unbind()) for w in (self.attention, self.used))
         masks, rooms = self._masks(), self._rooms()
-        centres, scales = (part[:, self.units :].unbind() for part in (self.centre, self.scale))
+        centres = self.centre[:, self.units :].unbind()
+        of_values = (self.value_gain * self.scale[:, self.units :]).unbind()
 
         def back(t: int, d_context: Tensor, query: Tensor, out: Tensor) -> None:
             rows, room = len(query), rooms[t]
-            by = self.value_gain * scales[t] if self.kind == "batch" else self.value_gain
-            to_values = (d_context * by).view(query.shape)
+            to_values = (d_context * of_values[t]).view(query.shape)
             d_weights = torch.mul(values[t], to_values, out=room).sum(dim=-1)
             if self.dropping:  # otherwise the softmax ignores what all slots share
                 if self.kind == "batch":
@@ -190,7 +187,8 @@ class Slots(Entries):
         .. math:: -\frac{s^2}{n} \sum (e - \mu)\, \lambda^e \; (e - \mu) - \frac1n \sum \lambda^e
         """
         rows, units = len(d_context), self.units
-        of_values = (d_context * self.gathered[t, :rows]).sum(dim=0) * self.value_gain
+        of_values = (d_context * self.gathered[t, :rows]).sum(dim=0)
+        of_values *= self.value_gain * self.scale[t, units:]
         along = torch.cat([of_keys.flatten(1).sum(dim=0), of_values])
         count = rows * (self.lags - self.reached(t))
         slope = torch.mul(along, self.scale[t], out=self.slopes[t])
@@ -217,11 +215,12 @@ class Slots(Entries):
             taken: The gradients of the queries as they met the keys.
         """
         end = start + len(query)
-        by_key = (query * taken).sum(dim=1) * self.scale[start:end, : self.units]
-        self.add("key_gain", by_key.sum(dim=0))
+        of_keys, of_values = self.scale[start:end].chunk(2, dim=-1)
+        self.add("key_gain", ((query * taken).sum(dim=1) * of_keys).sum(dim=0))
         if not self.gained:
             return
-        self.add("value_gain", (d_context * self.gathered[start:end]).sum(dim=(0, 1)))
+        by_value = (d_context * self.gathered[start:end]).sum(dim=1)
+        self.add("value_gain", (by_value * of_values).sum(dim=0))
         if self.dropping:
             totals = self.used[start:end].sum(dim=1)
             d_context = d_context * totals.repeat_interleave(self.part, dim=-1)
