@@ -26,18 +26,25 @@ def check_input(name: str, x: Tensor, *, features: int, batch_first: bool) -> No
 
 
 def check_state(
-    state: tuple[Any, ...], groups: Mapping[str, Cell[Any]], *, batch: int, bidirectional: bool
+    state: tuple[Any, ...], groups: Mapping[str, Cell[Any]], *, batch: int, refused: bool
 ) -> None:
     """Raises if a state is not one that the layer could have returned for such a batch.
+
+    Arguments:
+        state: One named tuple a group.
+        groups: The cells.
+        batch: Sequences.
+        refused: Whether the layer reads from both ends and was not told to take a state.
 
     Raises:
         TypeError: If it is the state of another cell.
         ValueError: If there are too many or too few, or their shapes do not fit.
     """
-    if bidirectional:
+    if refused:
         raise ValueError(
             "A bidirectional layer reads a sequence from both ends and cannot go on from a "
-            "state. Give it whole sequences."
+            "state. Give it whole sequences; or set allow_reverse_state, if this is a state for "
+            "each direction to begin with."
         )
     if len(state) != len(groups):
         raise ValueError(

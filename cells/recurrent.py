@@ -43,6 +43,11 @@ class Recurrent(nn.Module):
         bidirectional: Whether a second cell reads each sequence backwards.
         residual: Whether a layer's input is added to its output, where sizes agree.
 
+    Attributes:
+        allow_reverse_state: Whether a bidirectional layer takes states, one for each direction to
+            begin with, as torch.nn's do. Refused at first: the reverse direction of a next piece
+            does not begin where that of this one ended.
+
     Raises:
         ValueError: If `num_layers` is less than 1 or `dropout` is not a probability.
         TypeError: If `make_cell` does not return a `Cell`.
@@ -81,6 +86,7 @@ class Recurrent(nn.Module):
                 self.cells[f"l{layer}{direction}"] = cell
             features = cell.hidden_size * len(directions)
         self.hidden_size, self.output_size = cell.hidden_size, features
+        self.allow_reverse_state = False
         self._path: Path = "auto"
         self.last_path: str | None = None
         self._said: set[str] = set()
@@ -198,7 +204,8 @@ class Recurrent(nn.Module):
 
         Arguments:
             x: `(time, batch, feature)`, or batch first if so constructed, or packed.
-            state: As an earlier call returned it, to go on from there.
+            state: As an earlier call returned it, to go on from there. A bidirectional layer takes
+                one only with `allow_reverse_state`.
             lengths: Timesteps of each sequence; all of them if not given.
 
         Returns:
@@ -252,7 +259,8 @@ class Recurrent(nn.Module):
         batch = padded.shape[1]
         checked = check_lengths(lengths, batch=batch, longest=len(padded))
         if state is not None:
-            check_state(state, self.groups, batch=batch, bidirectional=self.bidirectional)
+            refused = self.bidirectional and not self.allow_reverse_state
+            check_state(state, self.groups, batch=batch, refused=refused)
         output, final = self._layers(padded, checked, state)
         return (output.transpose(0, 1) if self.batch_first else output), final
 

@@ -1,6 +1,5 @@
 """Open layers that are called as torch.nn's are, and pass for them."""
 
-from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -8,45 +7,17 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 import cells
-from cells.lengths import check_lengths
 
 __all__ = [
     "OpenGRU",
     "OpenGRUCell",
     "OpenLSTM",
     "OpenLSTMCell",
-    "StartedGRU",
-    "StartedLSTM",
     "is_weight",
 ]
 
 C = TypeVar("C", bound=cells.Cell[Any])
 States = tuple[Tensor, ...]
-Lengths = Tensor | Sequence[int] | None
-
-
-class _Started(cells.Recurrent):
-    """Lets each direction begin at a state of its own, as torch.nn's layers do."""
-
-    def _read_padded(
-        self, x: Tensor, state: tuple[Any, ...] | None, lengths: Lengths
-    ) -> tuple[Tensor, tuple[Any, ...]]:
-        if state is None or not self.bidirectional:
-            return super()._read_padded(x, state, lengths)
-        # Refused by the layer because a bidirectional one cannot go on from where it ended; here
-        # it is a state to begin with, checked by the caller.
-        padded = x.transpose(0, 1) if self.batch_first else x
-        checked = check_lengths(lengths, batch=padded.shape[1], longest=len(padded))
-        output, final = self._layers(padded, checked, state)
-        return (output.transpose(0, 1) if self.batch_first else output), final
-
-
-class StartedLSTM(_Started, cells.LSTM):
-    """`cells.LSTM` that begins at given states in both directions."""
-
-
-class StartedGRU(_Started, cells.GRU):
-    """`cells.GRU` that begins at given states in both directions."""
 
 
 def is_weight(name: str) -> bool:

@@ -14,8 +14,6 @@ from attnviz.opening.adapters import (
     OpenGRUCell,
     OpenLSTM,
     OpenLSTMCell,
-    StartedGRU,
-    StartedLSTM,
     is_weight,
 )
 
@@ -103,12 +101,18 @@ def convert(module: nn.Module) -> None:
 def _opened(module: nn.Module) -> tuple[nn.Module, str]:
     """The open layer or cell with the module's weights, and what its counterpart calls it."""
     if isinstance(module, nn.LSTM):
-        return StartedLSTM.from_torch(module), "layer"
+        return _started(cells.LSTM.from_torch(module)), "layer"
     if isinstance(module, nn.GRU):
-        return StartedGRU.from_torch(module), "layer"
+        return _started(cells.GRU.from_torch(module)), "layer"
     if isinstance(module, nn.LSTMCell):
         return cells.LSTM.from_torch(_as_layer(module, nn.LSTM)).groups["l0"], "cell"
     return cells.GRU.from_torch(_as_layer(module, nn.GRU)).groups["l0"], "cell"
+
+
+def _started(layer: cells.Recurrent) -> cells.Recurrent:
+    """The layer, which may begin at given states in both directions, as torch.nn's do."""
+    layer.allow_reverse_state = True
+    return layer
 
 
 def _as_layer(module: Any, kind: type[nn.LSTM] | type[nn.GRU]) -> Any:  # noqa: ANN401

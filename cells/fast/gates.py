@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cells.fast.functions import sigmoid_slope, tanh, tanh_slope
 from cells.fast.products import mapped
 from cells.fast.sweep import Sweep, Use
 from cells.gates import LSTMGates
@@ -59,7 +60,7 @@ class Gates:
             out: Where the memory goes.
         """
         torch.sigmoid(raw[:, : self._candidates], out=self._sigmoids[t])
-        torch.tanh(raw[:, self._candidates :], out=self.g[t])
+        tanh(raw[:, self._candidates :], out=self.g[t])
         written: Tensor = torch.mul(self.f[t], c_past, out=out).addcmul_(self.i[t], self.g[t])
         return written
 
@@ -91,22 +92,22 @@ class GateDeltas:
         self, sweep: Sweep, start: int, gates: Tensor, *, out: Tensor, c_past: Tensor,
         squashed: Tensor,
     ) -> None:  # fmt: skip
-        i, _, _, g = gates.chunk(4, dim=-1)
-        torch.mul(gates, gates, out=out)
-        torch.sub(gates, out, out=out)
+        i, f, o, g = gates.chunk(4, dim=-1)
         of_i, of_f, of_o, of_g = out.chunk(4, dim=-1)
-        torch.mul(g, g, out=of_g).neg_().add_(1).mul_(i)
-        of_i *= g
-        of_f *= c_past
-        of_o *= squashed
+        sigmoid_slope(g, i, out=of_i)
+        sigmoid_slope(c_past, f, out=of_f)
+        sigmoid_slope(squashed, o, out=of_o)
+        tanh_slope(i, g, out=of_g)
         sweep.blank(out, start)
         self.whole, self.steps = out, sweep.piece(out, start)
-        self._by_gate = sweep.piece(out.unflatten(-1, (4, sweep.units)), start)
-        self._of_o = sweep.piece(of_o, start)
+        of_i_f = out[..., : 2 * sweep.units].unflatten(-1, (2, sweep.units))
+        self._of_i_f, self._of_o, self._of_g = (
+            sweep.piece(part, start) for part in (of_i_f, of_o, of_g)
+        )
 
     def take(self, s: int, d_memory: Tensor, d_hidden: Tensor) -> Tensor:
         """The gradients of a timestep of the piece, from those of what its gates wrote."""
-        d_o = self._of_o[s] * d_hidden
-        self._by_gate[s].mul_(d_memory[:, None])
-        self._of_o[s].copy_(d_o)
+        self._of_i_f[s].mul_(d_memory.unsqueeze(1))
+        self._of_o[s].mul_(d_hidden)
+        self._of_g[s].mul_(d_memory)
         return self.steps[s]

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cells.fast.functions import tanh, tanh_slope
 from cells.fast.gates import GateDeltas, Gates, gate_uses, gate_weights
 from cells.fast.products import WeightGradients, add_product, product
 from cells.fast.sweep import Arriving, Before, Carried, Gradients, Sweep, Use
@@ -41,7 +42,7 @@ class LSTMSweep(Sweep):
         for t in range(self.time):
             raw = add_product(gates.from_input[t], h_past[t], self.from_hidden)
             gates.write(t, raw, c_past[t], out=c[t])
-            torch.tanh(c[t], out=tanh_c[t])
+            tanh(c[t], out=tanh_c[t])
             torch.mul(gates.o[t], tanh_c[t], out=h[t])
         return self.hidden[1:]
 
@@ -61,7 +62,7 @@ class LSTMSweep(Sweep):
                 for name in ("hidden", "memory", "slope")
             )
             tanh_c = self.squashed[start:end]
-            torch.mul(tanh_c, tanh_c, out=of_h).neg_().add_(1).mul_(o)  # of h_t by c_t
+            tanh_slope(o, tanh_c, out=of_h)  # of h_t by c_t
             deltas = GateDeltas(
                 self, start, gates, out=self.room("gates", gates, start, end, 4 * self.units),
                 c_past=self.memory[start:end], squashed=tanh_c,

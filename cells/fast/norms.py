@@ -93,22 +93,35 @@ class StepNorm(Part):
         *,
         own: bool,
     ) -> Float[Tensor, "row unit"]:
-        """The gradient of what was normalised; those of gain and shift are added up."""
+        """The gradient of what was normalised; batch norm's for gain and shift are added up."""
         if self.kind == "none":
             return dy
-        wanted = [True, self.gain is not None, self.shift is not None]
+        mean, scale = self.kept[t]
         if self.kind == "layer":
-            mean, scale = self.kept[t]
-            dx, d_gain, d_shift = torch.ops.aten.native_layer_norm_backward(
-                dy, x, [self.units], mean, scale, self.gain, self.shift, wanted
+            dx, _, _ = torch.ops.aten.native_layer_norm_backward(
+                dy, x, [self.units], mean, scale, self.gain, self.shift, [True, False, False]
             )
-        else:
-            mean, scale = self.kept[t]
-            dx, d_gain, d_shift = torch.ops.aten.native_batch_norm_backward(
-                dy, x, self.gain, *(self.running or ()), mean, scale, own, self.epsilon, wanted
-            )
-        for part, gradient in (("gain", d_gain), ("shift", d_shift)):
+            found: Tensor = dx
+            return found
+        wanted = [True, self.gain is not None, self.shift is not None]
+        found, d_gain, d_shift = torch.ops.aten.native_batch_norm_backward(
+            dy, x, self.gain, *(self.running or ()), mean, scale, own, self.epsilon, wanted
+        )
+        self._add_both(d_gain, d_shift)
+        return found
+
+    def learn(self, dy: Float[Tensor, "time row unit"], x: Float[Tensor, "time row unit"]) -> None:
+        """Layer norm's gradients of gain and shift, from many timesteps at once."""
+        wanted = [False, self.gain is not None, self.shift is not None]
+        if self.kind != "layer" or not any(wanted):
+            return
+        _, mean, scale = torch.native_layer_norm(x, [self.units], None, None, self.epsilon)
+        _, d_gain, d_shift = torch.ops.aten.native_layer_norm_backward(
+            dy, x, [self.units], mean, scale, self.gain, self.shift, wanted
+        )
+        self._add_both(d_gain, d_shift)
+
+    def _add_both(self, gain: Tensor | None, shift: Tensor | None) -> None:
+        for part, gradient in (("gain", gain), ("shift", shift)):
             if gradient is not None:
                 self.add(f"{self.name}_{part}", gradient)
-        found: Tensor = dx
-        return found

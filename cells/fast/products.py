@@ -14,22 +14,30 @@ SMALL = 1_000_000
 _onednn = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
 
 
-def product(a: Float[Tensor, "row inner"], b: Float[Tensor, "column inner"]) -> Tensor:
+def product(
+    a: Float[Tensor, "row inner"],
+    b: Float[Tensor, "column inner"],
+    bias: Float[Tensor, "column"] | None = None,
+) -> Tensor:
     r""":math:`a b^\top`, in float32 and float64 alike; both factors are read as they lie."""
     if _suits_onednn(a, b):
-        result: Tensor = _onednn(a, b, None, "none", [], "")  # type: ignore[misc]
+        result: Tensor = _onednn(a, b, bias, "none", [], "")  # type: ignore[misc]
         return result
+    if bias is not None:
+        return add_product(bias, a, b)
     mapped = torch.mm(a, b.t())
     return mapped if mapped.dtype is a.dtype else mapped.to(a.dtype)  # autocast's is of lower
 
 
 def add_product(
-    offset: Float[Tensor, "row column"],
+    offset: Float[Tensor, "#row column"] | Float[Tensor, "column"],
     a: Float[Tensor, "row inner"],
     b: Float[Tensor, "column inner"],
 ) -> Tensor:
     r""":math:`o + a b^\top`."""
     if _suits_onednn(a, b):
+        if not offset.is_contiguous():
+            return product(a, b).add_(offset)
         result: Tensor = _onednn.binary(a, offset, b, None, "add")  # type: ignore[union-attr]
         return result
     if torch.is_autocast_enabled(a.device.type):
@@ -60,17 +68,16 @@ def _suits_onednn(a: Tensor, b: Tensor) -> bool:
 
 
 class WeightGradients:
-    r"""The gradient of one matrix that maps several inputs side by side, with a bias.
+    r"""The gradients of matrices that map inputs to one sum, and of its bias.
 
-    .. math:: \nabla [W_1\; W_2 \ldots\; b] = \sum_t \delta_t^\top [x_{1,t}\; x_{2,t} \ldots\; 1]
+    .. math:: \nabla W_i = \sum_t \delta_t^\top x_{i,t}, \qquad \nabla b = \sum_t \delta_t^\top 1
 
-    One product a piece of the sequence, with the rows of all its timesteps as the inner axis.
+    One product a matrix and piece of the sequence; the inner axis is the rows of all timesteps.
     """
 
     def __init__(self) -> None:
-        self._total: Tensor | None = None
-        self._widths: list[int] = []
-        self._room: dict[str, Tensor] = {}
+        self._matrices: list[Tensor] = []  # transposed: the faster way round
+        self._bias: Tensor | None = None
 
     def add(self, delta: Float[Tensor, "time batch out"], *inputs: Tensor) -> None:
         """Adds the timesteps of a piece.
@@ -79,33 +86,22 @@ class WeightGradients:
             delta: The gradient of what the matrix gave.
             inputs: What it read, each `(time, batch, feature)`.
         """
-        rows = delta.shape[0] * delta.shape[1]
-        self._widths = [part.shape[-1] for part in inputs]
-        # Transposed while still in the cache: the inner axis must be the last for either factor.
-        left = self._rows("left", delta.shape[-1], rows, delta)
-        left.copy_(delta.reshape(rows, -1).t())
-        right = self._rows("right", sum(self._widths) + 1, rows, delta)
-        start = 0
-        for part, width in zip(inputs, self._widths, strict=True):
-            right[start : start + width].copy_(part.reshape(rows, width).t())
-            start += width
-        right[start].fill_(1)
-        more = product(left, right)
-        self._total = more if self._total is None else self._total.add_(more)
-
-    def _rows(self, name: str, height: int, rows: int, like: Tensor) -> Tensor:
-        """Room that is used again for every piece; fresh memory costs more than the product."""
-        room = self._room.get(name)
-        if room is None or room.numel() < height * rows:
-            room = self._room[name] = like.new_empty(height * rows)
-        return room[: height * rows].view(height, rows)
+        rows = delta.flatten(0, 1).contiguous()
+        more = [product(part.flatten(0, 1).contiguous().t(), rows.t()) for part in inputs]
+        bias = rows.sum(dim=0)
+        if self._bias is None:
+            self._matrices, self._bias = more, bias
+            return
+        self._bias += bias
+        for matrix, piece in zip(self._matrices, more, strict=True):
+            matrix += piece
 
     def named(self, *names: str) -> dict[str, Tensor]:
         """The gradients by name: of each input's matrix `(out, feature)`, and of the bias `(out)`.
 
         Without a name for the bias it is left out.
         """
-        if self._total is None:
+        if self._bias is None:
             raise RuntimeError("No timestep was added.")
-        *matrices, bias = self._total.split([*self._widths, 1], dim=1)
-        return dict(zip(names, [*matrices, bias[:, 0]], strict=False))
+        found = [*(matrix.t() for matrix in self._matrices), self._bias]
+        return dict(zip(names, found, strict=False))

@@ -1,18 +1,32 @@
 """RAU over a whole sequence; the equations are `RAUCell`'s."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cells.fast.functions import sigmoid_slope, softmax_slope, tanh, tanh_slope
 from cells.fast.products import WeightGradients, mapped, product
 from cells.fast.sweep import Arriving, Before, Carried, Gradients, Sweep, Use
 from cells.lengths import Rows
 from cells.rau import RAUCell, RAUState
 
 __all__ = ["RAUSweep"]
+
+# From a timestep of a piece and the gradient of its state, that of the state before.
+_Back = Callable[[int, Tensor], Tensor]
+
+
+class _Slopes(NamedTuple):
+    """The gradients of what enters gates, scores and candidates in a piece, but for that of h_t."""
+
+    gates: Float[Tensor, "time batch gates_and_scores"]
+    plain: Float[Tensor, "time batch unit"]
+    attended: Float[Tensor, "time batch unit"]
+    values: Float[Tensor, "time batch feature_and_unit"]
+    kept: Float[Tensor, "time batch unit"]
 
 
 class RAUSweep(Sweep):
@@ -85,7 +99,7 @@ class RAUSweep(Sweep):
             raw = product(h_past[t], self.from_hidden)
             torch.add(z_r[t], raw[:, : 2 * units], out=z_r[t]).sigmoid_()
             torch.mul(r[t], h_past[t], out=recalled[t])
-            plain[t].add_(product(recalled[t], self.plain_from_recalled)).tanh_()
+            tanh(plain[t].add_(product(recalled[t], self.plain_from_recalled)), out=plain[t])
 
             scores = attention[t] + raw[:, 2 * units :]
             torch.softmax(scores, dim=-1, out=attention[t])
@@ -93,7 +107,10 @@ class RAUSweep(Sweep):
             torch.mul(attention[t], values, out=weighed[t])
             if self.scale != 1:
                 weighed[t].mul_(self.scale)
-            torch.add(product(weighed[t], self.attended), offset, out=attended[t]).tanh_()
+            tanh(
+                torch.add(product(weighed[t], self.attended), offset, out=attended[t]),
+                out=attended[t],
+            )
 
             torch.add(plain[t], attended[t], out=candidate[t]).div_(2)
             torch.lerp(h_past[t], candidate[t], z[t], out=h[t])
@@ -101,79 +118,101 @@ class RAUSweep(Sweep):
 
     def backward(self, arriving: Arriving, *, for_x: bool) -> Gradients:
         """Backpropagation through time."""
-        units, features, both = self.units, self.features, self.both
+        units, both = self.units, self.both
         d_x = torch.empty_like(self.x) if for_x else None
         of_gates, of_plain, of_attended = (WeightGradients() for _ in range(3))
         arriving_h, last_h = self.steps(arriving.output), self.waiting(arriving.hidden, self.hidden)
         carried = last_h[: self.running[-1]]
-        to_hidden, to_recalled = self.from_hidden.t(), self.plain_from_recalled.t()
-        to_weighed = self.attended.t()
         for start, end in self.pieces(2 * units + both):
-            gates = self.gates[start:end]
-            z, r, attention = gates.split([units, units, both], dim=-1)
-            past, plain = self.hidden[start:end], self.plain[start:end]
-            attended, weighed = self.attended_candidate[start:end], self.weighed[start:end]
-            d_gates = self.room("gates", gates, start, end, 2 * units + both)
-            d_h, d_plain, d_attended, kept = (
-                self.room(name, gates, start, end, units)
-                for name in ("hidden", "plain", "attended", "kept")
-            )
-            d_values = self.room("values", gates, start, end, both)
-
-            # The slopes of h_t by z and by either candidate, and of what is reset by r.
-            slope_z, slope_r, d_scores = d_gates.split([units, units, both], dim=-1)
-            torch.sub(1, z, out=kept)
-            torch.mul(z, kept, out=slope_z).mul_(self.candidate[start:end] - past)
-            torch.sub(1, r, out=slope_r).mul_(r).mul_(past)
-            for half, slope in ((plain, d_plain), (attended, d_attended)):
-                torch.mul(half, half, out=slope).neg_().add_(1).mul_(z).div_(2)
-            values = torch.cat([self.x[start:end], past], dim=-1)
-            for slopes in (d_gates, d_plain, d_attended):
-                self.blank(slopes, start)
-
-            dh, keep, delta = (self.piece(part, start) for part in (d_h, kept, d_gates))
-            dz, dr, ds = (self.piece(part, start) for part in (slope_z, slope_r, d_scores))
-            dp, da, dv = (self.piece(part, start) for part in (d_plain, d_attended, d_values))
-            alpha, value = self.piece(attention, start), self.piece(values, start)
-            of_r = self.piece(r, start)
+            x, past = self.x[start:end], self.hidden[start:end]
+            d_h = self.room("hidden", self.gates, start, end, units)
+            dh = self.piece(d_h, start)
+            slopes = self._slopes(start, end)
+            back = self._through(slopes, start)
             for t in reversed(range(start, end)):
                 s = t - start
                 torch.add(arriving_h[t], self.joined(carried, last_h, t), out=dh[s])
-                dz[s].mul_(dh[s])
-                dp[s].mul_(dh[s])
-                da[s].mul_(dh[s])
-                d_reset = product(dp[s], to_recalled)
-                dr[s].mul_(d_reset)
+                carried = back(s, dh[s])
 
-                # U_t ⊙ [x_t, h_{t-1}]: first as what is weighed, then by its softmax.
-                d_weighed = product(da[s], to_weighed)
-                if self.scale != 1:
-                    d_weighed.mul_(self.scale)
-                d_weighed.mul_(alpha[s])
-                dv[s].copy_(d_weighed)
-                d_weighed.mul_(value[s])
-                total = d_weighed.sum(dim=-1, keepdim=True)
-                torch.addcmul(d_weighed, alpha[s], total, value=-1, out=ds[s])
-
-                carried = product(delta[s], to_hidden)
-                carried.addcmul_(dh[s], keep[s]).addcmul_(d_reset, of_r[s])
-                carried.add_(dv[s][:, features:])
-
-            of_gates.add(d_gates, self.x[start:end], past)
-            of_plain.add(d_plain, self.x[start:end], self.recalled[start:end])
-            of_attended.add(d_attended, weighed)
+            of_gates.add(slopes.gates, x, past)
+            of_plain.add(slopes.plain, x, self.recalled[start:end])
+            of_attended.add(slopes.attended, self.weighed[start:end])
             self.note("hidden", start, d_h)
             if d_x is not None:
                 torch.add(
-                    self.unhoisted(d_gates, self.from_input),
-                    self.unhoisted(d_plain, self.plain_from_input),
+                    self.unhoisted(slopes.gates, self.from_input),
+                    self.unhoisted(slopes.plain, self.plain_from_input),
                     out=d_x[start:end],
                 )
-                d_x[start:end] += d_values[..., :features]
+                d_x[start:end] += slopes.values[..., : self.features]
         learned = of_gates.named("from_input", "from_hidden", "bias")
         learned |= of_plain.named("plain_from_input", "plain_from_recalled", "plain_bias")
         learned |= of_attended.named("attended", "attended_bias")
         return Gradients(d_x, Carried(carried), learned)
+
+    def _slopes(self, start: int, end: int) -> _Slopes:
+        r"""What h_t is worth to z and to either candidate, and ρ = r ⊙ h_{t-1} to r, at once.
+
+        .. math::
+            \delta_z = z(1-z)\left(\frac{\tilde h + \hat h}{2} - h_{t-1}\right)\lambda, \quad
+            \delta_{\tilde h} = (1-\tilde h^2)\,\frac z2 \lambda, \quad
+            \delta_{\hat h} = (1-\hat h^2)\,\frac z2 \lambda, \quad
+            \delta_r = r(1-r)\, h_{t-1}\, \partial L/\partial \rho
+
+        They become gradients as λ comes by.
+        """
+        units, both, gates = self.units, self.both, self.gates[start:end]
+        z, r, _ = gates.split([units, units, both], dim=-1)
+        past = self.hidden[start:end]
+        d_gates = self.room("gates", gates, start, end, 2 * units + both)
+        d_plain, d_attended, kept = (
+            self.room(name, gates, start, end, units) for name in ("plain", "attended", "kept")
+        )
+        d_values = self.room("values", gates, start, end, both)
+
+        slope_z, slope_r, _ = d_gates.split([units, units, both], dim=-1)
+        half = torch.div(z, 2, out=kept)
+        tanh_slope(half, self.plain[start:end], out=d_plain)
+        tanh_slope(half, self.attended_candidate[start:end], out=d_attended)
+        sigmoid_slope(torch.sub(self.candidate[start:end], past, out=kept), z, out=slope_z)
+        sigmoid_slope(past, r, out=slope_r)
+        torch.sub(1, z, out=kept)
+        for slopes in (d_gates, d_plain, d_attended):
+            self.blank(slopes, start)
+        return _Slopes(d_gates, d_plain, d_attended, d_values, kept)
+
+    def _through(self, slopes: _Slopes, start: int) -> _Back:
+        """Back through the timesteps of a piece."""
+        end, sizes = start + len(slopes.gates), [self.units, self.units, self.both]
+        dz, dr, d_scores = (self.piece(p, start) for p in slopes.gates.split(sizes, dim=-1))
+        delta, dp, da, dv, keep = (self.piece(part, start) for part in slopes)
+        _, of_r, alpha = (
+            self.piece(part, start) for part in self.gates[start:end].split(sizes, dim=-1)
+        )
+        values = torch.cat([self.x[start:end], self.hidden[start:end]], dim=-1)
+        value = self.piece(values, start)
+        to_hidden, to_recalled = self.from_hidden.t(), self.plain_from_recalled.t()
+        to_weighed = self.attended.t()
+
+        def back(s: int, dh: Tensor) -> Tensor:
+            dz[s].mul_(dh)
+            dp[s].mul_(dh)
+            da[s].mul_(dh)
+            d_reset = product(dp[s], to_recalled)
+            dr[s].mul_(d_reset)
+
+            # U_t ⊙ [x_t, h_{t-1}]: first as what is weighed, then by its softmax.
+            d_weighed = product(da[s], to_weighed)
+            if self.scale != 1:
+                d_weighed.mul_(self.scale)
+            torch.mul(d_weighed, alpha[s], out=dv[s])
+            d_scores[s].copy_(softmax_slope(d_weighed.mul_(value[s]), alpha[s], axis=-1))
+
+            carried = product(delta[s], to_hidden)
+            carried.addcmul_(dh, keep[s]).addcmul_(d_reset, of_r[s])
+            return carried.add_(dv[s][:, self.features :])
+
+        return back
 
     def uses(self, start: int, end: int) -> Iterator[Use]:
         """The gradient of every use of a state in some timesteps."""

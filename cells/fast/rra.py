@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cells.fast.functions import tanh, tanh_slope
 from cells.fast.gates import GateDeltas, Gates, gate_uses, gate_weights
 from cells.fast.products import WeightGradients, add_product, product
 from cells.fast.sweep import Arriving, Before, Carried, Gradients, Sweep, Use
@@ -56,7 +57,7 @@ class RRASweep(Sweep):
             gates.write(t, raw, c_past[t], out=c[t])
             window = self.hidden[t : t + reach + 1 - first, :n].reshape(len(self.lags), -1)
             torch.mm(oldest_first, window, out=a[t].view(1, -1))
-            torch.add(c[t], a[t], out=tanh_s[t]).tanh_()
+            tanh(torch.add(c[t], a[t], out=tanh_s[t]), out=tanh_s[t])
             h_past = torch.mul(gates.o[t], tanh_s[t], out=h[t])
         return self.hidden[reach:]
 
@@ -81,7 +82,7 @@ class RRASweep(Sweep):
             )
             d_sum = self.ahead("sum", gates, start, end)  # of c_t + a_t, read again as a_t's
             tanh_s = self.squashed[start:end]
-            torch.mul(tanh_s, tanh_s, out=of_h).neg_().add_(1).mul_(o)  # of h_t by c_t + a_t
+            tanh_slope(o, tanh_s, out=of_h)  # of h_t by c_t + a_t
             deltas = GateDeltas(
                 self, start, gates, out=self.room("gates", gates, start, end, 4 * self.units),
                 c_past=self.memory[start:end], squashed=tanh_s,

@@ -150,6 +150,31 @@ def test_both_directions_are_two_layers_of_one(kind):
 
 
 @every_layer
+def test_either_direction_begins_at_a_state_of_its_own_where_that_is_allowed(kind):
+    both, forward, backward = (
+        made(kind, 3, 4, bidirectional=True),
+        made(kind, 3, 4),
+        made(kind, 3, 4),
+    )
+    forward.cells["l0"].load_state_dict(both.cells["l0"].state_dict())
+    backward.cells["l0"].load_state_dict(both.cells["l0_reverse"].state_dict())
+    (start_ahead,), (start_behind,) = (
+        layer(torch.randn(5, 2, 3))[1] for layer in (forward, backward)
+    )
+    x = torch.randn(7, 2, 3)
+
+    both.allow_reverse_state = True
+    output, final = both(x, (start_ahead, start_behind))
+
+    ahead, ahead_final = forward(x, (start_ahead,))
+    behind, behind_final = backward(x.flip(0), (start_behind,))
+    assert_close(output, torch.cat([ahead, behind.flip(0)], dim=-1), **EXACT)
+    assert_close(flat(final), flat([*ahead_final, *behind_final]), **EXACT)
+    with pytest.raises(ValueError, match="one named tuple for each of the groups"):
+        both(x, (start_ahead,))
+
+
+@every_layer
 def test_layers_stand_on_top_of_each_other(kind):
     stack, first, second = made(kind, 3, 4, 2), made(kind, 3, 4), made(kind, 4, 4)
     first.cells["l0"].load_state_dict(stack.cells["l0"].state_dict())
