@@ -1,6 +1,5 @@
 """Small models that read texts, and panels made by hand; every axis has another size."""
 
-import json
 from collections import Counter
 
 import numpy as np
@@ -20,7 +19,7 @@ REFERENCE = [TEXT, "bad bad film the good was not very good the film"]
 
 
 def reader(layer, outputs=2, name="hand"):
-    """A classifier of texts around a layer; other seeds would do as well."""
+    """A classifier of texts around a layer."""
     vocabulary = Vocabulary(("<pad>", "<unk>", *WORDS))
     model = SequenceModel(layer, outputs=outputs, vocabulary_size=len(vocabulary))
     model.vocabulary, model.name = vocabulary, name
@@ -112,8 +111,3 @@ def names(found):
 def named(found, name):
     """The lens or track of a name."""
     return next(one for one in found if one.name == name)
-
-
-def signals_of(trace, group="l0"):
-    """What a trace of one sequence declares of its signals."""
-    return json.loads(trace.tree[group].attrs["signals"])
