@@ -167,6 +167,8 @@ def same_word(panel: Panel, timestep: int, other: Panel) -> int:
 def turning_point(panel: Panel) -> int:
     """The word at which the running prediction changes most: a good place to begin.
 
+    The first words are left out: there it has little to go by, and little to look back on.
+
     Arguments:
         panel: The panel.
 
@@ -177,8 +179,10 @@ def turning_point(panel: Panel) -> int:
     if score is None or panel.length < 2:
         return panel.length // 2
     steps = np.abs(np.diff(np.stack([one.values for one in score.series]), axis=-1)).max(axis=0)
-    taken = np.nan_to_num(steps)
-    return int(taken.argmax()) + (1 if panel.direction > 0 else 0)
+    few = min(20, panel.length // 4)
+    there = np.arange(1, panel.length) if panel.direction > 0 else np.arange(panel.length - 1)
+    later = there >= few if panel.direction > 0 else there < panel.length - few
+    return int(there[np.where(later, np.nan_to_num(steps), -1.0).argmax()])
 
 
 def sources(panel: Panel, lens: Lens, *, head: int, timestep: int) -> list[Link]:

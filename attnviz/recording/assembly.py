@@ -6,6 +6,7 @@ import json
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -189,7 +190,6 @@ def _described_signals(cell: cells.Cell[Any]) -> dict[str, dict[str, Any]]:
 def provenance(model: nn.Module, layers: Mapping[str, cells.Recurrent]) -> dict[str, str]:
     """Where a trace comes from: model, mode, weights, versions."""
     first = next(iter(next(iter(layers.values())).groups.values()))
-    packages = ("attnviz", "torch", "numpy", "xarray")
     return {
         "format": FORMAT,
         "model": model.name if isinstance(model, SequenceModel) else type(model).__name__,
@@ -197,8 +197,15 @@ def provenance(model: nn.Module, layers: Mapping[str, cells.Recurrent]) -> dict[
         "mode": "train" if model.training else "eval",
         "loss_reduction": "sum",
         "weights_digest": weights_digest(model),
-        "versions": json.dumps({name: importlib.metadata.version(name) for name in packages}),
+        "versions": _versions(),
     }
+
+
+@cache
+def _versions() -> str:
+    # Looked up on disk, which takes longer than reading a short sentence.
+    packages = ("attnviz", "torch", "numpy", "xarray")
+    return json.dumps({name: importlib.metadata.version(name) for name in packages})
 
 
 def report_not_finite(batch: Batch) -> None:
