@@ -161,7 +161,7 @@ def test_words_stand_out_from_their_ground(browser, session, tmp_path, scheme):
         """() => [...document.querySelectorAll('[role=option]')].map(e => {
              const ground = e => getComputedStyle(e).backgroundColor;
              let behind = e;
-             while (behind && /, 0\\)|transparent/.test(ground(behind)))
+             while (behind && /^rgba.*, 0\\)$|transparent/.test(ground(behind)))
                behind = behind.parentElement;
              return [getComputedStyle(e).color, behind ? ground(behind) : 'rgb(255, 255, 255)'];
            })"""
