@@ -39,7 +39,6 @@ def explorer():
     made = Explorer(
         [larnn(), gru()], Texts(TEXTS, labels=LABELS, ids=list("abcd")), reference=REFERENCE
     )
-    made.timestep = 0
     yield made
     made.close()
 
