@@ -235,6 +235,26 @@ def test_the_prediction_turns_at_the_word_that_moves_it_most(values, turns):
     assert turning_point(panel(time=5, tracks=[score(values)])) == turns
 
 
+def test_the_first_words_are_no_place_to_begin():
+    values = np.full(100, 0.5)
+    for timestep, step in ((19, 0.4), (20, 0.2), (60, 0.3)):
+        values[timestep:] += step * (1 if timestep == 20 else -1) * 0.5
+    assert turning_point(panel(time=100, tracks=[score(values)])) == 60
+    assert turning_point(panel(time=48, tracks=[score(values[:48])])) == 19  # a quarter: 12
+    assert turning_point(panel(time=59, tracks=[score(values[1:60])])) == 18
+    values[60:] += 0.1
+    assert turning_point(panel(time=100, tracks=[score(values)])) == 20
+
+
+def test_what_reads_from_the_end_turns_where_it_comes_from_what_follows():
+    values = [0.5, 0.5, 0.1, 0.1, 0.1, 0.9, 0.9, 0.9]
+    shown = panel(time=8, tracks=[score(values)], direction=-1)
+    assert turning_point(shown) == 4
+    assert turning_point(replace(shown, tracks=[score(values[::-1])])) == 2
+    late = panel(time=8, tracks=[score([0.5, 0.2, 0.2, 0.2, 0.2, 0.2, 0.9, 0.0])], direction=-1)
+    assert turning_point(late) == 5
+
+
 def test_the_prediction_of_several_classes_turns_with_any_of_them():
     one, two = score([0.5, 0.4, 0.4, 0.3]), score([0.1, 0.2, 0.5, 0.5])
     both = replace(one, series=[*one.series, *two.series])
