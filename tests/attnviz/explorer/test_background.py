@@ -239,3 +239,25 @@ def test_closing_ends_the_thread_and_forgets_what_was_asked(told):
     assert ended.is_set() and not thread.is_alive()
     assert told.said == [] and "prepare later" not in told.threads
     told.background.close()
+
+
+def test_one_job_can_be_finished_at_once_and_the_others_follow(told):
+    async def run():
+        told.background.restart([told.job("one"), told.job("two"), told.job("three")])
+        told.background.finish("two")
+        assert (told.said, told.background.busy) == (["two"], ["one", "three"])
+        assert told.threads["work two"] is threading.current_thread()
+        told.background.finish("nothing of the kind")
+        await done(told)
+
+    asyncio.run(run())
+    assert told.said == ["two", "one", "three"]
+    assert told.threads["work three"] is not threading.current_thread()
+
+
+def test_one_job_that_cannot_be_finished_is_told(told):
+    told.background.restart([told.job("bad", fails), told.job("good")])
+    told.background.finish("bad")
+
+    assert told.background.error == "bad: it cannot be done"
+    assert (told.background.busy, told.said, told.changes) == (["good"], [], 1)

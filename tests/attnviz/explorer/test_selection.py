@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,10 +13,11 @@ from attnviz.explorer.selection import (
     same_word,
     source_of,
     sources,
+    turning_point,
 )
 from attnviz.trace import SOURCE_INITIAL, SOURCE_MISSING, SOURCE_REAL, source_kind
 from tests.attnviz import traces
-from tests.attnviz.explorer.subjects import extra, lens, panel, spans_of
+from tests.attnviz.explorer.subjects import extra, lens, panel, score, spans_of
 
 SIZES = [
     {"direction": direction, "history": history, "initial_state": initial}
@@ -216,6 +219,51 @@ def test_the_same_word_is_the_token_that_holds_its_first_character():
 
     assert [same_word(apart, n, joined) for n in range(3)] == [0, 0, 1]
     assert [same_word(joined, n, apart) for n in range(2)] == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("values", "turns"),
+    [
+        ([0.5, 0.6, 0.2, 0.9, 0.8], 3),
+        ([0.5, 0.6, 0.1, 0.2, 0.3], 2),
+        ([0.1, 0.9, 0.8, 0.7, 0.6], 1),
+        ([np.nan, 0.9, 0.8, 0.5, 0.6], 3),
+        ([0.5, 0.5, 0.5, 0.5, 0.9], 4),
+    ],
+)
+def test_the_prediction_turns_at_the_word_that_moves_it_most(values, turns):
+    assert turning_point(panel(time=5, tracks=[score(values)])) == turns
+
+
+def test_the_first_words_are_no_place_to_begin():
+    values = np.full(100, 0.5)
+    for timestep, step in ((19, 0.4), (20, 0.2), (60, 0.3)):
+        values[timestep:] += step * (1 if timestep == 20 else -1) * 0.5
+    assert turning_point(panel(time=100, tracks=[score(values)])) == 60
+    assert turning_point(panel(time=48, tracks=[score(values[:48])])) == 19  # a quarter: 12
+    assert turning_point(panel(time=59, tracks=[score(values[1:60])])) == 18
+    values[60:] += 0.1
+    assert turning_point(panel(time=100, tracks=[score(values)])) == 20
+
+
+def test_what_reads_from_the_end_turns_where_it_comes_from_what_follows():
+    values = [0.5, 0.5, 0.1, 0.1, 0.1, 0.9, 0.9, 0.9]
+    shown = panel(time=8, tracks=[score(values)], direction=-1)
+    assert turning_point(shown) == 4
+    assert turning_point(replace(shown, tracks=[score(values[::-1])])) == 2
+    late = panel(time=8, tracks=[score([0.5, 0.2, 0.2, 0.2, 0.2, 0.2, 0.9, 0.0])], direction=-1)
+    assert turning_point(late) == 5
+
+
+def test_the_prediction_of_several_classes_turns_with_any_of_them():
+    one, two = score([0.5, 0.4, 0.4, 0.3]), score([0.1, 0.2, 0.5, 0.5])
+    both = replace(one, series=[*one.series, *two.series])
+    assert turning_point(panel(time=4, tracks=[both])) == 2
+
+
+def test_without_a_running_prediction_the_middle_is_a_place_to_begin():
+    assert turning_point(panel(time=7, tracks=[])) == 3
+    assert turning_point(panel(time=1, tracks=[score([0.5])])) == 0
 
 
 ROWS = [

@@ -71,6 +71,13 @@ def test_what_is_shown_first(explorer):
     }  # fmt: skip
 
 
+def test_it_opens_where_the_prediction_turns():
+    explorer = Explorer([larnn(), gru()], [TEXT])
+    score = named(explorer.panels[0].tracks, "score").series[0].values
+    assert explorer.timestep == 3 + np.argmax(np.abs(np.diff(score))[2:])
+    explorer.close()
+
+
 def test_everything_that_is_selected_is_shared_with_the_browser(explorer):
     shared = set(explorer.traits(sync=True))
     assert set(SELECTED) | {"_panels", "_rows", "_status", "_abilities"} <= shared
@@ -342,6 +349,10 @@ def test_a_notebook_keeps_the_widget_and_a_page(explorer):
     assert tag == "iframe" and "allow-same-origin" not in held["sandbox"]
     found = Read(held["srcdoc"])
     (shown, other) = found.header["panels"]["0"]
+    for one in (shown, other):  # a page cannot wait for gradients: they are made for it
+        assert "gradient" in [track["name"] for track in one["tracks"]]
+    assert explorer._status == {"busy": ["predictions"], "error": None}
+    assert found.header["rows"][0]["label"] == 1
     assert (shown["text"], other["key"]) == (TEXT, "gru")
     assert found.header["rows"][0]["text"] == TEXT
     assert (found.header["state"]["timestep"], found.header["state"]["edits"]) == (5, {})
