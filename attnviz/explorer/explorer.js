@@ -3017,7 +3017,8 @@ function lookOf({ panel, n, lens, edited }, store, slices) {
   return { look, others, extras, head };
 }
 function headIndex(lens, head) {
-  return lens.heads.length === 1 ? 0 : Math.min(lens.heads.length - 1, Math.max(0, head + 1));
+  const place = head + 1;
+  return place > 0 && place < lens.heads.length ? place : 0;
 }
 function tracksOf(panel, edited, store) {
   const numbers = (track) => track.series.map((one) => ({

@@ -89,7 +89,8 @@ function lookOf({ panel, n, lens, edited }, store, slices) {
 
 /** Which entry of `heads` and `values` a head is: the mean first where there are several. */
 export function headIndex(lens, head) {
-  return lens.heads.length === 1 ? 0 : Math.min(lens.heads.length - 1, Math.max(0, head + 1));
+  const place = head + 1; // a head that the cell has not got: the mean
+  return place > 0 && place < lens.heads.length ? place : 0;
 }
 
 function tracksOf(panel, edited, store) {

@@ -85,7 +85,7 @@ test("heads are counted from 0 with their mean before them", () => {
   const several = { heads: ["mean", "head 0", "head 1"] };
   assert.deepEqual(
     [-1, 0, 1, 7].map((head) => headIndex(several, head)),
-    [0, 1, 2, 2],
+    [0, 1, 2, 0],
   );
   assert.equal(headIndex({ heads: ["all"] }, 3), 0);
   assert.ok(isRatio({ unit: "1 = uniform" }) && isRatio({ scale: "ratio" }) && !isRatio({ unit: "weight" }));
