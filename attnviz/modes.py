@@ -1,6 +1,7 @@
 """Looking at a model without leaving a trace in it: modes and random states as they were."""
 
 import random
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -39,9 +40,15 @@ def evaluated(model: object) -> Iterator[None]:
 def undisturbed() -> Iterator[None]:
     """Leaves the random states, of torch on every device in use and of Python, as they were.
 
+    In another than the main thread nothing is put back: the states belong to the whole process,
+    and would be turned back under whoever draws from them meanwhile.
+
     Yields:
         Nothing.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     kept = random.getstate()
     # A model on a GPU has started CUDA; to start it for one that is not would take seconds.
     started = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]

@@ -70,6 +70,8 @@ class Edits:
             ValueError: If no cell has such a lag or head.
         """
         known = [one for one in switches if one is not None]
+        if self.uniform and not known:
+            raise ValueError("None of the cells shown here has attention to be made uniform.")
         lags = {lag for one in known for lag in one.lags}
         heads = {head for one in known if one.lags for head in range(one.heads)}
         for name, wanted, there in (("lag", self.lags, lags), ("head", self.heads, heads)):

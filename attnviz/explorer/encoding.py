@@ -30,14 +30,17 @@ def encode_panel(panel: Panel, numbers: Numbers, *, only: int | None = None) -> 
         "key": panel.key, "title": panel.key, "cell": panel.cell, "layer": panel.layer,
         "layers": list(panel.layers), "text": panel.text, "spans": numbers(panel.spans),
         "classes": list(panel.classes), "label": panel.label,
-        "prediction": list(panel.prediction), "direction": panel.direction,
+        "prediction": _plain(panel.prediction), "direction": panel.direction,
         "history": panel.history, "initial": panel.initial_state, "notes": list(panel.notes),
         "lenses": [encode_lens(lens, numbers, only) for lens in panel.lenses],
         "tracks": [encode_track(track, numbers) for track in panel.tracks],
         "switches": None if switches is None else {
             "lags": list(switches.lags), "heads": switches.heads, "uniform": True,
         },
-        "edited": None if panel.edited is None else encode_edited(panel.edited, numbers, only),
+        "edited": None if panel.edited is None else {
+            **encode_edited(panel.edited, numbers, only),
+            "lenses": [encode_lens(lens, numbers, only) for lens in panel.shown],
+        },
         "variants": [
             {"edits": dict(variant.edits), "label": variant.edited.label,
              "edited": encode_edited(variant.edited, numbers, only)}
@@ -49,8 +52,12 @@ def encode_panel(panel: Panel, numbers: Numbers, *, only: int | None = None) -> 
 def encode_edited(edited: Edited, numbers: Numbers, only: int | None) -> dict[str, Any]:
     """A result under an edit as a dictionary."""
     return {
-        "label": edited.label, "prediction": list(edited.prediction),
-        "unedited": list(edited.unedited),
+        "label": edited.label, "prediction": _plain(edited.prediction),
+        "unedited": _plain(edited.unedited),
+        "before": {
+            "lenses": [encode_lens(lens, numbers, only) for lens in edited.before_lenses],
+            "tracks": [encode_track(track, numbers) for track in edited.before_tracks],
+        },
         "lenses": [encode_lens(lens, numbers, only) for lens in edited.lenses],
         "tracks": [encode_track(track, numbers) for track in edited.tracks],
     }  # fmt: skip
@@ -74,6 +81,11 @@ def encode_lens(lens: Lens, numbers: Numbers, only: int | None) -> dict[str, Any
         "extras": [{"label": extra.label, "values": numbers(extra.values)}
                    for extra in lens.extras],
     }  # fmt: skip
+
+
+def _plain(probabilities: Sequence[float]) -> list[float | None]:
+    """JSON has no NaN."""
+    return [float(p) if np.isfinite(p) else None for p in probabilities]
 
 
 def encode_track(track: Track, numbers: Numbers) -> dict[str, Any]:

@@ -3,9 +3,14 @@
 import copy
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 
+import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
+import cells
 from attnviz.analysis import one_sequence
 from attnviz.edits import Ablation
 from attnviz.explorer.edits import Edits
@@ -42,6 +47,7 @@ class Reader:
 
     def __init__(self, model: SequenceModel, key: str, reference: Sequence[str]) -> None:
         self.model, self.key, self.reference = model, key, list(reference)
+        self._twin: Reader | None = None
         self._keep = [name for name in available_signals(model) if name in _SHOWN]
         self.switches = {layer: self.read("a", layer=layer).switches for layer in self.layers}
 
@@ -77,7 +83,10 @@ class Reader:
         measured = replacement_influence(
             self.model, [text], reference=self.reference, at=[timestep]
         )
-        return influence_lens(measured)
+        lens = influence_lens(measured)
+        if len(self.layers) > 1:
+            lens = replace(lens, label=f"{lens.label} on the last layer")
+        return lens
 
     def edited(self, text: str, edits: Edits, *, layer: str | None = None) -> Edited | None:
         """The sentence under edits; None where the cell knows none of them.
@@ -95,17 +104,16 @@ class Reader:
         known = [edits.within(self.switches[group]) for edits in choices]
         if not any(known):
             return [None] * len(known)
-        trace = self._under([Edits(), *known], text, group)
-        unedited = _predicted(trace, 0)
-        found: list[Edited | None] = []
-        for row, edits in enumerate(known, start=1):
-            one = one_sequence(trace, row)
-            found.append(
-                Edited(edits.label, _predicted(trace, row), lenses(one, group, used=True),
-                       tracks(one, group), unedited)
-                if edits else None
-            )  # fmt: skip
-        return found
+        trace, used = self._under([Edits(), *known], text, group)
+        arms = [one_sequence(trace, row) for row in range(len(known) + 1)]
+        seen = [_as_used(lenses(arm, group, used=True), used, n) for n, arm in enumerate(arms)]
+        before, unedited = tracks(arms[0], group), _predicted(trace, 0)
+        return [
+            Edited(edits.label, _predicted(trace, row), seen[row], tracks(arms[row], group),
+                   unedited, seen[0], before)
+            if edits else None
+            for row, edits in enumerate(known, start=1)
+        ]  # fmt: skip
 
     def ablations(self, text: str, *, layer: str | None = None) -> list[Variant]:
         """Each lag, each head and uniform attention as edits of their own, for a page."""
@@ -126,19 +134,26 @@ class Reader:
 
     def twin(self) -> "Reader":
         """The same with a copy of the model, to read in another thread."""
-        return Reader(copy.deepcopy(self.model), self.key, self.reference)
+        if self._twin is None:
+            self._twin = Reader(copy.deepcopy(self.model), self.key, self.reference)
+        else:  # it may have been trained since
+            self._twin.model.load_state_dict(self.model.state_dict())
+        return self._twin
 
-    def _under(self, rows: Sequence[Edits], text: str, group: str) -> Trace:
-        """A trace of copies of the text, each edited in its own way."""
+    def _under(
+        self, rows: Sequence[Edits], text: str, group: str
+    ) -> tuple[Trace, Float[np.ndarray, "row time head source"]]:
+        """A trace of copies of the text, each edited in its own way, and the weights as used."""
         encoded = encoded_texts(self.model, Texts([text]))[0]
         device = next(self.model.parameters()).device
         ids = torch.from_numpy(encoded.ids).to(device).expand(len(rows), -1)
-        layer = self.model.layer
+        layer, used = self.model.layer, _Used()
         path, layer.path = layer.path, "step"
         try:
             with ExitStack() as scope, evaluated(self.model), torch.no_grad():
                 for edit in self._ablations(rows, group):
                     scope.enter_context(layer.register_edit(edit, group=group))
+                scope.enter_context(layer.register_edit(used, group=group))
                 recording = scope.enter_context(record(self.model, self._keep, gradients=False))
                 recording.describe(
                     id=[str(row) for row in range(len(rows))],
@@ -148,7 +163,7 @@ class Reader:
                 self.model(ids)
         finally:
             layer.path = path
-        return recording.trace
+        return recording.trace, used.weights(backwards=group.endswith("_reverse"))
 
     def _ablations(self, rows: Sequence[Edits], group: str) -> list[Ablation]:
         """The edits of all rows, kind by kind: each changes the weights that the last one left."""
@@ -169,6 +184,34 @@ class Reader:
             those = torch.tensor([[lag in row.lags for lag in lags] for row in rows])
             found.append(Ablation("zero", those, always, every))
         return found
+
+
+class _Used:
+    """An edit that changes nothing and keeps the weights that the others left."""
+
+    def __init__(self) -> None:
+        self._steps: list[Tensor] = []
+
+    def __call__(self, weights: Tensor, values: Tensor, at: cells.At) -> tuple[Tensor, Tensor]:
+        """The weights and values themselves."""
+        self._steps.append(weights.detach())
+        return weights, values
+
+    def weights(self, *, backwards: bool) -> Float[np.ndarray, "row time head source"]:
+        """What was kept, in original time."""
+        steps = self._steps[::-1] if backwards else self._steps
+        return torch.stack(steps, dim=1).cpu().numpy()
+
+
+def _as_used(
+    seen: Sequence[Lens], used: Float[np.ndarray, "row time head source"], row: int
+) -> list[Lens]:
+    """Lenses whose feature attention is that after the edit, in multiples of an equal share."""
+    return [
+        replace(lens, values=np.ascontiguousarray(used[row].transpose(1, 0, 2) * used.shape[-1]))
+        if lens.axis == "feature" else lens
+        for lens in seen
+    ]  # fmt: skip
 
 
 def _predicted(trace: Trace, row: int) -> list[float]:

@@ -9,7 +9,7 @@ from attnviz.explorer.background import Outdated, Stale
 from attnviz.explorer.edits import Edits
 from attnviz.explorer.lenses import influence_lens
 from attnviz.explorer.live import Reader
-from attnviz.explorer.panels import Lens, Panel, Switches, Track
+from attnviz.explorer.panels import Edited, Lens, Panel, Switches, Track
 from attnviz.explorer.selection import Row
 from attnviz.explorer.shelf import Shelf, with_tracks
 from attnviz.models import SequenceModel
@@ -17,6 +17,8 @@ from attnviz.recording import Texts
 from attnviz.recording.texts import check_labels, encoded_texts
 
 __all__ = ["ModelShelf"]
+
+_AT_ONCE = 1000
 
 
 class ModelShelf(Shelf):
@@ -45,12 +47,15 @@ class ModelShelf(Shelf):
         layers = [reader.layers for reader in self.readers.values()]
         self.layers = [layer for layer in layers[0] if all(layer in other for other in layers)]
         first = next(iter(models.values()))
-        encoded = encoded_texts(first, texts)
-        labels = [-1] * len(encoded) if texts.labels is None else [int(n) for n in texts.labels]
-        ids = [str(n) for n in range(len(encoded))] if texts.ids is None else list(texts.ids)
+        count = len(texts.texts)
+        labels = [-1] * count if texts.labels is None else [int(n) for n in texts.labels]
+        ids = [str(n) for n in range(count)] if texts.ids is None else list(texts.ids)
+        # The lengths of very many texts follow with what is predicted of them.
+        begun = Texts(texts.texts[:_AT_ONCE], ids=ids[:_AT_ONCE])
+        lengths = [len(text.ids) for text in encoded_texts(first, begun)]
+        lengths += [-1] * (count - len(lengths))
         self.rows = [
-            Row(n, ids[n], texts.texts[n], labels[n], -1, len(text.ids))
-            for n, text in enumerate(encoded)
+            Row(n, ids[n], texts.texts[n], labels[n], -1, lengths[n]) for n in range(count)
         ]
 
     def panels(self, sequence: int, layer: str) -> list[Panel]:
@@ -60,14 +65,21 @@ class ModelShelf(Shelf):
 
     def sentence(self, text: str, label: int, layer: str, edits: Edits) -> list[Panel]:
         """What every model shows of any text, under edits and without."""
-        found = []
+        found, changed = [], self.edited(text, layer, edits)
         for reader in self.readers.values():
             panel = reader.read(text, label=label, layer=layer)
-            edited = reader.edited(text, edits, layer=layer) if edits else None
+            edited = changed[reader.key]
             # What is measured on request is offered from the start.
             offered = [*panel.lenses, influence_lens(None)]
             found.append(replace(panel, edited=edited, lenses=offered))
         return found
+
+    def edited(self, text: str, layer: str, edits: Edits) -> dict[str, Edited | None]:
+        """The text under edits in every model; None where it knows none of them."""
+        readers = self.readers.items()
+        return {
+            key: one.edited(text, edits, layer=layer) if edits else None for key, one in readers
+        }
 
     def complete(self, row: Row, layer: str) -> list[Panel]:
         """A text with its gradients, and with every edit of one lag or head made beforehand."""
@@ -141,12 +153,13 @@ class OutcomeWork:
         found = []
         model = self.reader.model.eval()
         device = next(model.parameters()).device
-        encoded = encoded_texts(model, Texts([row.text for row in self.rows]))
-        for row, text in zip(self.rows, encoded, strict=True):
+        for row in self.rows:
             _stop_if(stale)
+            text = encoded_texts(model, Texts([row.text], ids=[row.id]))[0]
             with torch.no_grad():
                 logits = model(torch.from_numpy(text.ids)[None].to(device))
-            found.append(replace(row, prediction=int(logits[0].argmax())))
+            predicted = int(logits[0].argmax())
+            found.append(replace(row, prediction=predicted, length=len(text.ids)))
         return found
 
 

@@ -44,14 +44,14 @@ def page(
     Returns:
         The page. Numbers stand in it as float32, base64, and are decoded when they are looked at.
     """
-    buffers: list[str] = []
+    places: dict[tuple[str, str], int] = {}  # equal numbers, as of unedited runs, stand there once
 
     def numbers(values: np.ndarray) -> dict[str, Any]:
         narrow = np.ascontiguousarray(values)
         plain = narrow.astype(f"<{narrow.dtype.kind}4", copy=False)
-        buffers.append(base64.b64encode(plain.tobytes()).decode())
         kind = "int32" if plain.dtype.kind == "i" else "float32"
-        return {"buffer": len(buffers) - 1, "type": kind}
+        held = (base64.b64encode(plain.tobytes()).decode(), kind)
+        return {"buffer": places.setdefault(held, len(places)), "type": kind}
 
     encoded = {
         str(sequence): [encode_panel(panel, numbers) for panel in shown]
@@ -64,7 +64,7 @@ def page(
     }
     held = "\n".join(
         f'<script type="text/plain" data-buffer="{n}">{text}</script>'
-        for n, text in enumerate(buffers)
+        for n, (text, _) in enumerate(places)
     )
     return _PAGE.format(
         policy=_POLICY, title=escape(title), style=stylesheet(), script=script(),
@@ -92,7 +92,10 @@ def write_page(session: Session, path: Path | str, sequences: Sequence[int] | No
     panels, rows = session.on_page(sequences)
     if not rows:
         raise ValueError("No text is left by the filter, so there is nothing to put on a page.")
-    state = session.selection.told() | {"edits": {}, "filters": {}}
+    state = session.selection.told() | {"filters": {}}
+    made = [variant.edits for shown in panels.values() for one in shown for variant in one.variants]
+    if state["edits"] not in made:
+        state["edits"] = {}
     if state["sequence"] not in panels:
         first = {"sequence": rows[0].sequence, "sentence": rows[0].text}
         state |= first | {"timestep": 0, "window": (0, 0)}

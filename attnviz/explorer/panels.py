@@ -1,7 +1,7 @@
 """What the explorer shows of one sequence in one cell: plain arrays, without torch or widgets."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -122,6 +122,8 @@ class Edited:
         lenses: What it read.
         tracks: What changed along the timesteps.
         unedited: The prediction without the edit on that path.
+        before_lenses: What it read without the edit on that path.
+        before_tracks: The tracks without the edit on that path.
     """
 
     label: str
@@ -129,6 +131,8 @@ class Edited:
     lenses: Sequence[Lens]
     tracks: Sequence[Track]
     unedited: Sequence[float] = ()
+    before_lenses: Sequence[Lens] = ()
+    before_tracks: Sequence[Track] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,8 +214,20 @@ class Panel:
         """The tokens, as slices of the text."""
         return [self.text[start:end] for start, end in self.spans]
 
+    @property
+    def shown(self) -> Sequence[Lens]:
+        """The lenses under the edit that is chosen; those that know no edit say so."""
+        if self.edited is None:
+            return self.lenses
+        known = {lens.name for lens in self.edited.lenses}
+        others = [lens for lens in self.lenses if lens.name not in known]
+        same = [replace(lens, label=f"{lens.label}, unedited") for lens in others]
+        return [*self.edited.lenses, *same]
+
     def lens(self, name: str) -> Lens:
         """The lens of a name, or the first where the cell has none of that name.
+
+        It is the edited one where an edit is chosen.
 
         Raises:
             LookupError: If there is no lens at all.
@@ -221,4 +237,4 @@ class Panel:
                 f"{self.key} shows nothing to look through: the trace holds no attention, "
                 "contribution or gate attention. Record with keep=None or keep='attention'."
             )
-        return next((lens for lens in self.lenses if lens.name == name), self.lenses[0])
+        return next((lens for lens in self.shown if lens.name == name), self.shown[0])

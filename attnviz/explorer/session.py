@@ -1,14 +1,13 @@
 """What is selected in the explorer and what follows from it, without a widget."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from attnviz.explorer.background import Background, Job
-from attnviz.explorer.edits import Edits
+from attnviz.explorer.choices import Choices, Selection, row_of
 from attnviz.explorer.panels import Lens, Panel, Track
 from attnviz.explorer.selection import (
-    Filter,
     Link,
     Row,
     matching,
@@ -22,43 +21,8 @@ from attnviz.explorer.shelf import Shelf, with_lens, with_tracks
 __all__ = ["Selection", "Session"]
 
 INFLUENCE = "influence"
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What is selected; the explorer's traits have the same names.
-
-    Arguments:
-        sequence: Which text; −1 for a sentence of one's own.
-        sentence: The text.
-        timestep: The word, by the first panel; −1 for none.
-        cell: The panel in focus.
-        layer: The layer and direction.
-        lens: What is looked at.
-        head: One head; −1 for the mean over heads.
-        edits: What is switched off.
-        filters: Which texts are offered.
-        window: First timestep on the axis and the one after the last; (0, 0) for all.
-    """
-
-    sequence: int = 0
-    sentence: str = ""
-    timestep: int = 0
-    cell: str = ""
-    layer: str = ""
-    lens: str = ""
-    head: int = -1
-    edits: Edits = field(default_factory=Edits)
-    filters: Filter = field(default_factory=Filter)
-    window: tuple[int, int] = (0, 0)
-
-    def told(self) -> dict[str, Any]:
-        """The selection as plain values, by name."""
-        plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return plain | {
-            "edits": self.edits.told() if self.edits else {},
-            "filters": asdict(self.filters) if self.filters != Filter() else {},
-        }
+# What decides which text is read, and so what else can be selected.
+_DECIDE = ("sequence", "sentence")
 
 
 class Session:
@@ -103,30 +67,43 @@ class Session:
         return next(panel for panel in self.panels if panel.key == self.selection.cell)
 
     def change(self, name: str, value: object) -> None:
+        """Selects something else, as `change_all` does."""
+        self.change_all({name: value})
+
+    def change_all(self, changes: Mapping[str, object]) -> None:
         """Selects something else, and lets follow what follows.
 
+        Another text begins with all of its words in the window, and keeps the number of the
+        selected word as far as it has so many; unless these are chosen with it.
+
         Arguments:
-            name: A field of `Selection`.
-            value: Its new value, as the trait of that name has it.
+            changes: New values by the fields of `Selection`, as traits of these names have them.
 
         Raises:
-            ValueError: If there is nothing such to select.
+            ValueError: If there is nothing such to select; then nothing is.
         """
-        before, value = self.selection, self.checked(name, value)
-        if value == getattr(before, name):
-            return
-        after: Selection = replace(before, **{name: value})  # type: ignore[arg-type]
-        if name == "sequence" and after.sequence >= 0:
+        before = self.selection
+        first = {n: self.checked(n, v) for n, v in changes.items() if n in _DECIDE}
+        after: Selection = replace(before, **first)
+        if "sequence" in first and after.sequence >= 0:
             after = replace(after, sentence=self.row(after.sequence).text)
-        if name == "sentence":
+        elif "sentence" in first:
             after = replace(after, sequence=self._row_with(after.sentence))
+        text = (after.sequence, after.sentence) != (before.sequence, before.sentence)
         if after.sentence != before.sentence:
             after = replace(after, window=(0, 0))
+        others = {n: v for n, v in changes.items() if n not in _DECIDE}
+        if text and isinstance(others.get("timestep"), int):
+            after = replace(after, timestep=max(-1, others.pop("timestep")))  # type: ignore[call-overload]
+        after = replace(after, **{n: self.checked(n, v) for n, v in others.items()})
+        if after == before:
+            return
         self.selection = after
         # Two texts may be the same word for word and still have other labels.
-        read = ("sequence", "sentence", "layer", "edits")
-        if any(getattr(after, n) != getattr(before, n) for n in read):
+        if text or after.layer != before.layer:
             self._show()
+        elif after.edits != before.edits:
+            self._edit()
         self._follow()
 
     def checked(self, name: str, value: object) -> Any:  # noqa: ANN401
@@ -135,8 +112,7 @@ class Session:
         Raises:
             ValueError: If there is nothing such to select.
         """
-        check = getattr(self, f"_check_{name}", None)
-        return value if check is None else check(value)
+        return Choices(self.shelf, self.rows, self.panels).checked(name, value)
 
     def row(self, sequence: int) -> Row:
         """The text of a number.
@@ -144,13 +120,7 @@ class Session:
         Raises:
             ValueError: If there is none.
         """
-        found = next((row for row in self.rows if row.sequence == sequence), None)
-        if found is None:
-            raise ValueError(
-                f"There are {len(self.rows)} texts, numbered {self.rows[0].sequence} to "
-                f"{self.rows[-1].sequence}, but {sequence} was asked for."
-            )
-        return found
+        return row_of(self.rows, sequence)
 
     def matching(self) -> list[Row]:
         """The texts that the filter leaves."""
@@ -166,9 +136,7 @@ class Session:
 
     def lens_of(self, panel: Panel) -> Lens:
         """The lens that is looked through, edited if an edit is chosen."""
-        lens = panel.lens(self.selection.lens)
-        edited = () if panel.edited is None else panel.edited.lenses
-        return next((one for one in edited if one.name == lens.name), lens)
+        return panel.lens(self.selection.lens)
 
     def on_page(self, sequences: Sequence[int] | None) -> tuple[dict[int, list[Panel]], list[Row]]:
         """All that a page needs to show texts without a model.
@@ -181,11 +149,19 @@ class Session:
             a sentence of one's own that is shown comes first.
         """
         chosen = self.matching()[:20] if sequences is None else [self.row(n) for n in sequences]
-        if self.selection.sequence < 0 and self.panels:
+        if self.selection.sequence < 0 and self._error is None:
             own = Row(-1, "own sentence", self.selection.sentence, length=self.panels[0].length)
             chosen = [own, *chosen]
         layer = self.selection.layer
-        return {row.sequence: self.shelf.complete(row, layer) for row in chosen}, chosen
+        found = {row.sequence: self.shelf.complete(row, layer) for row in chosen}
+        shown = self.selection.sequence
+        if shown in found and self._error is None:  # what was measured goes along
+            found[shown] = [
+                with_lens(panel, lens)
+                if (lens := _influence_of(now)) is not None and lens.at else panel
+                for panel, now in zip(found[shown], self.panels, strict=True)
+            ]  # fmt: skip
+        return found, chosen
 
     def _links(self, find: Callable[..., list[Link]]) -> list[Link]:
         panel, chosen = self.panel, self.selection
@@ -211,11 +187,18 @@ class Session:
             else:
                 self.panels = self.shelf.panels(chosen.sequence, chosen.layer)
         except ValueError as error:
+            if not self.panels:
+                raise
             nothing = not chosen.sentence.strip()
             self._error = "Type a word: what is shown is the last text." if nothing else str(error)
-            return
         last = self.panels[0].length - 1
         self.selection = replace(chosen, timestep=min(chosen.timestep, last))
+
+    def _edit(self) -> None:
+        """Reads the sentence under other edits; what is known of it without them stays."""
+        chosen = self.selection
+        found = self.shelf.edited(chosen.sentence, chosen.layer, chosen.edits)
+        self.panels = [replace(panel, edited=found[panel.key]) for panel in self.panels]
 
     def _follow(self) -> None:
         """Asks for what is not there yet: gradients, influence, what is said of the texts."""
@@ -237,8 +220,10 @@ class Session:
         def deliver(found: Mapping[str, list[Track]]) -> None:
             self.panels = [with_tracks(panel, found[panel.key]) for panel in self.panels]
 
-        return Job("gradients", lambda: self.shelf.flow(chosen.sentence, label, chosen.layer),
-                   deliver)  # fmt: skip
+        key = ("gradients", chosen.sentence, label, chosen.layer)
+        return Job(
+            "gradients", lambda: self.shelf.flow(chosen.sentence, label, chosen.layer), deliver, key
+        )
 
     def _influence(self) -> Job | None:
         chosen = self.selection
@@ -248,7 +233,7 @@ class Session:
         missing = {
             panel.key: words[panel.key]
             for panel in self.panels
-            if words[panel.key] >= 0 and words[panel.key] not in (panel.lens(INFLUENCE).at or ())
+            if words[panel.key] >= 0 and words[panel.key] not in _measured(panel)
         }
         if not missing:
             return None
@@ -259,7 +244,8 @@ class Session:
                 for panel in self.panels
             ]
 
-        return Job(INFLUENCE, lambda: self.shelf.influence(chosen.sentence, missing), deliver)
+        key = (INFLUENCE, chosen.sentence, tuple(sorted(missing.items())))
+        return Job(INFLUENCE, lambda: self.shelf.influence(chosen.sentence, missing), deliver, key)
 
     def _outcomes(self) -> Job | None:
         if self._texts_read:
@@ -268,66 +254,17 @@ class Session:
         def deliver(found: list[Row]) -> None:
             self.rows, self._texts_read = found, True
 
-        return Job("predictions", self.shelf.outcomes, deliver)
-
-    def _check_sequence(self, value: int) -> int:
-        if value >= 0:
-            return self.row(value).sequence
-        if not self.shelf.live:
-            raise ValueError("These are traces: there is no sentence of one's own (sequence −1).")
-        return -1
-
-    def _check_sentence(self, value: str) -> str:
-        if not self.shelf.live and value not in {row.text for row in self.rows}:
-            raise ValueError(
-                "A trace holds what was recorded and reads no other sentence. Give models to type "
-                "sentences: Explorer(attnviz.load_model(...))."
-            )
-        return value
-
-    def _check_timestep(self, value: int) -> int:
-        length = self.panels[0].length
-        if not -1 <= value < length:
-            raise ValueError(f"timestep is one of 0 to {length - 1}, −1 for none; got {value}.")
-        return value
-
-    def _check_cell(self, value: str) -> str:
-        return _one_of("cell", value, self.shelf.keys)
-
-    def _check_layer(self, value: str) -> str:
-        return _one_of("layer", value, self.shelf.layers)
-
-    def _check_lens(self, value: str) -> str:
-        held = {lens.name: None for panel in self.panels for lens in panel.lenses}
-        return _one_of("lens", value, list(held)) if value or held else ""
-
-    def _check_head(self, value: int) -> int:
-        most = max((lens.heads for p in self.panels for lens in p.lenses), default=1)
-        if not -1 <= value < most:
-            raise ValueError(f"head is one of 0 to {most - 1}, −1 for their mean; got {value}.")
-        return value
-
-    def _check_edits(self, value: Mapping[str, object]) -> Edits:
-        edits = Edits.of(value)
-        if edits and not self.shelf.live:
-            raise ValueError("A trace cannot be edited; give models to switch attention off.")
-        return edits.check(self.shelf.switches) if edits else Edits()
-
-    def _check_filters(self, value: Mapping[str, object]) -> Filter:
-        return Filter.of(value)
-
-    def _check_window(self, value: Sequence[int]) -> tuple[int, int]:
-        start, stop = (int(number) for number in value)
-        if (start, stop) != (0, 0) and not 0 <= start < stop:
-            raise ValueError(f"window is (first, one after the last), got {(start, stop)}.")
-        return start, stop
+        return Job("predictions", self.shelf.outcomes, deliver, "predictions")
 
 
 def _has_flow(panel: Panel) -> bool:
     return any(track.name == "gradient" for track in panel.tracks)
 
 
-def _one_of(name: str, value: str, known: Sequence[str]) -> str:
-    if value not in known:
-        raise ValueError(f"{name} is one of {list(known)}, but got {value!r}.")
-    return value
+def _influence_of(panel: Panel) -> Lens | None:
+    return next((lens for lens in panel.lenses if lens.name == INFLUENCE), None)
+
+
+def _measured(panel: Panel) -> Sequence[int]:
+    lens = _influence_of(panel)
+    return () if lens is None else lens.at or ()

@@ -8,12 +8,14 @@ import numpy as np
 
 from attnviz.explorer.background import Work
 from attnviz.explorer.edits import Edits
-from attnviz.explorer.panels import Lens, Panel, Switches, Track
+from attnviz.explorer.panels import Edited, Lens, Panel, Switches, Track
 from attnviz.explorer.reading import panel_of
 from attnviz.explorer.selection import Row
 from attnviz.trace import Trace, layer_groups, sequence_count, tokens
 
-__all__ = ["Shelf", "TraceShelf", "with_lens", "with_tracks"]
+__all__ = ["Shelf", "TraceShelf", "lightened", "with_lens", "with_tracks"]
+
+_MOST_NUMBERS = 200_000  # of a lens in a notebook: a megabyte as text
 
 
 class Shelf(ABC):
@@ -37,6 +39,10 @@ class Shelf(ABC):
 
     def sentence(self, text: str, label: int, layer: str, edits: Edits) -> list[Panel]:
         """What every cell shows of any text, under edits; of models only."""
+        raise _nothing_reads()
+
+    def edited(self, text: str, layer: str, edits: Edits) -> dict[str, Edited | None]:
+        """The text under edits in every panel; of models only."""
         raise _nothing_reads()
 
     def flow(self, text: str, label: int, layer: str) -> Work[dict[str, list[Track]]]:
@@ -116,6 +122,18 @@ def with_tracks(panel: Panel, found: Sequence[Track]) -> Panel:
     """A panel with more tracks, in place of those of the same names."""
     names = {track.name for track in found}
     return replace(panel, tracks=[t for t in panel.tracks if t.name not in names] + list(found))
+
+
+def lightened(panel: Panel) -> Panel:
+    """A panel whose largest lenses hold the mean over heads alone, to stand in a notebook."""
+
+    def light(lens: Lens) -> Lens:
+        if lens.heads == 1 or lens.values.size <= _MOST_NUMBERS:
+            return lens
+        mean = lens.head(-1)[None]
+        return replace(lens, label=f"{lens.label}, mean over {lens.heads} heads", values=mean)
+
+    return replace(panel, lenses=[light(lens) for lens in panel.lenses])
 
 
 def with_lens(panel: Panel, found: Lens) -> Panel:

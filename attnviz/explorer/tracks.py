@@ -73,7 +73,18 @@ def _norms(trace: Trace, group: str) -> Track | None:
             series.append(Series(f"at the {place}", _floats(values)))
     if not series:
         return None
-    return Track("gradient", "gradient norm", "per unit of loss", "log", series)
+    return Track("gradient", "gradient norm", f"per unit of loss{_target(trace)}", "log", series)
+
+
+def _target(trace: Trace) -> str:
+    """The class whose loss the gradient is of: cells side by side may follow other classes."""
+    root = trace.tree.dataset
+    if "prediction" not in root or root.sizes["class"] < 2:
+        return ""
+    target = int(root["label"].values[0]) if "label" in root else -1
+    if target < 0:
+        target = int(root["prediction"].values[0].argmax())
+    return f" of “{root['class'].values[target]}”"
 
 
 def _routes(trace: Trace, group: str) -> Track | None:

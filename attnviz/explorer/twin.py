@@ -64,7 +64,7 @@ def explorer_figure(
                 "axis. Draw each by an explorer of its own."
             )
     found = [_Drawn(panel, panel.lens(lens), head, timestep) for panel in panels]
-    scales = _scales([one.lens for one in found], head)
+    scales = _scales(found)
     strips: list[Strip] = []
     for one in found:
         strips += one.strips(scales[one.lens.name], name=one.panel.key if len(panels) > 1 else "")
@@ -89,9 +89,7 @@ class _Drawn:
 
     def __init__(self, panel: Panel, lens: Lens, head: int, timestep: int) -> None:
         self.panel, self.timestep = panel, timestep
-        edited = [] if panel.edited is None else list(panel.edited.lenses)
-        self.lens = next((one for one in edited if one.name == lens.name), lens)
-        self.head = head if head < self.lens.heads else -1
+        self.lens, self.head = lens, head if head < lens.heads else -1
 
     def strips(self, scale: ColourScale, *, name: str) -> list[Strip]:
         strips: list[Strip] = []
@@ -113,10 +111,13 @@ class _Drawn:
     @property
     def scores(self) -> list[Series]:
         """The running prediction: unedited first, then edited."""
-        edited: Sequence[Track] = () if self.panel.edited is None else self.panel.edited.tracks
+        edited = self.panel.edited
+        arms: Sequence[Sequence[Track]] = [self.panel.tracks]
+        if edited is not None:
+            arms = [edited.before_tracks or self.panel.tracks, edited.tracks]
         return [
             series
-            for tracks in (self.panel.tracks, edited)
+            for tracks in arms
             for track in tracks
             if track.name == "score"
             for series in track.series
@@ -148,23 +149,23 @@ class _Drawn:
         return band
 
 
-def _scales(lenses: Sequence[Lens], head: int) -> dict[str, ColourScale]:
+def _scales(found: Sequence[_Drawn]) -> dict[str, ColourScale]:
     """One scale for each lens, over all cells that are drawn with it."""
     scales = {}
-    for lens in lenses:
-        same = [one for one in lenses if one.name == lens.name]
-        parts = [_statistic(one, head if head < one.heads else -1) for one in same]
-        scales[lens.name] = colour_scale(parts[0], also=parts[1:])
+    for name in {one.lens.name for one in found}:
+        parts = [_statistic(one) for one in found if one.lens.name == name]
+        scales[name] = colour_scale(parts[0], also=parts[1:])
     return scales
 
 
-def _statistic(lens: Lens, head: int) -> Statistic:
+def _statistic(one: _Drawn) -> Statistic:
     """The values of timesteps with a whole window behind them: they set the scale."""
-    values = lens.head(head)
-    full = values
+    lens = one.lens
+    full = values = lens.head(one.head)
     if lens.at is None and lens.axis != "feature" and lens.sources:
         longest = max(lens.sources)
-        full = values[longest:] if len(values) > longest + 1 else values
+        if len(values) > longest + 1:
+            full = values[longest:] if one.panel.direction > 0 else values[:-longest]
     return Statistic(lens.label, xr.DataArray(full, dims=("time", "source")), lens.unit)
 
 
@@ -188,16 +189,25 @@ def _title(panel: Panel, timestep: int, found: Sequence[_Drawn]) -> str:
 def _subtitle(panels: Sequence[Panel], found: Sequence[_Drawn]) -> str:
     parts = []
     for one in found:
-        panel, probability = one.panel, ""
-        if panel.prediction:
-            best = int(np.argmax(panel.prediction))
-            probability = f", predicted: {panel.classes[best]} ({panel.prediction[best]:.2f})"
+        panel = one.panel
         which = "" if one.lens.heads == 1 else f", head {one.head}" if one.head >= 0 else ", mean"
         edited = "" if panel.edited is None else f", {panel.edited.label}"
-        parts.append(f"{panel.key}: {one.lens.label}{which}{edited}{probability}")
+        parts.append(f"{panel.key}: {one.lens.label}{which}{edited}{_said(panel)}")
     label = panels[0].label
     true = f" · true: {panels[0].classes[label]}" if 0 <= label < len(panels[0].classes) else ""
     return " · ".join(parts) + true
+
+
+def _said(panel: Panel) -> str:
+    """What is predicted; under an edit the class that was predicted before it, before and after."""
+    before = panel.prediction
+    if panel.edited is not None:
+        before = panel.edited.unedited or before
+    if not len(before):
+        return ""
+    best = int(np.argmax(before))
+    after = "" if panel.edited is None else f" → {panel.edited.prediction[best]:.2f}"
+    return f", predicted: {panel.classes[best]} ({before[best]:.2f}{after})"
 
 
 def _keys(found: Sequence[_Drawn]) -> list[tuple[Artist, str]]:

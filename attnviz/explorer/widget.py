@@ -18,6 +18,7 @@ from attnviz.explorer.page import page, script, stylesheet, write_page
 from attnviz.explorer.panels import Panel
 from attnviz.explorer.selection import Link, Row
 from attnviz.explorer.session import Session
+from attnviz.explorer.shelf import lightened
 from attnviz.explorer.twin import explorer_figure
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Explorer"]
 
+_DECIDE = ("sequence", "sentence")
 _OFFERED = 300  # texts listed in the browser at once; others are found by searching
 _SELECTED = (
     "sequence", "sentence", "timestep", "cell", "layer", "lens", "head", "edits", "filters",
@@ -96,7 +98,8 @@ class Explorer(anywidget.AnyWidget):
         self._sent: list[Panel] = []
         self._listed: object = None
         session = Session(shelf_of(given, texts, reference), self._tell)
-        super().__init__(_abilities={"live": session.shelf.live})
+        known = {"live": session.shelf.live, "layers": list(session.shelf.layers)}
+        super().__init__(_abilities=known)
         self._session = session
         self._tell()
         self.on_msg(self._asked)
@@ -163,6 +166,9 @@ class Explorer(anywidget.AnyWidget):
         """Refuses what cannot be selected, before anything changes."""
         if self._session is not None:
             name = proposal["trait"].name
+            told = self._session.selection.told()
+            if name == "timestep" and any(getattr(self, n) != told[n] for n in _DECIDE):
+                return proposal["value"]  # of a text that is not read yet, which may be longer
             try:
                 held = self._session.checked(name, proposal["value"])
             except ValueError as error:
@@ -172,8 +178,20 @@ class Explorer(anywidget.AnyWidget):
         return proposal["value"]
 
     def _chosen(self, change: Any) -> None:  # noqa: ANN401
-        self._its.change(change["name"], change["new"])
+        """Takes over all that differs at once: what comes together belongs together."""
+        del change
+        told = self._its.selection.told()
+        changes = {n: getattr(self, n) for n in _SELECTED if getattr(self, n) != told[n]}
+        self._its.change_all(changes)
         self._tell()
+
+    def set_state(self, sync_data: Any) -> None:  # noqa: ANN401
+        """Takes what the browser selects; where that cannot be, the browser is told what is."""
+        try:
+            super().set_state(sync_data)
+        except traitlets.TraitError as error:
+            self._status = {**self._status, "error": str(error)}
+            self.send_state(list(_SELECTED))
 
     def _tell(self) -> None:
         """Brings the traits to what the session says; only what differs is sent."""
@@ -191,8 +209,9 @@ class Explorer(anywidget.AnyWidget):
                 self._sent = list(session.panels)
                 head = session.selection.head
                 self._panels = [encode_panel(one, _bytes, only=head) for one in session.panels]
-            if self._listed != (listed := (id(session.rows), session.selection.filters)):
-                self._listed, self._rows = listed, _offered(session)
+            chosen = (id(session.rows), session.selection.filters, session.selection.sequence)
+            if self._listed != chosen:
+                self._listed, self._rows = chosen, _offered(session)
             self._status = {"busy": session.background.busy, "error": session.error}
 
     def _asked(self, _: object, content: Mapping[str, Any], __: object) -> None:
@@ -208,7 +227,8 @@ class Explorer(anywidget.AnyWidget):
         lens = next((one for one in shown.lenses if one.name == wanted["lens"]), None)
         if lens is not None and 0 <= int(wanted["head"]) < lens.heads:
             values = _bytes(lens.head(int(wanted["head"])))
-            answer = {"kind": "slice", "generation": content.get("generation"), **wanted}
+            same = {name: content.get(name) for name in ("generation", "view", "layer")}
+            answer = {"kind": "slice", **same, **wanted}
             self.send(answer, buffers=[values])
 
     def _table(self, links: Sequence[Link]) -> pd.DataFrame:
@@ -231,7 +251,8 @@ class Explorer(anywidget.AnyWidget):
         if chosen.sequence >= 0:
             row = session.row(chosen.sequence)
         state = chosen.told() | {"edits": {}, "filters": {}}
-        held = page({row.sequence: session.panels}, [row], state=state)
+        light = [lightened(panel) for panel in session.panels]
+        held = page({row.sequence: light}, [row], state=state)
         # In a frame of its own, so that neither its style nor its script meets the notebook's.
         frame = (
             f'<iframe srcdoc="{escape(held)}" sandbox="allow-scripts allow-downloads" '
@@ -247,7 +268,11 @@ def _bytes(values: np.ndarray) -> bytes:
 
 def _offered(session: Session) -> dict[str, Any]:
     left = session.matching()
+    before = [row.sequence for row in left if row.sequence < session.selection.sequence]
+    after = (row.sequence for row in left if row.sequence > session.selection.sequence)
     return {
+        "previous": before[-1] if before else None,
+        "next": next(after, None),
         "total": len(session.rows),
         "matching": len(left),
         "rows": [

@@ -1,6 +1,7 @@
 """A model is read in eval mode and comes back as it was."""
 
 import random
+import threading
 
 import numpy as np
 import pytest
@@ -196,3 +197,22 @@ def test_what_a_cell_draws_in_eval_mode_leaves_the_random_state_too():
     np.testing.assert_array_equal(first, again)
     torch.rand(1)
     assert np.abs(attention() - first).max() > 1e-3  # it does draw
+
+
+def test_another_thread_does_not_turn_the_random_states_back():
+    drawn = []
+
+    def read():
+        with undisturbed():
+            started.set()
+            assert drawing.wait(10)
+
+    started, drawing = threading.Event(), threading.Event()
+    worker = threading.Thread(target=read)
+    worker.start()
+    assert started.wait(10)
+    drawn.append(torch.rand(4))
+    drawing.set()
+    worker.join()
+    drawn.append(torch.rand(4))
+    assert not torch.equal(*drawn)

@@ -123,8 +123,10 @@ def test_uniform_features_are_equal():
     edited = reading(rau()).edited(TEXT, Edits(uniform=True))
     held = named(edited.lenses, "feature_attention").values
 
-    assert np.ptp(held) > 0.1  # as they were computed ...
-    assert np.abs(effect(edited)).max() > 1e-7  # ... which is not how they were used
+    np.testing.assert_allclose(held, 1.0, atol=1e-6)  # an equal share each, as they were used
+    before = named(edited.before_lenses, "feature_attention").values
+    assert np.ptp(before) > 0.1
+    assert np.abs(effect(edited)).max() > 1e-7
 
 
 @pytest.mark.parametrize(("make", "lag"), [(rra, 6), (larnn, 3)])

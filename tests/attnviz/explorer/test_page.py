@@ -213,7 +213,7 @@ def test_a_page_of_models_holds_every_edit(tmp_path):
     ]  # fmt: skip
     assert other["variants"] == []
     state = found.header["state"]
-    assert (state["edits"], state["filters"]) == ({}, {})
+    assert (state["edits"]["lags"], state["filters"]) == ([2], {})
     assert (state["sequence"], state["timestep"], state["cell"]) == (0, 3, "larnn")
     variant = one["variants"][1]
     assert variant["edits"] == {"lags": [2], "heads": [], "uniform": False}

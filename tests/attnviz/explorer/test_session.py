@@ -33,11 +33,15 @@ class Counted(ModelShelf):
     def __init__(self, *models, texts=None):
         chosen = Texts(TEXTS, labels=LABELS) if texts is None else texts
         super().__init__({model.name: model for model in models}, chosen, REFERENCE)
-        self.read, self.flows, self.influences = [], [], []
+        self.read, self.edited_under, self.flows, self.influences = [], [], [], []
 
     def sentence(self, text, label, layer, edits):
         self.read.append((text, label, layer, edits))
         return super().sentence(text, label, layer, edits)
+
+    def edited(self, text, layer, edits):
+        self.edited_under.append(edits)
+        return super().edited(text, layer, edits)
 
     def flow(self, text, label, layer):
         self.flows.append((text, label, layer))
@@ -151,7 +155,8 @@ def test_edits_are_read_beside_what_is_unedited():
     session, shelf = live(larnn(), gru())
     session.change("edits", {"lags": [3], "heads": [1]})
 
-    assert shelf.read[-1][3] == Edits((3,), (1,))
+    assert shelf.edited_under[-1] == Edits((3,), (1,))
+    assert len(shelf.read) == 1  # the unedited text is not read again
     one, other = session.panels
     assert one.edited.label == "lag 3 off, head 1 off" and other.edited is None
     assert session.selection.told()["edits"] == {"lags": [3], "heads": [1], "uniform": False}
@@ -249,7 +254,7 @@ def test_gradients_come_later_and_once():
     session.background.wait()
     session.change("sequence", 2)
     session.background.wait()
-    assert shelf.flows == [(TEXT, 1, "l0"), (TEXT, 1, "l0"), (TEXTS[2], -1, "l0")]
+    assert shelf.flows == [(TEXT, 1, "l0"), (TEXTS[2], -1, "l0")]
     assert {"gradient", "routes"} <= set(names(session.panels[1].tracks))
 
 
@@ -388,3 +393,40 @@ def test_at_most_twenty_texts_go_along_unasked():
     assert [row.sequence for row in rows] == list(range(20)) and len(panels) == 20
     panels, _ = session.on_page(range(23))
     assert len(panels) == 23
+
+
+def test_what_is_known_of_a_text_survives_an_edit():
+    session, _ = live()
+    session.change("lens", "influence")
+    session.background.wait()
+    measured = session.sources()
+    assert measured
+
+    session.change("edits", {"uniform": True})
+
+    assert session.background.busy == []
+    assert "gradient" in names(session.panels[0].tracks)
+    assert session.lens_of(session.panel).label == "replacement influence, unedited"
+    assert session.sources() == measured
+
+
+def test_steps_do_not_begin_the_gradients_again():
+    session, _ = live()
+    wanted = session.background._pending
+    session.change("timestep", 3)
+    session.change("head", -1)
+    after = session.background._pending
+    assert len(after) == 2 and all(a is b for a, b in zip(wanted, after, strict=True))
+    session.change("sentence", OWN)
+    assert session.background._pending[0] is not wanted[0]
+
+
+def test_what_was_measured_goes_along_on_a_page():
+    session, _ = live()
+    session.change("lens", "influence")
+    session.background.wait()
+    shown, _ = session.on_page([0, 1])
+    assert [named(panel.lenses, "influence").at for panel in shown[0]] == [
+        [session.selection.timestep]
+    ] * 2
+    assert "influence" not in names(shown[1][0].lenses)

@@ -201,3 +201,24 @@ def test_long_texts_are_wrapped_and_nothing_is_lost(tmp_path):
     line = shown.tracks[0].series[0].values
     np.testing.assert_array_equal(np.concatenate(drawn[3::4], axis=1)[0], line)
     assert attnviz.save_figure(figure, tmp_path / "e.pdf").stat().st_size > 5000
+
+
+def test_a_figure_of_an_edit_tells_the_prediction_before_and_after():
+    shown = panel(time=9)
+    before, after = score(np.full(9, 0.5)), score(np.full(9, 0.25))
+    edited = Edited(
+        "lag 1 off", [0.75, 0.25], shown.lenses, [after], [0.4, 0.6], shown.lenses, [before]
+    )
+    figure = explorer_figure([replace(shown, edited=edited)], lens="attention", timestep=4)
+    assert "lag 1 off, predicted: positive (0.60 → 0.25)" in words_of(figure)
+    lines = strips_of(figure)[-1]
+    np.testing.assert_array_equal(lines, [[0.5] * 9, [0.25] * 9])
+
+
+def test_a_backward_layer_is_scaled_to_its_whole_windows_too():
+    values = np.full((1, 9, 2), 0.25)
+    values[0, -2:, 0] = 8.0  # the first that a backward layer reads
+    shown = panel(time=9, lenses=[lens(values, [1, 2])], direction=-1)
+    figure = explorer_figure([shown], lens="attention", timestep=4)
+    bars = [ax for ax in figure.axes if ax.get_label() == "colour bar"]
+    assert max(float(tick.get_text()) for tick in bars[0].get_xticklabels()) <= 0.25

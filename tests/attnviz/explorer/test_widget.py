@@ -1,4 +1,5 @@
 import asyncio
+import re
 import threading
 import time
 from html.parser import HTMLParser
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 import traitlets
 
+import attnviz
 from attnviz import Texts
 from attnviz.explorer import background
 from attnviz.explorer.widget import Explorer
@@ -63,7 +65,7 @@ def array(held):
 def test_what_is_shown_first(explorer):
     assert selected(explorer) == SELECTED
     assert [panel.key for panel in explorer.panels] == ["larnn", "gru"]
-    assert explorer._abilities == {"live": True}
+    assert explorer._abilities == {"live": True, "layers": ["l0"]}
     assert explorer._status == {"busy": ["gradients", "predictions"], "error": None}
     assert explorer._rows["total"] == explorer._rows["matching"] == 4
     assert explorer._rows["rows"][1] == {
@@ -121,9 +123,24 @@ def test_what_cannot_be_selected_is_refused_and_nothing_moves(explorer, name, va
     assert seen == []
     assert all(one is other for one, other in zip(explorer.panels, shown, strict=True))
     if type(value) is type(SELECTED[name]):
-        with pytest.raises(traitlets.TraitError, match=said):  # what a browser sends
-            explorer.set_state({name: value})
+        told = []
+        explorer.send_state = lambda keys, *_, **__: told.append(keys)
+        explorer.set_state({name: value})  # what a browser sends: it is told why, and what is
         assert selected(explorer) == SELECTED
+        assert re.search(said, explorer._status["error"]) and name in told[0]
+
+
+def test_what_a_browser_sends_together_belongs_together(explorer):
+    heard = []
+    explorer.observe(lambda change: heard.append((change["name"], change["new"])), ["timestep"])
+    explorer.set_state({"sequence": 1, "timestep": -1, "window": [0, 0]})
+    assert (explorer.sequence, explorer.timestep, explorer.sentence) == (1, -1, SHORT)
+    assert heard == [("timestep", -1)]
+    longest = len(explorer.panels[0].tokens())
+    explorer.set_state({"sequence": 0, "timestep": 11})  # beyond the text that was shown
+    assert (longest, explorer.timestep) == (5, 11)
+    explorer.set_state({"timestep": 99, "sequence": 1})
+    assert explorer.timestep == 4
 
 
 def test_who_observes_hears_once_and_finds_it_done(explorer):
@@ -206,8 +223,9 @@ def test_one_head_is_sent_when_it_is_asked_for(explorer, monkeypatch):
     for edited, held in ((False, panel), (True, panel.edited)):
         for head in (0, 1):
             wanted = {"key": "larnn", "lens": "contribution", "head": head, "edited": edited}
-            ((told, buffers),) = asked(explorer, monkeypatch, **wanted, generation=5)
-            assert told == {"kind": "slice", "generation": 5, **wanted}
+            request = {**wanted, "generation": 5, "view": "a", "layer": "l0"}
+            ((told, buffers),) = asked(explorer, monkeypatch, **request)
+            assert told == {"kind": "slice", **request}
             expected = named(held.lenses, "contribution").values[head]
             np.testing.assert_array_equal(array(buffers[0]), expected.ravel())
     ((told, buffers),) = asked(explorer, monkeypatch, key="larnn", lens="attention", head=1)
@@ -375,7 +393,7 @@ def test_a_hostile_sentence_stays_inside_the_frame(explorer):
 
 
 def test_traces_are_shown_and_refuse_what_models_do(recorded):
-    assert recorded._abilities == {"live": False}
+    assert recorded._abilities == {"live": False, "layers": ["l0"]}
     assert recorded._status == {"busy": [], "error": None}
     for name, value, said in (
         ("sentence", "good", "reads no other sentence"), ("edits", {"uniform": True}, "be edited"),
@@ -399,4 +417,23 @@ def test_many_texts_are_offered_a_part_at_a_time():
     explorer.filters = {"contains": "film 30"}
     assert [row["sequence"] for row in explorer._rows["rows"]] == [30, 300, 301, 302, 303, 304]
     explorer.close()
+    explorer.close()
+
+
+def test_a_probability_that_is_no_number_is_none_in_json():
+    model = larnn()
+    model.head.bias.data[0] = np.nan
+    with pytest.warns(RuntimeWarning, match="not finite"):
+        explorer = Explorer(model, [SHORT])
+        assert explorer._panels[0]["prediction"] == [None, None]
+        assert "iframe" in explorer._repr_mimebundle_()[0]["text/html"]
+    explorer.close()
+
+
+def test_large_lenses_stand_in_a_notebook_as_their_mean():
+    values = np.random.default_rng(0).dirichlet(np.ones(12), size=(1, 900, 27))
+    explorer = Explorer(attnviz.from_arrays(values, lags=range(1, 13)))
+    bundle = explorer._repr_mimebundle_()[0]["text/html"]
+    assert len(bundle) < 600_000
+    assert "mean over 27 heads" in bundle
     explorer.close()
