@@ -152,6 +152,9 @@ function rowOf(look, t) {
   if (look.rows === null) return t;
   return look.rows.has(t) ? look.rows.get(t) : -1;
 }
+function unmeasured(look, t) {
+  return look.rows !== null && !look.rows.has(t);
+}
 function weightAt(look, t, index) {
   const row = rowOf(look, t);
   return row < 0 || index >= look.width ? NaN : look.matrix[row * look.width + index];
@@ -372,6 +375,8 @@ function cropped([[x1, y1], [x2, y2]], top, bottom) {
 // src/map.js
 var LABEL = 8.5;
 var GROUP_GAP = 3;
+var AWAITED = "no value yet: a word is measured when it is selected";
+var NONE = "not measured for this text";
 function groupsIn(strip) {
   const groups = strip.rows;
   const count = groups.reduce((sum, group) => sum + group.order.length, 0);
@@ -398,7 +403,7 @@ function drawMap(painter, { view, layout, colours, dark, density }, strip) {
   for (const group of groupsIn(strip)) {
     const { top, height } = group;
     if (nothingYet(look)) {
-      drawNotice(painter, { layout, colours }, group, "no value yet: select a word");
+      drawNotice(painter, { layout, colours }, group, view.live ? AWAITED : NONE);
     } else if (look.matrix) {
       const most = {
         columns: Math.ceil(layout.inner * density),
@@ -566,7 +571,6 @@ var FONT = '"DejaVu Sans", Verdana, "Helvetica Neue", Arial, sans-serif';
 
 // src/canvas_painter.js
 function canvasPainter(context) {
-  const state = { context };
   return {
     rect(x, y, width, height, style) {
       styled(context, style);
@@ -625,7 +629,7 @@ function canvasPainter(context) {
       context.restore();
     },
     group(name2, draw) {
-      draw(state);
+      draw();
     },
     measure(words, style) {
       context.font = fontOf(style);
@@ -1146,6 +1150,7 @@ function drawWord(painter, { view, layout }, strip, t, fill, weight) {
 }
 
 // src/wording.js
+var NO_NUMBER = "not a number";
 function linksOf(view, t) {
   const { look, lens } = view;
   const found = sourcesOf(look, t);
@@ -1170,8 +1175,23 @@ function saidAloud(view, t, count = 3) {
   const told = links.map((link) => `${link.label}${where(link)}, ${general(link.weight)}`);
   return `${start}: ${told.join("; ")}.`;
 }
+function announced(view, t) {
+  if (!unmeasured(view.look, t)) return saidAloud(view, t);
+  return `${view.panel.key}, word ${t + 1} of ${view.words.length}: ${view.words[t]}. ${notMeasured(view)}.`;
+}
+function notMeasured({ lens, live }) {
+  return `${lens.label}: not measured for this word${live ? " yet" : ""}`;
+}
+function lensNotes({ lens, instead, empty, uneditedLens }) {
+  if (uneditedLens) return [`${lens.label} was not measured under the edit: shown unedited.`];
+  if (empty) return [`${empty.label} was not measured for this text: ${lens.label} is shown instead.`];
+  return instead ? [`This cell has no such attention: ${lens.label} is shown instead.`] : [];
+}
 function predicted(probabilities, classes) {
   if (!probabilities || probabilities.length === 0) return null;
+  if (!probabilities.every(Number.isFinite)) {
+    return { index: -1, name: NO_NUMBER, p: NaN, text: NO_NUMBER };
+  }
   let best = 0;
   probabilities.forEach((p, i) => {
     if (p > probabilities[best]) best = i;
@@ -1209,13 +1229,14 @@ function createVerdict() {
 function verdictText(view) {
   return factsOf(view).map(([text]) => text).join(" ");
 }
-function factsOf({ panel, edited }) {
+function factsOf({ panel, edited, prediction = panel.prediction }) {
   const known = panel.label >= 0 && panel.label !== null;
   const found = known ? [[`true: ${className(panel.classes, panel.label)}`, ""]] : [];
-  const before = predicted(panel.prediction, panel.classes);
+  const before = predicted(prediction, panel.classes);
   if (!before) return found;
   if (known) found.push(["·", ""]);
   if (edited) return [...found, ...editFacts(panel, edited)];
+  if (before.index < 0) return [...found, [`predicted: ${NO_NUMBER}`, "av-wrong"]];
   const wrong = known && before.index !== panel.label;
   found.push([`predicted: ${before.name} (${before.text})`, wrong ? "av-wrong" : ""]);
   if (wrong) found.push(["✗ wrong", "av-wrong"]);
@@ -1224,15 +1245,20 @@ function factsOf({ panel, edited }) {
 function editFacts({ prediction, classes }, edited) {
   const unedited2 = edited.unedited?.length > 0 ? edited.unedited : prediction;
   const [was, is] = [predicted(unedited2, classes), predicted(edited.prediction, classes)];
-  const shown = unedited2.length === 2 ? 1 : was.index;
-  const change = edited.prediction[shown] - unedited2[shown];
-  const from = `${className(classes, shown)}: ${unedited2[shown].toFixed(2)}`;
-  const found = [
-    [`${from} → ${edited.prediction[shown].toFixed(2)}`, ""],
-    [`(${difference(change)})`, change < 0 ? "av-change av-less" : "av-change av-more"]
-  ];
+  const label = [edited.label, "av-edit"];
+  if (!is) return [label];
+  const shown = unedited2.length === 2 ? 1 : Math.max(was.index, 0);
+  const [from, to] = [unedited2[shown], edited.prediction[shown]];
+  const found = [[`${className(classes, shown)}: ${rounded(from)} → ${rounded(to)}`, ""]];
+  if (Number.isFinite(from) && Number.isFinite(to)) {
+    const change = to - from;
+    found.push([`(${difference(change)})`, change < 0 ? "av-change av-less" : "av-change av-more"]);
+  }
   if (was.index !== is.index) found.push([`now ${is.name}`, "av-wrong"]);
-  return [...found, [edited.label, "av-edit"]];
+  return [...found, label];
+}
+function rounded(probability) {
+  return Number.isFinite(probability) ? probability.toFixed(2) : NO_NUMBER;
 }
 
 // src/figure.js
@@ -1416,16 +1442,8 @@ function createBars() {
 var NO_FILTERS = { label: null, right: null, shortest: null, longest: null, contains: "" };
 function isRight(row) {
   const known = (value) => value !== null && value !== void 0 && value >= 0;
-  const predicted2 = Array.isArray(row.prediction) ? largest(row.prediction) : row.prediction;
-  if (!known(row.label) || !known(predicted2)) return null;
-  return row.label === predicted2;
-}
-function largest(numbers) {
-  let best = -1;
-  (numbers || []).forEach((value, index) => {
-    if (!Number.isNaN(value) && (best < 0 || value > numbers[best])) best = index;
-  });
-  return best;
+  if (!known(row.label) || !known(row.prediction)) return null;
+  return row.label === row.prediction;
 }
 function passes(row, filters) {
   const f = { ...NO_FILTERS, ...filters };
@@ -1446,6 +1464,16 @@ function neighbour(rows, sequence, step) {
   const beyond = rows.filter((row) => step > 0 ? row.sequence > sequence : row.sequence < sequence);
   return (step > 0 ? beyond[0] : beyond[beyond.length - 1]) || null;
 }
+function neighbours(known, sequence) {
+  const rows = known?.rows || [];
+  const listed = rows.some((row) => row.sequence === sequence);
+  const beside = (step, told) => {
+    const row = neighbour(rows, sequence, step);
+    if (row && (listed || told === void 0)) return row.sequence;
+    return told ?? null;
+  };
+  return { previous: beside(-1, known?.previous), next: beside(1, known?.next) };
+}
 function folded(text) {
   return text.toUpperCase().toLowerCase().replace(/ς/g, "σ");
 }
@@ -1453,16 +1481,19 @@ function folded(text) {
 // src/chooser.js
 var MOST2 = 300;
 var TYPING = 150;
-function createChooser(store, classesOf) {
-  const go = (row) => row && store.set({ sequence: row.sequence, timestep: -1, window: [0, 0] });
+var made2 = 0;
+function createChooser(store, firstPanel) {
+  const id = `attnviz-text-${Date.now().toString(36)}-${made2++}`;
+  const go = (sequence) => sequence !== null && store.set({ sequence });
   const rows = () => store.get("rows")?.rows || [];
-  const before = button("‹", "previous text", () => go(neighbour(rows(), store.get("sequence"), -1)));
-  const after = button("›", "next text", () => go(neighbour(rows(), store.get("sequence"), 1)));
+  const beside = () => neighbours(store.get("rows"), store.get("sequence"));
+  const before = button("‹", "previous text", () => go(beside().previous));
+  const after = button("›", "next text", () => go(beside().next));
   const name2 = make("span", { class: "av-name", dir: "auto" });
   const count = make("span", { class: "av-count" });
   const open = button("", "choose a text", () => toggle(), { class: "av-open", "aria-expanded": "false" });
   open.append(name2, make("span", { "aria-hidden": "true", class: "av-caret" }, "▾"));
-  const filters = createFilters(store, classesOf);
+  const filters = createFilters(store, firstPanel);
   const list = make("ul", { class: "av-rows", role: "listbox", tabindex: "0", "aria-label": "texts" });
   const more = make("p", { class: "av-hint" });
   const drawer = make("div", { class: "av-drawer", hidden: true }, filters.element, list, more);
@@ -1474,14 +1505,21 @@ function createChooser(store, classesOf) {
   }
   list.addEventListener("click", (event) => {
     const item2 = event.target.closest("[data-place]");
-    if (item2) go(rows()[Number(item2.dataset.place)]);
+    if (item2) go(rows()[Number(item2.dataset.place)].sequence);
   });
   list.addEventListener("keydown", (event) => {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (event.key === "Enter" || event.key === "Escape") toggle(false);
-    else if (step) go(neighbour(rows(), store.get("sequence"), step));
-    else return;
-    if (!step) open.focus();
+    const listed = rows().slice(0, MOST2);
+    const steps2 = {
+      ArrowDown: () => beside().next,
+      ArrowUp: () => beside().previous,
+      Home: () => listed[0]?.sequence ?? null,
+      End: () => listed[listed.length - 1]?.sequence ?? null
+    };
+    if (event.key in steps2) go(steps2[event.key]());
+    else if (event.key === "Enter" || event.key === "Escape") {
+      toggle(false);
+      open.focus();
+    } else return;
     event.preventDefault();
     event.stopPropagation();
   });
@@ -1497,15 +1535,23 @@ function createChooser(store, classesOf) {
       matching === total ? total === 1 ? "1 text" : `${total} texts` : `${matching} of ${total} match`
     );
     element2.hidden = total === 0;
-    before.disabled = !neighbour(all, sequence, -1);
-    after.disabled = !neighbour(all, sequence, 1);
+    const { previous, next } = beside();
+    [before.disabled, after.disabled] = [previous === null, next === null];
     if (drawer.hidden) return;
     filters.update();
     const shown = all.slice(0, MOST2);
     list.replaceChildren(
-      ...shown.map((row, place) => item(row, place, row.sequence === sequence, classesOf()))
+      ...shown.map((row, place) => {
+        const option = item(row, firstPanel(), row.sequence === sequence);
+        option.id = `${id}-${row.sequence}`;
+        option.dataset.place = place;
+        return option;
+      })
     );
-    list.querySelector('[aria-selected="true"]')?.scrollIntoView?.({ block: "nearest" });
+    const chosen = list.querySelector('[aria-selected="true"]');
+    if (chosen) list.setAttribute("aria-activedescendant", chosen.id);
+    else list.removeAttribute("aria-activedescendant");
+    chosen?.scrollIntoView?.({ block: "nearest" });
     say(more, matching > shown.length ? `The first ${shown.length} are listed: filter to see others.` : "");
     more.hidden = more.textContent === "";
   }
@@ -1514,14 +1560,21 @@ function createChooser(store, classesOf) {
 function nameOf2(row) {
   return row.id && row.id !== String(row.sequence) ? `${row.sequence} · ${row.id}` : `text ${row.sequence}`;
 }
-function item(row, place, chosen, classes) {
+function verdictOf(row, panel) {
   const right = isRight(row);
-  const prediction = Array.isArray(row.prediction) ? largest(row.prediction) : row.prediction;
+  if (right === null) return "";
+  const whose = panel ? `${panel.key}: ` : "";
+  if (right) return `${whose}predicted rightly`;
+  return `${whose}predicted wrongly, ${className(panel?.classes, row.prediction)}`;
+}
+function item(row, panel, chosen) {
+  const right = isRight(row);
   const mark = right === null ? "" : right ? "✓" : "✗";
-  const told = right === null ? "" : right ? "predicted rightly" : `predicted wrongly: ${className(classes, prediction)}`;
+  const told = verdictOf(row, panel);
+  const classes = panel?.classes;
   return make(
     "li",
-    { role: "option", "data-place": place, "aria-selected": String(chosen) },
+    { role: "option", "aria-selected": String(chosen) },
     make("span", { class: "av-rowname" }, nameOf2(row)),
     make(
       "span",
@@ -1537,7 +1590,7 @@ function item(row, place, chosen, classes) {
     make("span", { class: "av-start", dir: "auto" }, row.start ?? "")
   );
 }
-function createFilters(store, classesOf) {
+function createFilters(store, firstPanel) {
   const change = (changes) => store.set({ filters: { ...NO_FILTERS, ...store.get("filters"), ...changes } });
   const label = make("select", {
     onchange: () => change({ label: label.value === "" ? null : Number(label.value) })
@@ -1582,11 +1635,13 @@ function createFilters(store, classesOf) {
   );
   function update() {
     const now = { ...NO_FILTERS, ...store.get("filters") };
-    const classes = (classesOf() || []).map((text, value) => ({ value: String(value), text }));
+    const panel = firstPanel();
+    right.title = panel ? `as ${panel.key} predicts` : "";
+    const classes = (panel?.classes || []).map((text, value) => ({ value: String(value), text }));
     options(label, [{ value: "", text: "any" }, ...classes], now.label ?? "");
     right.value = now.right === null ? "" : now.right ? "right" : "wrong";
     const quiet = (input, value) => {
-      if (document.activeElement !== input) input.value = value;
+      if (input.getRootNode().activeElement !== input) input.value = value;
     };
     quiet(shortest, now.shortest ?? "");
     quiet(longest, now.longest ?? "");
@@ -1644,6 +1699,7 @@ var DEFAULTS = {
   filters: {},
   window: [0, 0]
 };
+var ELSEWHERE = { timestep: -1, window: [0, 0] };
 function modelStore(model) {
   const named = (name2) => READ_ONLY[name2] || name2;
   return {
@@ -1687,7 +1743,7 @@ function pageStore(payload, base64) {
     panels,
     rows: () => filtered(payload.rows || [], state.filters),
     status: () => ({ busy: [], error: null }),
-    abilities: () => ({ live: false })
+    abilities: () => ({ live: false, saved: true, layers: sharedLayers(panels()) })
   };
   const causes = { sequence: "panels", edits: "panels", filters: "rows" };
   function tell(name2) {
@@ -1696,7 +1752,9 @@ function pageStore(payload, base64) {
   return {
     get: (name2) => name2 in derived ? derived[name2]() : state[name2],
     set(changes) {
-      const real = Object.entries(changes).filter(([name2, value]) => !same(state[name2], value));
+      const moves = "sequence" in changes && changes.sequence !== state.sequence;
+      const all = moves ? { ...ELSEWHERE, ...changes } : changes;
+      const real = Object.entries(all).filter(([name2, value]) => !same(state[name2], value));
       for (const [name2, value] of real) state[name2] = value;
       const names = new Set(real.flatMap(([name2]) => name2 in causes ? [name2, causes[name2]] : [name2]));
       names.forEach(tell);
@@ -1733,6 +1791,12 @@ function setEdits(edits) {
 }
 function unedited(edits) {
   return same(cleanEdits(edits), cleanEdits({}));
+}
+function sharedLayers(panels) {
+  const keys = [...new Set(panels.map((panel) => panel.key))];
+  const has = (key, layer) => panels.some((panel) => panel.key === key && panel.layer === layer);
+  const layers = [...new Set(panels.map((panel) => panel.layer))];
+  return layers.filter((layer) => keys.every((key) => has(key, layer)));
 }
 function withVariant(panel, edits) {
   if (unedited(edits)) return panel;
@@ -1863,8 +1927,7 @@ function createEditsMenu(store, plain) {
 
 // src/controls.js
 function createControls(store, actions) {
-  const classes = () => (store.get("panels") || [])[0]?.classes;
-  const chooser = createChooser(store, classes);
+  const chooser = createChooser(store, () => (store.get("panels") || [])[0]);
   const own = createOwnSentence(store);
   const lens = make("select", { onchange: () => store.set({ lens: lens.value }) });
   const head = make("select", { onchange: () => store.set({ head: Number(head.value) }) });
@@ -1890,7 +1953,9 @@ function createControls(store, actions) {
   );
   const help = button("?", "keys (key ?)", actions.help, { "aria-expanded": "false" });
   const busy = make("span", { class: "av-busy", role: "status" });
+  const limits2 = make("p", { class: "av-hint av-limits" });
   const error = make("p", { class: "av-error", role: "alert" });
+  let failure = null;
   const element2 = make(
     "div",
     { class: "av-controls" },
@@ -1909,6 +1974,7 @@ function createControls(store, actions) {
       save,
       help
     ),
+    limits2,
     error
   );
   function update(views) {
@@ -1934,7 +2000,7 @@ function createControls(store, actions) {
       clamp(store.get("head"), heads)
     );
     headField.hidden = heads.length <= 1;
-    const layers = [...new Set(panels.flatMap((panel) => panel.layers || []))];
+    const layers = store.get("abilities")?.layers || [];
     options(
       layer,
       layers.map((value) => ({ value, text: value })),
@@ -1942,15 +2008,29 @@ function createControls(store, actions) {
     );
     layerField.hidden = layers.length <= 1;
     edits.update(panels);
+    say(limits2, limitsOf(store.get("abilities"), panels));
+    limits2.hidden = limits2.textContent === "";
     showStatus();
   }
   function showStatus() {
     const { busy: doing, error: wrong } = store.get("status") || {};
     say(busy, doing && doing.length > 0 ? `working: ${doing.join(", ")} …` : "");
-    say(error, wrong || "");
-    error.hidden = !wrong;
+    const told = [wrong, failure].filter(Boolean).join("\n");
+    say(error, told);
+    error.hidden = told === "";
   }
-  return { element: element2, update, showStatus, showRows: chooser.update, helpButton: help, leave: edits.leave };
+  function fail(why) {
+    failure = why;
+    showStatus();
+  }
+  return { element: element2, update, showStatus, fail, helpButton: help, leave: edits.leave };
+}
+function limitsOf(abilities, panels) {
+  if (abilities?.live) return "";
+  const where = abilities?.saved ? "saved view" : "view of a trace";
+  const typed2 = `${where}: without a running model nothing can be typed`;
+  if (variantsOf(panels).length > 0) return `${typed2}; edits are those made beforehand`;
+  return panels.some((panel) => panel.switches) ? `${typed2} or switched off` : typed2;
 }
 function headsOf(views) {
   return views.map((view) => view.lens?.heads || []).reduce((a, b) => b.length > a.length ? b : a, []);
@@ -2285,10 +2365,14 @@ function createCommands(explorer) {
     if (shown.length === 0) return;
     const own = (store.get("rows")?.rows || []).find((row) => row.sequence === store.get("sequence"));
     const id = own ? own.id : store.get("sequence") < 0 ? "own-sentence" : String(store.get("sequence"));
-    const notes = [...new Set(shown.flatMap((view) => view.panel.notes || []))];
+    const named = (view) => lensNotes(view).map((note) => `${view.panel.key}: ${note}`);
+    const notes = [...new Set(shown.flatMap((view) => [...view.panel.notes || [], ...named(view)]))];
     const columns = Math.min(3, shown.length);
     const name2 = fileName(shown, id);
-    saveView(shown, kind, { panelWidth: columns === 1 ? 720 : 440, columns, notes, name: name2 });
+    explorer.fail(null);
+    saveView(shown, kind, { panelWidth: columns === 1 ? 720 : 440, columns, notes, name: name2 }).catch(
+      (error) => explorer.fail(`The view was not saved: ${error.message}`)
+    );
   }
   return {
     key,
@@ -2310,6 +2394,7 @@ function createCommands(explorer) {
 
 // src/hover.js
 var DIGITS = 6;
+var NO_ROW = { true: "not measured yet", false: "not measured for this word" };
 function toldAt(view, layout, x, y) {
   const t = timestepAt(layout, x);
   if (t < layout.first || t >= layout.last) return null;
@@ -2327,7 +2412,7 @@ function toldOfMap(view, strip, t, y) {
   if (index < 0 || !look.matrix) return [];
   const source = look.sources[index];
   const weight = weightAt(look, t, index);
-  const value = Number.isNaN(weight) && look.rows !== null && !look.rows.has(t) ? "no value yet" : digits(weight, DIGITS);
+  const value = Number.isNaN(weight) && unmeasured(look, t) ? NO_ROW[view.live] : digits(weight, DIGITS);
   if (look.axis === "feature") return [[`${lens.kinds?.[index] ?? "feature"} ${source}`, value]];
   const kind = standing(look, t, source);
   const item2 = { kind, timestep: kind === REAL ? t - look.direction * source : -1 };
@@ -2431,6 +2516,63 @@ function keyHelp() {
       "The keys for words work while the text has the focus. On the time line: click a word, drag to move, turn the wheel with Ctrl or Shift to zoom."
     )
   );
+}
+
+// src/atword.js
+var DIGITS2 = 6;
+function numbersAt({ tracks, edited }, t) {
+  return tracks.map(({ label, unit, series, before, carried }) => ({
+    track: unit ? `${label} (${unit})` : label,
+    rows: series.map((one, i) => {
+      const now = digits(one.values[t], DIGITS2);
+      if (!edited) return { label: one.label, values: [now] };
+      if (carried) return { label: one.label, values: [digits(NaN), now] };
+      return { label: one.label, values: [now, digits(before?.[i]?.values[t], DIGITS2)] };
+    })
+  }));
+}
+function createAtWord() {
+  const caption = make("caption", {});
+  const table = make("table", {}, caption);
+  const attributes = { class: "av-scroll av-atword", role: "region", "aria-label": "numbers at this word" };
+  const element2 = make("div", attributes, table);
+  let [built, cells] = ["", []];
+  function show(view) {
+    const t = view.selected;
+    element2.hidden = t < 0 || view.tracks.length === 0;
+    if (element2.hidden) return;
+    const groups = numbersAt(view, t);
+    say(caption, `at this word: “${shortWord(view.words[t])}”`);
+    const shape = JSON.stringify([
+      Boolean(view.edited),
+      groups.map(({ track, rows }) => [track, rows.map((row) => row.label)])
+    ]);
+    if (shape !== built) build(groups, Boolean(view.edited));
+    built = shape;
+    const told = groups.flatMap(({ rows }) => rows.flatMap((row) => row.values));
+    cells.forEach((cell, i) => say(cell, told[i]));
+  }
+  function build(groups, edited) {
+    cells = [];
+    const names = edited ? ["edited", "unedited"] : ["value"];
+    const number = (name2) => make("th", { scope: "col", class: "av-number" }, name2);
+    const head = make(
+      "thead",
+      {},
+      make("tr", {}, make("th", { scope: "col" }, "track"), ...names.map(number))
+    );
+    const bodies = groups.map(({ track, rows }) => {
+      const title = make("th", { scope: "rowgroup", colspan: names.length + 1 }, track);
+      return make("tbody", {}, make("tr", {}, title), ...rows.map((row) => line(row, names.length)));
+    });
+    table.replaceChildren(caption, head, ...bodies);
+  }
+  function line({ label }, count) {
+    const own = Array.from({ length: count }, () => make("td", { class: "av-number" }));
+    cells.push(...own);
+    return make("tr", {}, make("th", { scope: "row", dir: "auto" }, label), ...own);
+  }
+  return { element: element2, show };
 }
 
 // src/table.js
@@ -2539,11 +2681,13 @@ function swatchColour(link, scale, dark, sources) {
 // src/lists.js
 function createLists(choose) {
   const element2 = make("div", { class: "av-lists" });
+  const here = createAtWord();
   const heading = make("p", { class: "av-hint" });
   const read = createTable("read", "what the selected word read", choose);
   const readers = createTable("was read by", "later words that read the selected word", choose);
-  element2.append(heading, read.element, readers.element);
+  element2.append(heading, read.element, readers.element, here.element);
   function show(view, dark) {
+    here.show(view);
     const t = view.selected;
     const { look, lens } = view;
     const chosen = t >= 0 && look !== null;
@@ -2553,6 +2697,7 @@ function createLists(choose) {
     read.element.hidden = !chosen || !look.matrix;
     readers.element.hidden = read.element.hidden || feature;
     if (read.element.hidden) return;
+    read.element.hidden = unmeasured(look, t);
     read.caption(feature ? "strongest features" : `“${shortWord(view.words[t])}” read`);
     read.columns(feature ? "feature" : "word", feature ? "" : lens.axis);
     readers.columns("word", lens.axis);
@@ -2569,8 +2714,7 @@ function hintFor(view) {
     return view.elsewhere ? "This model did not read the selected word." : "Click a word, or walk with ← and →.";
   }
   if (!view.look.matrix) return "loading …";
-  const has = view.look.rows === null || view.look.rows.has(view.selected);
-  return has ? "" : `No value yet of ${view.lens.label} for this word.`;
+  return unmeasured(view.look, view.selected) ? notMeasured(view) : "";
 }
 
 // src/pointing.js
@@ -2797,7 +2941,8 @@ function createPanel(key, name2, actions) {
     [view, dark] = [next, isDark2];
     if (what.text) {
       verdict.show(view);
-      notes.replaceChildren(...notesOf(view).map((note) => make("li", {}, note)));
+      const told = [...view.panel.notes || [], ...lensNotes(view)];
+      notes.replaceChildren(...told.map((note) => make("li", {}, note)));
       notes.hidden = notes.childElementCount === 0;
       words.build(view);
       words.element.setAttribute("aria-label", `${view.panel.title}: the words of the text`);
@@ -2843,14 +2988,10 @@ function fresh(canvas, { width, height }, density) {
   context.setTransform(density, 0, 0, density, 0, 0);
   return canvasPainter(context);
 }
-function notesOf({ panel, lens, instead }) {
-  const notes = [...panel.notes || []];
-  if (instead) notes.push(`This cell has no such attention: ${lens.label} is shown instead.`);
-  return notes;
-}
 function chartLabel({ panel, lens, tracks, n }) {
   const parts = [...lens ? [lens.label] : [], ...tracks.map((track) => track.label)];
-  return `${panel.title}: ${parts.join(", ")} over ${n} timesteps; the selected word's numbers are below.`;
+  const shown = `${panel.title}: ${parts.join(", ")} over ${n} timesteps`;
+  return `${shown}; the numbers of the selected word are below.`;
 }
 
 // src/slices.js
@@ -2858,14 +2999,15 @@ function sliceKeeper(store, arrived) {
   const kept = /* @__PURE__ */ new WeakMap();
   const numbers = /* @__PURE__ */ new WeakMap();
   let count = 0;
+  const view = crypto.getRandomValues(new Uint32Array(2)).join("-");
   const stop = store.hear((message, buffers) => {
-    if (!message || message.kind !== "slice") return;
+    if (!message || message.kind !== "slice" || message.view !== view) return;
     const panel = (store.get("panels") || []).find((one) => numbers.get(one) === message.generation);
-    if (!panel || !buffers || buffers.length === 0) return;
-    shelf(panel).set(
-      name(message.lens, message.head + 1, message.edited),
-      store.array(buffers[0], "float32")
-    );
+    if (!panel || panel.key !== message.key || panel.layer !== message.layer) return;
+    if (!buffers || buffers.length === 0) return;
+    const key = name(message.lens, message.head + 1, message.edited);
+    if (shelf(panel).get(key) !== null) return;
+    shelf(panel).set(key, store.array(buffers[0], "float32"));
     arrived();
   });
   function shelf(panel) {
@@ -2883,7 +3025,7 @@ function sliceKeeper(store, arrived) {
     if (!own.has(key)) {
       own.set(key, null);
       const message = { kind: "slice", key: panel.key, layer: panel.layer, lens: lens.name, head: head - 1 };
-      store.ask({ ...message, edited: Boolean(edited), generation: numbers.get(panel) });
+      store.ask({ ...message, edited: Boolean(edited), generation: numbers.get(panel), view });
     }
     return own.get(key);
   }
@@ -2968,9 +3110,16 @@ function shownPanels(panels, layer) {
 }
 function viewsOf(store, slices, plain) {
   const panels = shownPanels(store.get("panels") || [], store.get("layer"));
-  const views = panels.map((panel) => viewOf(panel, store, slices, plain));
+  const live = Boolean(store.get("abilities")?.live);
+  const empty = live ? /* @__PURE__ */ new Set() : unmeasuredIn(panels);
+  const views = panels.map((panel) => viewOf(panel, store, slices, { plain, live, empty }));
   shareScales(views);
   return views;
+}
+function unmeasuredIn(panels) {
+  const all = panels.flatMap((panel) => [...panel.lenses, ...panel.edited?.lenses || []]);
+  const some = new Set(all.filter((lens) => lens.at?.length !== 0).map((lens) => lens.name));
+  return new Set(all.map((lens) => lens.name).filter((name2) => !some.has(name2)));
 }
 function placeViews(views, store, aside) {
   const focused = views.find((view) => view.panel.key === store.get("cell")) || views[0];
@@ -2983,10 +3132,21 @@ function placeViews(views, store, aside) {
     view.span = shownSpan(linkedSpan(views[0].offsets, view.offsets, store.get("window")), view.n);
   }
 }
-function viewOf(panel, store, slices, plain) {
-  const { offsets, words } = wordsOf(panel, store);
+function runsOf(panel, plain) {
   const edited = panel.edited && !plain ? panel.edited : null;
-  const lenses = edited ? edited.lenses : panel.lenses;
+  const { lenses, tracks } = panel.edited?.before || {};
+  const unedited2 = { lenses: overlaid(panel.lenses, lenses), tracks: overlaid(panel.tracks, tracks) };
+  return { edited, unedited: unedited2 };
+}
+function overlaid(own, others) {
+  const named = new Map([...own, ...others || []].map((one) => [one.name, one]));
+  return [...named.values()];
+}
+function viewOf(panel, store, slices, { plain, live, empty }) {
+  const { offsets, words } = wordsOf(panel, store);
+  const runs2 = runsOf(panel, plain);
+  const { edited, unedited: unedited2 } = runs2;
+  const lenses = overlaid(unedited2.lenses, edited?.lenses).filter((one) => !empty.has(one.name));
   const wanted = store.get("lens");
   const lens = lenses.find((one) => one.name === wanted) || lenses[0] || null;
   const view = {
@@ -2996,50 +3156,65 @@ function viewOf(panel, store, slices, plain) {
     edited,
     lens,
     lenses,
+    live,
     n: words.length,
-    tracks: tracksOf(panel, edited, store),
-    instead: Boolean(lens && wanted && lens.name !== wanted)
+    tracks: tracksOf(runs2, store),
+    prediction: predictionOf(panel, plain),
+    // An edit need not have been measured in every lens: then the unedited one is shown, and says so.
+    uneditedLens: Boolean(edited && lens && !edited.lenses.includes(lens)),
+    instead: Boolean(lens && wanted && lens.name !== wanted),
+    empty: empty.has(wanted) ? panel.lenses.find((one) => one.name === wanted) || null : null
   };
-  return { ...view, ...lookOf(view, store, slices) };
+  return { ...view, ...lookOf(view, runs2, store, slices) };
 }
-function lookOf({ panel, n, lens, edited }, store, slices) {
+function predictionOf({ prediction, edited }, plain) {
+  return plain && edited?.unedited?.length > 0 ? edited.unedited : prediction;
+}
+function lookOf({ panel, n, lens, edited, uneditedLens }, runs2, store, slices) {
   if (lens === null) return { look: null, others: [], extras: [], head: 0 };
   const head = headIndex(lens, store.get("head"));
-  const look = lookAt(panel, n, lens, slices.values(panel, lens, head, Boolean(edited)));
+  const under = Boolean(edited) && !uneditedLens;
+  const held = under ? lens : heldBy(panel, lens, head);
+  const look = lookAt(panel, n, held, slices.values(panel, held, head, under));
   const others = [];
-  const before = edited && panel.lenses.find((one) => one.name === lens.name);
-  const values = before && before.values[Math.min(head, before.values.length - 1)];
-  if (values) others.push(lookAt(panel, n, before, store.array(values, "float32")));
+  const before = under ? runs2.unedited.lenses.find((one) => one.name === lens.name) : null;
+  const place = Math.min(head, (before?.values.length ?? 1) - 1);
+  const known = before ? heldBy(panel, before, place) : null;
+  const values = known?.values[place];
+  if (values) others.push(lookAt(panel, n, known, store.array(values, "float32")));
   const extras = (lens.extras || []).map((extra) => ({
     label: extra.label,
     values: store.array(extra.values, "float32")
   }));
   return { look, others, extras, head };
 }
+function heldBy(panel, lens, head) {
+  if (lens.values[head]) return lens;
+  return panel.lenses.find((one) => one.name === lens.name) || lens;
+}
 function headIndex(lens, head) {
   const place = head + 1;
   return place > 0 && place < lens.heads.length ? place : 0;
 }
-function tracksOf(panel, edited, store) {
+function tracksOf({ edited, unedited: unedited2 }, store) {
   const numbers = (track) => track.series.map((one) => ({
     label: one.label,
     values: store.array(one.values, "float32")
   }));
-  const shown = edited ? edited.tracks : panel.tracks;
-  const names = [...new Set([...panel.tracks, ...shown].map((track) => track.name))];
-  return names.map((name2) => {
-    const own = shown.find((track) => track.name === name2);
-    const before = panel.tracks.find((track) => track.name === name2);
+  return overlaid(unedited2.tracks, edited?.tracks).map((track) => {
+    const before = unedited2.tracks.find((one) => one.name === track.name);
+    const carried = Boolean(edited) && !edited.tracks.includes(track);
     return {
-      ...own || before,
-      label: own || !edited ? (own || before).label : `${before.label}, unedited`,
-      series: numbers(own || before),
-      before: own && before && edited ? numbers(before) : null
+      ...track,
+      label: carried ? `${track.label}, unedited` : track.label,
+      carried,
+      series: numbers(track),
+      before: edited && before && !carried ? numbers(before) : null
     };
   });
 }
 function isRatio(lens) {
-  return lens.scale === "ratio" || /^1 = uniform/.test(lens.unit || "");
+  return /^1 = uniform/.test(lens.unit || "");
 }
 function shareScales(views) {
   const names = [...new Set(views.filter((view) => view.lens).map((view) => view.lens.name))];
@@ -3069,11 +3244,11 @@ var CAUSES = {
   status: "status",
   abilities: "controls"
 };
-var made2 = 0;
+var made3 = 0;
 function createExplorer(host, store) {
-  const name2 = `attnviz-${Date.now().toString(36)}-${made2++}`;
+  const name2 = `attnviz-${Date.now().toString(36)}-${made3++}`;
   const dirty = /* @__PURE__ */ new Set(["text", "controls"]);
-  let [views, panels, frame, dark, plain, announced] = [[], [], 0, false, false, false];
+  let [views, panels, frame, dark, plain, spoken] = [[], [], 0, false, false, false];
   let aside = null;
   const slices = sliceKeeper(store, () => touch("text"));
   const explorer = {
@@ -3090,6 +3265,8 @@ function createExplorer(host, store) {
       aside = word;
       touch("place");
     },
+    /** Says what went wrong in the browser; null: nothing any more. */
+    fail: (why) => controls.fail(why),
     setPlain(value) {
       plain = value;
       touch("text");
@@ -3141,9 +3318,9 @@ function createExplorer(host, store) {
   }
   function announce() {
     const view = views.find((one) => one.focused);
-    const words = view && view.selected >= 0 && view.look?.matrix ? saidAloud(view, view.selected) : "";
-    if (announced || words === "") say(live, words);
-    announced = true;
+    const words = view && view.selected >= 0 && view.look?.matrix ? announced(view, view.selected) : "";
+    if (spoken || words === "") say(live, words);
+    spoken = true;
   }
   const sizes = new ResizeObserver(() => {
     for (const panel of panels) panel.draw(true);
@@ -3161,6 +3338,7 @@ function createExplorer(host, store) {
   root.addEventListener("keydown", pressed);
   root.addEventListener("pointerdown", (event) => controls.leave(event.target));
   const stops = Object.entries(CAUSES).map(([trait, what]) => store.on(trait, () => touch(what)));
+  for (const trait of ["sequence", "sentence"]) stops.push(store.on(trait, () => aside = null));
   stops.push(
     followTheme(root, (isDark2, now) => {
       dark = isDark2;

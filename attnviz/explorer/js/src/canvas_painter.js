@@ -5,7 +5,6 @@ import { FONT } from "./font.js";
 
 /** A painter over a 2D context whose scale is set already. */
 export function canvasPainter(context) {
-  const state = { context };
   return {
     rect(x, y, width, height, style) {
       styled(context, style);
@@ -64,7 +63,7 @@ export function canvasPainter(context) {
       context.restore();
     },
     group(name, draw) {
-      draw(state);
+      draw();
     },
     measure(words, style) {
       context.font = fontOf(style);

@@ -1,23 +1,29 @@
 // Which review is shown: filters, the list, the one before and the one after.
 
 import { button, labelled, make, options, say } from "./dom.js";
-import { isRight, largest, NO_FILTERS, neighbour } from "./filtering.js";
+import { isRight, NO_FILTERS, neighbours } from "./filtering.js";
 import { className } from "./wording.js";
 
 const MOST = 300;
 const TYPING = 150; // milliseconds after the last key
 
-/** The chooser's elements: a line that is always there, and a drawer with filters and the list. */
-export function createChooser(store, classesOf) {
-  const go = (row) => row && store.set({ sequence: row.sequence, timestep: -1, window: [0, 0] });
+let made = 0;
+
+/** The chooser's elements: a line that is always there, and a drawer with filters and the list.
+ *
+ * `firstPanel()` is the one whose classes and predictions the texts are listed with. */
+export function createChooser(store, firstPanel) {
+  const id = `attnviz-text-${Date.now().toString(36)}-${made++}`;
+  const go = (sequence) => sequence !== null && store.set({ sequence });
   const rows = () => store.get("rows")?.rows || [];
-  const before = button("‹", "previous text", () => go(neighbour(rows(), store.get("sequence"), -1)));
-  const after = button("›", "next text", () => go(neighbour(rows(), store.get("sequence"), 1)));
+  const beside = () => neighbours(store.get("rows"), store.get("sequence"));
+  const before = button("‹", "previous text", () => go(beside().previous));
+  const after = button("›", "next text", () => go(beside().next));
   const name = make("span", { class: "av-name", dir: "auto" });
   const count = make("span", { class: "av-count" });
   const open = button("", "choose a text", () => toggle(), { class: "av-open", "aria-expanded": "false" });
   open.append(name, make("span", { "aria-hidden": "true", class: "av-caret" }, "▾"));
-  const filters = createFilters(store, classesOf);
+  const filters = createFilters(store, firstPanel);
   const list = make("ul", { class: "av-rows", role: "listbox", tabindex: "0", "aria-label": "texts" });
   const more = make("p", { class: "av-hint" });
   const drawer = make("div", { class: "av-drawer", hidden: true }, filters.element, list, more);
@@ -31,14 +37,21 @@ export function createChooser(store, classesOf) {
 
   list.addEventListener("click", (event) => {
     const item = event.target.closest("[data-place]");
-    if (item) go(rows()[Number(item.dataset.place)]);
+    if (item) go(rows()[Number(item.dataset.place)].sequence);
   });
   list.addEventListener("keydown", (event) => {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (event.key === "Enter" || event.key === "Escape") toggle(false);
-    else if (step) go(neighbour(rows(), store.get("sequence"), step));
-    else return;
-    if (!step) open.focus();
+    const listed = rows().slice(0, MOST);
+    const steps = {
+      ArrowDown: () => beside().next,
+      ArrowUp: () => beside().previous,
+      Home: () => listed[0]?.sequence ?? null,
+      End: () => listed[listed.length - 1]?.sequence ?? null,
+    };
+    if (event.key in steps) go(steps[event.key]());
+    else if (event.key === "Enter" || event.key === "Escape") {
+      toggle(false);
+      open.focus();
+    } else return;
     event.preventDefault();
     event.stopPropagation();
   });
@@ -55,15 +68,24 @@ export function createChooser(store, classesOf) {
       matching === total ? (total === 1 ? "1 text" : `${total} texts`) : `${matching} of ${total} match`,
     );
     element.hidden = total === 0;
-    before.disabled = !neighbour(all, sequence, -1);
-    after.disabled = !neighbour(all, sequence, 1);
+    const { previous, next } = beside();
+    [before.disabled, after.disabled] = [previous === null, next === null];
     if (drawer.hidden) return;
     filters.update();
     const shown = all.slice(0, MOST);
     list.replaceChildren(
-      ...shown.map((row, place) => item(row, place, row.sequence === sequence, classesOf())),
+      ...shown.map((row, place) => {
+        const option = item(row, firstPanel(), row.sequence === sequence);
+        option.id = `${id}-${row.sequence}`;
+        option.dataset.place = place;
+        return option;
+      }),
     );
-    list.querySelector('[aria-selected="true"]')?.scrollIntoView?.({ block: "nearest" });
+    // The focus stays on the list; which row it is on is told.
+    const chosen = list.querySelector('[aria-selected="true"]');
+    if (chosen) list.setAttribute("aria-activedescendant", chosen.id);
+    else list.removeAttribute("aria-activedescendant");
+    chosen?.scrollIntoView?.({ block: "nearest" });
     say(more, matching > shown.length ? `The first ${shown.length} are listed: filter to see others.` : "");
     more.hidden = more.textContent === "";
   }
@@ -75,19 +97,23 @@ function nameOf(row) {
   return row.id && row.id !== String(row.sequence) ? `${row.sequence} · ${row.id}` : `text ${row.sequence}`;
 }
 
-function item(row, place, chosen, classes) {
+/** Whose verdict a row tells, and what it is. */
+export function verdictOf(row, panel) {
   const right = isRight(row);
-  const prediction = Array.isArray(row.prediction) ? largest(row.prediction) : row.prediction;
+  if (right === null) return "";
+  const whose = panel ? `${panel.key}: ` : "";
+  if (right) return `${whose}predicted rightly`;
+  return `${whose}predicted wrongly, ${className(panel?.classes, row.prediction)}`;
+}
+
+function item(row, panel, chosen) {
+  const right = isRight(row);
   const mark = right === null ? "" : right ? "✓" : "✗";
-  const told =
-    right === null
-      ? ""
-      : right
-        ? "predicted rightly"
-        : `predicted wrongly: ${className(classes, prediction)}`;
+  const told = verdictOf(row, panel);
+  const classes = panel?.classes;
   return make(
     "li",
-    { role: "option", "data-place": place, "aria-selected": String(chosen) },
+    { role: "option", "aria-selected": String(chosen) },
     make("span", { class: "av-rowname" }, nameOf(row)),
     make(
       "span",
@@ -104,7 +130,7 @@ function item(row, place, chosen, classes) {
   );
 }
 
-function createFilters(store, classesOf) {
+function createFilters(store, firstPanel) {
   const change = (changes) => store.set({ filters: { ...NO_FILTERS, ...store.get("filters"), ...changes } });
   const label = make("select", {
     onchange: () => change({ label: label.value === "" ? null : Number(label.value) }),
@@ -152,11 +178,14 @@ function createFilters(store, classesOf) {
 
   function update() {
     const now = { ...NO_FILTERS, ...store.get("filters") };
-    const classes = (classesOf() || []).map((text, value) => ({ value: String(value), text }));
+    const panel = firstPanel();
+    right.title = panel ? `as ${panel.key} predicts` : "";
+    const classes = (panel?.classes || []).map((text, value) => ({ value: String(value), text }));
     options(label, [{ value: "", text: "any" }, ...classes], now.label ?? "");
     right.value = now.right === null ? "" : now.right ? "right" : "wrong";
     const quiet = (input, value) => {
-      if (document.activeElement !== input) input.value = value;
+      // In a shadow tree the document only knows of the host.
+      if (input.getRootNode().activeElement !== input) input.value = value;
     };
     quiet(shortest, now.shortest ?? "");
     quiet(longest, now.longest ?? "");

@@ -5,8 +5,9 @@ import { fileName, saveView } from "./saving.js";
 import { moved, showing, zoomed } from "./span.js";
 import { linked, linkedSpan } from "./linking.js";
 import { readersOf, sourcesOf, strongest } from "./reading.js";
+import { lensNotes } from "./wording.js";
 
-/** The commands of an explorer `{store, views, panelOf, settle, setPlain, setAside}`. */
+/** The commands of an explorer `{store, views, panelOf, settle, setPlain, setAside, fail}`. */
 export function createCommands(explorer) {
   const { store } = explorer;
   const views = () => explorer.views();
@@ -88,10 +89,14 @@ export function createCommands(explorer) {
     if (shown.length === 0) return;
     const own = (store.get("rows")?.rows || []).find((row) => row.sequence === store.get("sequence"));
     const id = own ? own.id : store.get("sequence") < 0 ? "own-sentence" : String(store.get("sequence"));
-    const notes = [...new Set(shown.flatMap((view) => view.panel.notes || []))];
+    const named = (view) => lensNotes(view).map((note) => `${view.panel.key}: ${note}`);
+    const notes = [...new Set(shown.flatMap((view) => [...(view.panel.notes || []), ...named(view)]))];
     const columns = Math.min(3, shown.length);
     const name = fileName(shown, id);
-    saveView(shown, kind, { panelWidth: columns === 1 ? 720 : 440, columns, notes, name });
+    explorer.fail(null);
+    saveView(shown, kind, { panelWidth: columns === 1 ? 720 : 440, columns, notes, name }).catch((error) =>
+      explorer.fail(`The view was not saved: ${error.message}`),
+    );
   }
 
   return {

@@ -2,13 +2,11 @@
 
 import { createChooser } from "./chooser.js";
 import { button, labelled, make, options, say } from "./dom.js";
-import { createEditsMenu } from "./edits_menu.js";
-
+import { createEditsMenu, variantsOf } from "./edits_menu.js";
 
 /** The controls. `actions`: plain, zoom, fit, save, help. */
 export function createControls(store, actions) {
-  const classes = () => (store.get("panels") || [])[0]?.classes;
-  const chooser = createChooser(store, classes);
+  const chooser = createChooser(store, () => (store.get("panels") || [])[0]);
   const own = createOwnSentence(store);
   const lens = make("select", { onchange: () => store.set({ lens: lens.value }) });
   const head = make("select", { onchange: () => store.set({ head: Number(head.value) }) });
@@ -34,7 +32,9 @@ export function createControls(store, actions) {
   );
   const help = button("?", "keys (key ?)", actions.help, { "aria-expanded": "false" });
   const busy = make("span", { class: "av-busy", role: "status" });
+  const limits = make("p", { class: "av-hint av-limits" });
   const error = make("p", { class: "av-error", role: "alert" });
+  let failure = null;
   const element = make(
     "div",
     { class: "av-controls" },
@@ -53,6 +53,7 @@ export function createControls(store, actions) {
       save,
       help,
     ),
+    limits,
     error,
   );
 
@@ -81,7 +82,7 @@ export function createControls(store, actions) {
       clamp(store.get("head"), heads),
     );
     headField.hidden = heads.length <= 1;
-    const layers = [...new Set(panels.flatMap((panel) => panel.layers || []))];
+    const layers = store.get("abilities")?.layers || [];
     options(
       layer,
       layers.map((value) => ({ value, text: value })),
@@ -89,17 +90,35 @@ export function createControls(store, actions) {
     );
     layerField.hidden = layers.length <= 1;
     edits.update(panels);
+    say(limits, limitsOf(store.get("abilities"), panels));
+    limits.hidden = limits.textContent === "";
     showStatus();
   }
 
   function showStatus() {
     const { busy: doing, error: wrong } = store.get("status") || {};
     say(busy, doing && doing.length > 0 ? `working: ${doing.join(", ")} …` : "");
-    say(error, wrong || "");
-    error.hidden = !wrong;
+    const told = [wrong, failure].filter(Boolean).join("\n");
+    say(error, told);
+    error.hidden = told === "";
   }
 
-  return { element, update, showStatus, showRows: chooser.update, helpButton: help, leave: edits.leave };
+  /** What went wrong here and not in Python; null takes it back. */
+  function fail(why) {
+    failure = why;
+    showStatus();
+  }
+
+  return { element, update, showStatus, fail, helpButton: help, leave: edits.leave };
+}
+
+/** What cannot be done where no model is there; nothing where one is. */
+export function limitsOf(abilities, panels) {
+  if (abilities?.live) return "";
+  const where = abilities?.saved ? "saved view" : "view of a trace";
+  const typed = `${where}: without a running model nothing can be typed`;
+  if (variantsOf(panels).length > 0) return `${typed}; edits are those made beforehand`;
+  return panels.some((panel) => panel.switches) ? `${typed} or switched off` : typed;
 }
 
 /** All heads that can be chosen: the mean first; of panels with several numbers of heads the most. */

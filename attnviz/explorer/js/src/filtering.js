@@ -5,18 +5,8 @@ export const NO_FILTERS = { label: null, right: null, shortest: null, longest: n
 /** Whether the prediction of a row is its label: null where either is not known. */
 export function isRight(row) {
   const known = (value) => value !== null && value !== undefined && value >= 0;
-  const predicted = Array.isArray(row.prediction) ? largest(row.prediction) : row.prediction;
-  if (!known(row.label) || !known(predicted)) return null;
-  return row.label === predicted;
-}
-
-/** The index of the largest number; -1 of none. */
-export function largest(numbers) {
-  let best = -1;
-  (numbers || []).forEach((value, index) => {
-    if (!Number.isNaN(value) && (best < 0 || value > numbers[best])) best = index;
-  });
-  return best;
+  if (!known(row.label) || !known(row.prediction)) return null;
+  return row.label === row.prediction;
 }
 
 /** Whether one row passes. */
@@ -42,6 +32,21 @@ export function neighbour(rows, sequence, step) {
   if (place >= 0) return rows[place + step] || null;
   const beyond = rows.filter((row) => (step > 0 ? row.sequence > sequence : row.sequence < sequence));
   return (step > 0 ? beyond[0] : beyond[beyond.length - 1]) || null;
+}
+
+/** The numbers of the texts before and after the one shown; null where there is none.
+ *
+ * A widget's rows are only the first of many: its `previous` and `next` know of all that match. Python
+ * tells them a moment after another text was chosen, so a row that is there goes first. */
+export function neighbours(known, sequence) {
+  const rows = known?.rows || [];
+  const listed = rows.some((row) => row.sequence === sequence);
+  const beside = (step, told) => {
+    const row = neighbour(rows, sequence, step);
+    if (row && (listed || told === undefined)) return row.sequence;
+    return told ?? null;
+  };
+  return { previous: beside(-1, known?.previous), next: beside(1, known?.next) };
 }
 
 /** Without case, as Python's casefold: ß is ss, and there is one small sigma. */

@@ -4,9 +4,10 @@ import { make } from "./dom.js";
 import { stripAt, timestepAt } from "./layout.js";
 import { sourceAt } from "./map.js";
 import { digits, shortWord } from "./numbers.js";
-import { nameOf, REAL, standing, weightAt } from "./reading.js";
+import { nameOf, REAL, standing, unmeasured, weightAt } from "./reading.js";
 
 const DIGITS = 6;
+const NO_ROW = { true: "not measured yet", false: "not measured for this word" };
 
 /** The lines of the tooltip at a place of the time line: `[[name, value], ...]`; null for none. */
 export function toldAt(view, layout, x, y) {
@@ -27,8 +28,7 @@ function toldOfMap(view, strip, t, y) {
   if (index < 0 || !look.matrix) return [];
   const source = look.sources[index];
   const weight = weightAt(look, t, index);
-  const value =
-    Number.isNaN(weight) && look.rows !== null && !look.rows.has(t) ? "no value yet" : digits(weight, DIGITS);
+  const value = Number.isNaN(weight) && unmeasured(look, t) ? NO_ROW[view.live] : digits(weight, DIGITS);
   if (look.axis === "feature") return [[`${lens.kinds?.[index] ?? "feature"} ${source}`, value]];
   const kind = standing(look, t, source);
   const item = { kind, timestep: kind === REAL ? t - look.direction * source : -1 };

@@ -1,20 +1,23 @@
-// What the selected word read, and which words read it, as tables.
+// What the selected word read, which words read it, and the tracks' numbers there, as tables.
 
+import { createAtWord } from "./atword.js";
 import { make, say } from "./dom.js";
 import { shortWord } from "./numbers.js";
-import { byStrength, readersOf } from "./reading.js";
+import { byStrength, readersOf, unmeasured } from "./reading.js";
 import { createTable } from "./table.js";
-import { linksOf } from "./wording.js";
+import { linksOf, notMeasured } from "./wording.js";
 
-/** Two tables; `choose(timestep)` is called where a row of a word is clicked. */
+/** The tables; `choose(timestep)` is called where a row of a word is clicked. */
 export function createLists(choose) {
   const element = make("div", { class: "av-lists" });
+  const here = createAtWord();
   const heading = make("p", { class: "av-hint" });
   const read = createTable("read", "what the selected word read", choose);
   const readers = createTable("was read by", "later words that read the selected word", choose);
-  element.append(heading, read.element, readers.element);
+  element.append(heading, read.element, readers.element, here.element);
 
   function show(view, dark) {
+    here.show(view);
     const t = view.selected;
     const { look, lens } = view;
     const chosen = t >= 0 && look !== null;
@@ -24,6 +27,7 @@ export function createLists(choose) {
     read.element.hidden = !chosen || !look.matrix;
     readers.element.hidden = read.element.hidden || feature;
     if (read.element.hidden) return;
+    read.element.hidden = unmeasured(look, t);
     read.caption(feature ? "strongest features" : `“${shortWord(view.words[t])}” read`);
     read.columns(feature ? "feature" : "word", feature ? "" : lens.axis);
     readers.columns("word", lens.axis);
@@ -44,6 +48,5 @@ function hintFor(view) {
       : "Click a word, or walk with ← and →.";
   }
   if (!view.look.matrix) return "loading …";
-  const has = view.look.rows === null || view.look.rows.has(view.selected);
-  return has ? "" : `No value yet of ${view.lens.label} for this word.`;
+  return unmeasured(view.look, view.selected) ? notMeasured(view) : "";
 }

@@ -7,6 +7,8 @@ import { short } from "./numbers.js";
 
 const LABEL = 8.5; // height that the label of a row needs
 const GROUP_GAP = 3;
+const AWAITED = "no value yet: a word is measured when it is selected";
+const NONE = "not measured for this text";
 
 /** Where the groups of rows stand: `{label, order, top, height}`. */
 export function groupsIn(strip) {
@@ -39,7 +41,7 @@ export function drawMap(painter, { view, layout, colours, dark, density }, strip
   for (const group of groupsIn(strip)) {
     const { top, height } = group;
     if (nothingYet(look)) {
-      drawNotice(painter, { layout, colours }, group, "no value yet: select a word");
+      drawNotice(painter, { layout, colours }, group, view.live ? AWAITED : NONE);
     } else if (look.matrix) {
       const most = {
         columns: Math.ceil(layout.inner * density),

@@ -9,6 +9,7 @@ import { createLists } from "./lists.js";
 import { pointAt } from "./pointing.js";
 import { drawMoving, drawStill } from "./timeline.js";
 import { createVerdict } from "./verdict.js";
+import { lensNotes } from "./wording.js";
 import { createWords, timestepOf } from "./words.js";
 
 /** A panel's element and its functions. `actions` come from the explorer. */
@@ -68,7 +69,8 @@ export function createPanel(key, name, actions) {
     [view, dark] = [next, isDark];
     if (what.text) {
       verdict.show(view);
-      notes.replaceChildren(...notesOf(view).map((note) => make("li", {}, note)));
+      const told = [...(view.panel.notes || []), ...lensNotes(view)];
+      notes.replaceChildren(...told.map((note) => make("li", {}, note)));
       notes.hidden = notes.childElementCount === 0;
       words.build(view);
       words.element.setAttribute("aria-label", `${view.panel.title}: the words of the text`);
@@ -121,13 +123,8 @@ function fresh(canvas, { width, height }, density) {
   return canvasPainter(context);
 }
 
-function notesOf({ panel, lens, instead }) {
-  const notes = [...(panel.notes || [])];
-  if (instead) notes.push(`This cell has no such attention: ${lens.label} is shown instead.`);
-  return notes;
-}
-
 function chartLabel({ panel, lens, tracks, n }) {
   const parts = [...(lens ? [lens.label] : []), ...tracks.map((track) => track.label)];
-  return `${panel.title}: ${parts.join(", ")} over ${n} timesteps; the selected word's numbers are below.`;
+  const shown = `${panel.title}: ${parts.join(", ")} over ${n} timesteps`;
+  return `${shown}; the numbers of the selected word are below.`;
 }

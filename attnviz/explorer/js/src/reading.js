@@ -46,6 +46,11 @@ export function rowOf(look, t) {
   return look.rows.has(t) ? look.rows.get(t) : -1;
 }
 
+/** Whether rows are measured word by word, and this word's is not there. */
+export function unmeasured(look, t) {
+  return look.rows !== null && !look.rows.has(t);
+}
+
 /** The weight at a timestep and source; NaN where there is none. */
 export function weightAt(look, t, index) {
   const row = rowOf(look, t);

@@ -19,6 +19,9 @@ const DEFAULTS = {
   window: [0, 0],
 };
 
+/** What another text begins with. */
+const ELSEWHERE = { timestep: -1, window: [0, 0] };
+
 /** The store over anywidget's model. */
 export function modelStore(model) {
   const named = (name) => READ_ONLY[name] || name;
@@ -70,7 +73,7 @@ export function pageStore(payload, base64) {
     panels,
     rows: () => filtered(payload.rows || [], state.filters),
     status: () => ({ busy: [], error: null }),
-    abilities: () => ({ live: false }),
+    abilities: () => ({ live: false, saved: true, layers: sharedLayers(panels()) }),
   };
   const causes = { sequence: "panels", edits: "panels", filters: "rows" };
 
@@ -81,7 +84,9 @@ export function pageStore(payload, base64) {
   return {
     get: (name) => (name in derived ? derived[name]() : state[name]),
     set(changes) {
-      const real = Object.entries(changes).filter(([name, value]) => !same(state[name], value));
+      const moves = "sequence" in changes && changes.sequence !== state.sequence;
+      const all = moves ? { ...ELSEWHERE, ...changes } : changes;
+      const real = Object.entries(all).filter(([name, value]) => !same(state[name], value));
       for (const [name, value] of real) state[name] = value;
       const names = new Set(real.flatMap(([name]) => (name in causes ? [name, causes[name]] : [name])));
       names.forEach(tell);
@@ -129,6 +134,14 @@ export function setEdits(edits) {
 /** Whether nothing is edited. */
 export function unedited(edits) {
   return same(cleanEdits(edits), cleanEdits({}));
+}
+
+/** The layers of which every cell has a panel. */
+function sharedLayers(panels) {
+  const keys = [...new Set(panels.map((panel) => panel.key))];
+  const has = (key, layer) => panels.some((panel) => panel.key === key && panel.layer === layer);
+  const layers = [...new Set(panels.map((panel) => panel.layer))];
+  return layers.filter((layer) => keys.every((key) => has(key, layer)));
 }
 
 function withVariant(panel, edits) {

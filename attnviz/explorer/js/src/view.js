@@ -10,7 +10,7 @@ import { createPanel } from "./panel.js";
 import { sliceKeeper } from "./slices.js";
 import { followTheme } from "./theme.js";
 import { placeViews, viewsOf } from "./views.js";
-import { saidAloud } from "./wording.js";
+import { announced } from "./wording.js";
 
 const CAUSES = {
   panels: "text",
@@ -36,7 +36,7 @@ export function createExplorer(host, store) {
   // Ids of words are needed by screen readers; no two explorers share one.
   const name = `attnviz-${Date.now().toString(36)}-${made++}`;
   const dirty = new Set(["text", "controls"]);
-  let [views, panels, frame, dark, plain, announced] = [[], [], 0, false, false, false];
+  let [views, panels, frame, dark, plain, spoken] = [[], [], 0, false, false, false];
   let aside = null; // a selected word that the first panel has not
   const slices = sliceKeeper(store, () => touch("text"));
   const explorer = {
@@ -53,6 +53,8 @@ export function createExplorer(host, store) {
       aside = word;
       touch("place");
     },
+    /** Says what went wrong in the browser; null: nothing any more. */
+    fail: (why) => controls.fail(why),
     setPlain(value) {
       plain = value;
       touch("text");
@@ -113,9 +115,9 @@ export function createExplorer(host, store) {
 
   function announce() {
     const view = views.find((one) => one.focused);
-    const words = view && view.selected >= 0 && view.look?.matrix ? saidAloud(view, view.selected) : "";
-    if (announced || words === "") say(live, words);
-    announced = true;
+    const words = view && view.selected >= 0 && view.look?.matrix ? announced(view, view.selected) : "";
+    if (spoken || words === "") say(live, words);
+    spoken = true;
   }
 
   const sizes = new ResizeObserver(() => {
@@ -134,6 +136,8 @@ export function createExplorer(host, store) {
   root.addEventListener("keydown", pressed);
   root.addEventListener("pointerdown", (event) => controls.leave(event.target));
   const stops = Object.entries(CAUSES).map(([trait, what]) => store.on(trait, () => touch(what)));
+  // Another text has other words.
+  for (const trait of ["sequence", "sentence"]) stops.push(store.on(trait, () => (aside = null)));
   stops.push(
     followTheme(root, (isDark, now) => {
       dark = isDark;

@@ -31,9 +31,18 @@ export function shownPanels(panels, layer) {
 /** All views, on scales that they share. `plain` shows panels without their edit. */
 export function viewsOf(store, slices, plain) {
   const panels = shownPanels(store.get("panels") || [], store.get("layer"));
-  const views = panels.map((panel) => viewOf(panel, store, slices, plain));
+  const live = Boolean(store.get("abilities")?.live);
+  const empty = live ? new Set() : unmeasuredIn(panels);
+  const views = panels.map((panel) => viewOf(panel, store, slices, { plain, live, empty }));
   shareScales(views);
   return views;
+}
+
+/** Names of lenses of which no panel has a single row: without a model none will come. */
+function unmeasuredIn(panels) {
+  const all = panels.flatMap((panel) => [...panel.lenses, ...(panel.edited?.lenses || [])]);
+  const some = new Set(all.filter((lens) => lens.at?.length !== 0).map((lens) => lens.name));
+  return new Set(all.map((lens) => lens.name).filter((name) => !some.has(name)));
 }
 
 /** Sets what is selected and which timesteps are shown, by the timesteps of the first panel.
@@ -51,10 +60,27 @@ export function placeViews(views, store, aside) {
   }
 }
 
-function viewOf(panel, store, slices, plain) {
-  const { offsets, words } = wordsOf(panel, store);
+/** What is shown of a panel: the run under its edit, null without one, and the run without it.
+ *
+ * Both arms of an edit went one path; where the unedited arm was kept it stands for the panel's own. */
+function runsOf(panel, plain) {
   const edited = panel.edited && !plain ? panel.edited : null;
-  const lenses = edited ? edited.lenses : panel.lenses;
+  const { lenses, tracks } = panel.edited?.before || {};
+  const unedited = { lenses: overlaid(panel.lenses, lenses), tracks: overlaid(panel.tracks, tracks) };
+  return { edited, unedited };
+}
+
+/** Lenses or tracks, of each name that of `others` where they have it. */
+function overlaid(own, others) {
+  const named = new Map([...own, ...(others || [])].map((one) => [one.name, one]));
+  return [...named.values()];
+}
+
+function viewOf(panel, store, slices, { plain, live, empty }) {
+  const { offsets, words } = wordsOf(panel, store);
+  const runs = runsOf(panel, plain);
+  const { edited, unedited } = runs;
+  const lenses = overlaid(unedited.lenses, edited?.lenses).filter((one) => !empty.has(one.name));
   const wanted = store.get("lens");
   const lens = lenses.find((one) => one.name === wanted) || lenses[0] || null;
   const view = {
@@ -64,27 +90,46 @@ function viewOf(panel, store, slices, plain) {
     edited,
     lens,
     lenses,
+    live,
     n: words.length,
-    tracks: tracksOf(panel, edited, store),
+    tracks: tracksOf(runs, store),
+    prediction: predictionOf(panel, plain),
+    // An edit need not have been measured in every lens: then the unedited one is shown, and says so.
+    uneditedLens: Boolean(edited && lens && !edited.lenses.includes(lens)),
     instead: Boolean(lens && wanted && lens.name !== wanted),
+    empty: empty.has(wanted) ? panel.lenses.find((one) => one.name === wanted) || null : null,
   };
-  return { ...view, ...lookOf(view, store, slices) };
+  return { ...view, ...lookOf(view, runs, store, slices) };
 }
 
-function lookOf({ panel, n, lens, edited }, store, slices) {
+function predictionOf({ prediction, edited }, plain) {
+  return plain && edited?.unedited?.length > 0 ? edited.unedited : prediction;
+}
+
+function lookOf({ panel, n, lens, edited, uneditedLens }, runs, store, slices) {
   if (lens === null) return { look: null, others: [], extras: [], head: 0 };
   const head = headIndex(lens, store.get("head"));
-  const look = lookAt(panel, n, lens, slices.values(panel, lens, head, Boolean(edited)));
+  const under = Boolean(edited) && !uneditedLens;
+  const held = under ? lens : heldBy(panel, lens, head);
+  const look = lookAt(panel, n, held, slices.values(panel, held, head, under));
   const others = [];
-  const before = edited && panel.lenses.find((one) => one.name === lens.name);
+  const before = under ? runs.unedited.lenses.find((one) => one.name === lens.name) : null;
   // The unedited numbers count for the scale, so that the colours stay when the edit is taken back.
-  const values = before && before.values[Math.min(head, before.values.length - 1)];
-  if (values) others.push(lookAt(panel, n, before, store.array(values, "float32")));
+  const place = Math.min(head, (before?.values.length ?? 1) - 1);
+  const known = before ? heldBy(panel, before, place) : null;
+  const values = known?.values[place];
+  if (values) others.push(lookAt(panel, n, known, store.array(values, "float32")));
   const extras = (lens.extras || []).map((extra) => ({
     label: extra.label,
     values: store.array(extra.values, "float32"),
   }));
   return { look, others, extras, head };
+}
+
+/** An unedited lens with the values of a head: heads are asked for of the panel's own. */
+function heldBy(panel, lens, head) {
+  if (lens.values[head]) return lens;
+  return panel.lenses.find((one) => one.name === lens.name) || lens;
 }
 
 /** Which entry of `heads` and `values` a head is: the mean first where there are several. */
@@ -93,30 +138,29 @@ export function headIndex(lens, head) {
   return place > 0 && place < lens.heads.length ? place : 0;
 }
 
-function tracksOf(panel, edited, store) {
+function tracksOf({ edited, unedited }, store) {
   const numbers = (track) =>
     track.series.map((one) => ({
       label: one.label,
       values: store.array(one.values, "float32"),
     }));
-  const shown = edited ? edited.tracks : panel.tracks;
-  // What the edit did not measure again (gradients) is that of the unedited run, and says so.
-  const names = [...new Set([...panel.tracks, ...shown].map((track) => track.name))];
-  return names.map((name) => {
-    const own = shown.find((track) => track.name === name);
-    const before = panel.tracks.find((track) => track.name === name);
+  return overlaid(unedited.tracks, edited?.tracks).map((track) => {
+    const before = unedited.tracks.find((one) => one.name === track.name);
+    // What the edit did not measure again (gradients) is that of the unedited run, and says so.
+    const carried = Boolean(edited) && !edited.tracks.includes(track);
     return {
-      ...(own || before),
-      label: own || !edited ? (own || before).label : `${before.label}, unedited`,
-      series: numbers(own || before),
-      before: own && before && edited ? numbers(before) : null,
+      ...track,
+      label: carried ? `${track.label}, unedited` : track.label,
+      carried,
+      series: numbers(track),
+      before: edited && before && !carried ? numbers(before) : null,
     };
   });
 }
 
 /** Multiples of an equal share have a scale of their own, about 1. */
 export function isRatio(lens) {
-  return lens.scale === "ratio" || /^1 = uniform/.test(lens.unit || "");
+  return /^1 = uniform/.test(lens.unit || "");
 }
 
 function shareScales(views) {

@@ -1,7 +1,9 @@
 // Sentences: for the live region, and for what is said when nothing can be shown. Pure.
 
-import { byStrength, nameOf, sourcesOf } from "./reading.js";
+import { byStrength, nameOf, sourcesOf, unmeasured } from "./reading.js";
 import { general } from "./numbers.js";
+
+export const NO_NUMBER = "not a number";
 
 /** What a timestep read in all, the largest first: `{label, lag, timestep, weight}`.
  *
@@ -33,9 +35,30 @@ export function saidAloud(view, t, count = 3) {
   return `${start}: ${told.join("; ")}.`;
 }
 
+/** The same for the live region: a word that was not measured says so. */
+export function announced(view, t) {
+  if (!unmeasured(view.look, t)) return saidAloud(view, t);
+  return `${view.panel.key}, word ${t + 1} of ${view.words.length}: ${view.words[t]}. ${notMeasured(view)}.`;
+}
+
+/** What stands where a lens has no row for the selected word. */
+export function notMeasured({ lens, live }) {
+  return `${lens.label}: not measured for this word${live ? " yet" : ""}`;
+}
+
+/** What must be said of the lens that is shown. */
+export function lensNotes({ lens, instead, empty, uneditedLens }) {
+  if (uneditedLens) return [`${lens.label} was not measured under the edit: shown unedited.`];
+  if (empty) return [`${empty.label} was not measured for this text: ${lens.label} is shown instead.`];
+  return instead ? [`This cell has no such attention: ${lens.label} is shown instead.`] : [];
+}
+
 /** `positive (0.82)`: the class with the highest probability. */
 export function predicted(probabilities, classes) {
   if (!probabilities || probabilities.length === 0) return null;
+  if (!probabilities.every(Number.isFinite)) {
+    return { index: -1, name: NO_NUMBER, p: NaN, text: NO_NUMBER };
+  }
   let best = 0;
   probabilities.forEach((p, i) => {
     if (p > probabilities[best]) best = i;

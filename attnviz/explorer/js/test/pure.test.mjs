@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bytesOf, typed, unitOffsets } from "../src/decode.js";
-import { isRight, neighbour } from "../src/filtering.js";
+import { verdictOf } from "../src/chooser.js";
+import { isRight, neighbour, neighbours } from "../src/filtering.js";
+import { limitsOf } from "../src/controls.js";
 import { linked, linkedSpan } from "../src/linking.js";
 import { digits, general, short, shortWord, ticks, weighed } from "../src/numbers.js";
 import { moved, showing, shownSpan, zoomed } from "../src/span.js";
@@ -139,7 +141,45 @@ test("rows before and after, also of a row that is filtered out", () => {
   assert.equal(neighbour(rows, 6, 1).sequence, 9);
   assert.equal(neighbour(rows, 6, -1).sequence, 5);
   assert.equal(neighbour(rows, -1, 1).sequence, 2);
-  assert.equal(isRight({ label: 1, prediction: [0.4, 0.6] }), true);
+  assert.equal(isRight({ label: 1, prediction: 1 }), true);
   assert.equal(isRight({ label: 0, prediction: 1 }), false);
   assert.equal(isRight({ label: -1, prediction: 1 }), null);
+  assert.equal(isRight({ label: 1, prediction: null }), null);
+});
+
+test("beyond the rows that were sent, Python says what is before and after", () => {
+  const rows = [2, 5, 9].map((sequence) => ({ sequence }));
+  const beside = (known, sequence) => {
+    const { previous, next } = neighbours(known, sequence);
+    return [previous, next];
+  };
+  assert.deepEqual(beside({ rows }, 5), [2, 9]);
+  assert.deepEqual(beside({ rows }, 6), [5, 9]);
+  assert.deepEqual(beside({ rows }, 9), [5, null]);
+  assert.deepEqual(beside({ rows, previous: 5, next: 14 }, 9), [5, 14]);
+  assert.deepEqual(beside({ rows, previous: 800, next: 803 }, 801), [800, 803]);
+  assert.deepEqual(beside({ rows, previous: null, next: 2 }, -1), [null, 2]);
+  assert.deepEqual(beside({ rows, previous: 9, next: null }, 801), [9, null]);
+  // What Python told of the text before does not send a quick reader back.
+  assert.deepEqual(beside({ rows, previous: null, next: 5 }, 5), [2, 9]);
+  assert.deepEqual(beside(undefined, 0), [null, null]);
+});
+
+test("whose verdict a row of the list tells", () => {
+  const panel = { key: "rra", classes: ["negative", "positive"] };
+  assert.equal(verdictOf({ label: 1, prediction: 1 }, panel), "rra: predicted rightly");
+  assert.equal(verdictOf({ label: 0, prediction: 1 }, panel), "rra: predicted wrongly, positive");
+  assert.equal(verdictOf({ label: 0, prediction: -1 }, panel), "");
+  assert.equal(verdictOf({ label: 0, prediction: 1 }), "predicted wrongly, class 1");
+});
+
+test("what a view without a model says of itself, as far as it applies", () => {
+  const page = { live: false, saved: true };
+  const [plain, edits] = [{ variants: [], switches: null }, { variants: [{ edits: { lags: [1] } }] }];
+  const typed = "saved view: without a running model nothing can be typed";
+  assert.equal(limitsOf({ live: true }, [edits]), "");
+  assert.equal(limitsOf(page, [plain]), typed);
+  assert.equal(limitsOf(page, [plain, edits]), `${typed}; edits are those made beforehand`);
+  assert.equal(limitsOf(page, [{ ...plain, switches: { lags: [1] } }]), `${typed} or switched off`);
+  assert.match(limitsOf({ live: false }, [plain]), /^view of a trace: without a running model/);
 });

@@ -90,8 +90,13 @@ test("a page's store does what Python would: panels, variants, filters", () => {
   heard.length = 0;
   store.set({ filters: { label: 0 } });
   assert.deepEqual(heard, []);
+  store.set({ timestep: 3, window: [2, 9] });
+  heard.length = 0;
+  store.set({ sequence: 0 });
+  assert.deepEqual([store.get("timestep"), store.get("window")], [3, [2, 9]]);
   store.set({ sequence: 1 });
   assert.equal(store.get("panels")[0].text, "a short one");
+  assert.deepEqual([store.get("timestep"), store.get("window")], [-1, [0, 0]], "as Python does");
   store.set({ sequence: 99 });
   assert.deepEqual(store.get("panels"), []);
 
@@ -123,14 +128,28 @@ test("a slice is asked for once, by the head's number, and answers for older pan
   assert.equal(model.sent.length, 1);
   const [asked] = model.sent;
   assert.deepEqual(
-    { ...asked, generation: 0 },
-    { kind: "slice", key: panel.key, layer: "l0", lens: "attention", head: 2, edited: false, generation: 0 },
+    { ...asked, generation: 0, view: "" },
+    {
+      kind: "slice",
+      key: panel.key,
+      layer: "l0",
+      lens: "attention",
+      head: 2,
+      edited: false,
+      generation: 0,
+      view: "",
+    },
   );
 
   const bytes = [new DataView(hidden.buffer)];
   model.fire("msg:custom", { ...asked, generation: asked.generation + 1 }, bytes);
   model.fire("msg:custom", { kind: "something else" }, bytes);
+  const others = { key: "other", layer: "l1", lens: "contribution", head: 1, edited: true, view: "another" };
+  for (const [field, value] of Object.entries(others))
+    model.fire("msg:custom", { ...asked, [field]: value }, bytes);
+  model.fire("msg:custom", asked, []);
   assert.equal(arrived, 0);
+  assert.equal(slices.values(panel, lens, 3, false), null);
   model.fire("msg:custom", asked, bytes);
   assert.equal(arrived, 1);
   assert.deepEqual(slices.values(panel, lens, 3, false), hidden);
@@ -145,4 +164,34 @@ test("a slice is asked for once, by the head's number, and answers for older pan
   slices.stop();
   model.fire("msg:custom", model.sent[1], bytes);
   assert.equal(arrived, 1);
+});
+
+test("two views of one widget do not take each other's answers", () => {
+  const panel = panelOf({ text: textOf(20), heads: 2 });
+  const [lens] = panel.lenses;
+  lens.values[1] = null;
+  const model = modelOf({ _panels: [panel] });
+  const arrived = [0, 0];
+  const [one, two] = [0, 1].map((i) => sliceKeeper(modelStore(model), () => arrived[i]++));
+  one.values(panel, lens, 1, false);
+  two.values(panel, lens, 1, false);
+  const [first, second] = model.sent;
+  assert.equal(first.generation, second.generation);
+  assert.notEqual(first.view, second.view);
+  model.fire("msg:custom", second, [new Float32Array(4)]);
+  model.fire("msg:custom", second, [new Float32Array(8)]);
+  assert.deepEqual(arrived, [0, 1]);
+  assert.equal(one.values(panel, lens, 1, false), null);
+  assert.equal(two.values(panel, lens, 1, false).length, 4);
+});
+
+test("a page offers the layers of which every cell has a panel", () => {
+  const make = (key, layer) => panelOf({ key, layer, layers: ["l0", "l1", "l2"], text: textOf(5) });
+  const layersOf = (panels) => {
+    const { header, buffers } = pageOf([panels]);
+    return pageStore(header, (n) => buffers[n]).get("abilities").layers;
+  };
+  assert.deepEqual(layersOf([make("a", "l0")]), ["l0"]);
+  assert.deepEqual(layersOf([make("a", "l0"), make("a", "l1"), make("b", "l1")]), ["l1"]);
+  assert.deepEqual(layersOf([make("a", "l1"), make("a", "l0")]), ["l1", "l0"]);
 });

@@ -27,3 +27,27 @@ test("an edit is told against the unedited run on its own path", () => {
   const tiny = { label: "x", prediction: [0.199999, 0.800001], unedited: [] };
   assert.match(verdictText({ panel: { ...panel, prediction: [0.2, 0.8] }, edited: tiny }), /\(\+1\.0e−6\)/);
 });
+
+test("predictions that are no numbers say so and break nothing", () => {
+  for (const none of [NaN, null, undefined, Infinity]) {
+    const broken = { ...panel, prediction: [none, none] };
+    assert.equal(verdictText({ panel: broken }), "true: positive · predicted: not a number");
+    const edited = { label: "lag 3 off", prediction: [none, none], unedited: [0.2, 0.8] };
+    assert.equal(
+      verdictText({ panel, edited }),
+      "true: positive · positive: 0.80 → not a number now not a number lag 3 off",
+    );
+    const healed = { label: "lag 3 off", prediction: [0.3, 0.3, 0.4], unedited: [none, 0.1, 0.2] };
+    assert.equal(
+      verdictText({ panel, edited: healed }),
+      "true: positive · negative: not a number → 0.30 now class 2 lag 3 off",
+    );
+    const both = { label: "x", prediction: [none, none], unedited: [none, none] };
+    assert.equal(
+      verdictText({ panel, edited: both }),
+      "true: positive · positive: not a number → not a number x",
+    );
+  }
+  const gone = { label: "lag 3 off", prediction: [], unedited: [0.2, 0.8] };
+  assert.equal(verdictText({ panel, edited: gone }), "true: positive · lag 3 off");
+});
