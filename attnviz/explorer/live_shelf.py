@@ -14,6 +14,7 @@ from attnviz.explorer.selection import Row
 from attnviz.explorer.shelf import Shelf, with_tracks
 from attnviz.models import SequenceModel
 from attnviz.recording import Texts
+from attnviz.recording.assembly import weights_digest
 from attnviz.recording.texts import check_labels, encoded_texts
 
 __all__ = ["ModelShelf"]
@@ -90,6 +91,12 @@ class ModelShelf(Shelf):
             variants = reader.ablations(row.text, layer=layer)
             found.append(replace(panel, variants=variants))
         return found
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """The digest of each model's weights."""
+        readers = self.readers.items()
+        return {f"weights of {key}": weights_digest(one.model) for key, one in readers}
 
     @property
     def switches(self) -> list[Switches | None]:

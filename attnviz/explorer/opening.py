@@ -79,6 +79,9 @@ def _models(
         chosen = Texts(chosen.texts, [int(label) for label in chosen.labels], chosen.ids)
     elif not isinstance(chosen, Texts):
         chosen = Texts([chosen] if isinstance(chosen, str) else chosen)
+    wrong = next((text for text in chosen.texts if not isinstance(text, str)), None)
+    if wrong is not None:
+        raise TypeError(f"Explorer's texts are strings, but got {wrong!r}.")
     return ModelShelf(models, chosen, shipped.texts if reference is None else reference)
 
 

@@ -60,6 +60,11 @@ class Lens:
         """Whether a value is negative."""
         return bool(np.nanmin(self.values, initial=0.0) < 0)
 
+    def feature(self, number: int) -> str:
+        """What a feature is called: its kind, and its number within the kind."""
+        kind = self.kinds[number]
+        return f"{kind} {number - list(self.kinds).index(kind)}"
+
     def head(self, head: int) -> Float[np.ndarray, "row source"]:
         """The values of one head; of −1, their mean.
 

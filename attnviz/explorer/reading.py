@@ -8,6 +8,7 @@ from attnviz.analysis import one_sequence
 from attnviz.explorer.lenses import lenses
 from attnviz.explorer.panels import Panel, Switches
 from attnviz.explorer.tracks import probabilities, tracks
+from attnviz.text import tokenize
 from attnviz.trace import Trace, layer_groups, sequence_length, tokens
 
 __all__ = ["panel_of"]
@@ -51,7 +52,7 @@ def panel_of(trace: Trace, sequence: int, *, key: str, layer: str | None = None)
         direction=int(attributes["direction"]),
         history=int(root["history"].values[0]) if "history" in root else 0,
         initial_state=bool(attributes.get("initial_state", True)),
-        notes=_notes(trace, sequence, spans),
+        notes=_notes(trace, text, spans),
         switches=_switches(one, group),
     )
 
@@ -82,10 +83,11 @@ def _prediction(one: Trace) -> list[float]:
     return [float(p) for p in probabilities(root["prediction"].values[0].astype(np.float64))]
 
 
-def _notes(trace: Trace, sequence: int, spans: np.ndarray) -> list[str]:
+def _notes(trace: Trace, text: str, spans: np.ndarray) -> list[str]:
     known = json.loads(trace.tree.attrs.get("truncation", "{}"))
     limit = known.get("length")
-    if known.get("side") not in ("start", "end") or limit is None or len(spans) < int(limit):
+    whole = limit is None or len(spans) < int(limit) or len(tokenize(text)) <= len(spans)
+    if known.get("side") not in ("start", "end") or whole:
         return []
     part = "first" if known["side"] == "start" else "last"
     return [f"The model reads at most the {part} {limit} tokens; what it did not read is grey."]

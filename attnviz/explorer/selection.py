@@ -211,7 +211,7 @@ def sources(panel: Panel, lens: Lens, *, head: int, timestep: int) -> list[Link]
         if np.isnan(value):
             continue
         if lens.axis == "feature":
-            links.append(Link(-1, distance, float(value), f"{lens.kinds[distance]} {distance}"))
+            links.append(Link(-1, distance, float(value), lens.feature(distance)))
             continue
         other, kind = source_of(panel, timestep, distance)
         if kind == SOURCE_REAL or value != 0:

@@ -73,8 +73,9 @@ class Session:
     def change_all(self, changes: Mapping[str, object]) -> None:
         """Selects something else, and lets follow what follows.
 
-        Another text begins with all of its words in the window, and keeps the number of the
-        selected word as far as it has so many; unless these are chosen with it.
+        Another text begins with all of its words in the window; one of the shelf with the word at
+        which its prediction turns, a sentence that is typed with the word that was selected, as
+        far as it has so many.
 
         Arguments:
             changes: New values by the fields of `Selection`, as traits of these names have them.
@@ -89,6 +90,7 @@ class Session:
             after = replace(after, sentence=self.row(after.sequence).text)
         elif "sentence" in first:
             after = replace(after, sequence=self._row_with(after.sentence))
+        turns = "sequence" in first and "timestep" not in changes
         text = (after.sequence, after.sentence) != (before.sequence, before.sentence)
         if after.sentence != before.sentence:
             after = replace(after, window=(0, 0))
@@ -102,6 +104,9 @@ class Session:
         # Two texts may be the same word for word and still have other labels.
         if text or after.layer != before.layer:
             self._show()
+            if turns and self._error is None:
+                turn = turning_point(self.panels[0])
+                self.selection = replace(self.selection, timestep=turn)
         elif after.edits != before.edits:
             self._edit()
         self._follow()

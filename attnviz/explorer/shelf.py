@@ -62,6 +62,11 @@ class Shelf(ABC):
         return self.panels(row.sequence, layer)
 
     @property
+    def provenance(self) -> dict[str, str]:
+        """What identifies the models or traces that are shown, for a figure."""
+        return {}
+
+    @property
     def switches(self) -> list[Switches | None]:
         """What of each cell can be switched off, in any layer."""
         return []
@@ -109,6 +114,12 @@ class TraceShelf(Shelf):
         return [
             panel_of(trace, sequence, key=key, layer=layer) for key, trace in self.traces.items()
         ]
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """The digest of each trace's weights."""
+        told = {key: trace.tree.attrs.get("weights_digest") for key, trace in self.traces.items()}
+        return {f"weights of {key}": str(digest) for key, digest in told.items() if digest}
 
 
 def _nothing_reads() -> TypeError:

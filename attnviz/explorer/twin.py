@@ -13,7 +13,7 @@ from attnviz.analysis import Statistic
 from attnviz.explorer.panels import Lens, Panel, Series, Track
 from attnviz.explorer.selection import Link, readers, source_of, sources
 from attnviz.plots.headings import Heading
-from attnviz.plots.scales import ColourScale, colour_scale
+from attnviz.plots.scales import ColourScale, colour_scale, ratio_scale
 from attnviz.plots.strips import LineStrip, MapStrip, Strip, source_keys
 from attnviz.plots.styling import style
 from attnviz.plots.wrapped import TimeAxis, draw_wrapped
@@ -22,6 +22,7 @@ __all__ = ["explorer_figure"]
 
 _BAND, _LINE, _ROW = 0.1, 0.24, 0.05
 _WRAP = 60
+_FEATURES = 5  # rows for the features of each kind
 _LARGEST_MAP = 40  # rows of a heatmap; more sources are left to the bands
 
 
@@ -98,7 +99,9 @@ class _Drawn:
                 links = find(self.panel, self.lens, head=self.head, timestep=self.timestep)
                 band = self._band(links, self._measured(what))
                 strips.append(MapStrip(band, scale, [what], _BAND))
-        if self.lens.at is None and len(self.lens.sources) <= _LARGEST_MAP:
+        if self.lens.axis == "feature":
+            strips += self._features(scale)
+        elif self.lens.at is None and len(self.lens.sources) <= _LARGEST_MAP:
             values = np.ascontiguousarray(self.lens.head(self.head).T)
             rows = [str(source) for source in self.lens.sources]
             label, holds = name or self.lens.axis, self.holds()
@@ -106,6 +109,22 @@ class _Drawn:
         if self.scores:
             lines = np.stack([series.values for series in self.scores])
             strips.append(LineStrip(lines, (0.0, 1.0), _LINE))
+        return strips
+
+    def _features(self, scale: ColourScale) -> list[Strip]:
+        """Of each kind the features with the highest means, and the mean of the others."""
+        values, kinds = self.lens.head(self.head), np.array(self.lens.kinds)
+        strips: list[Strip] = []
+        for kind in dict.fromkeys(self.lens.kinds):
+            numbers = np.flatnonzero(kinds == kind)
+            ranked = numbers[np.argsort(-np.nanmean(values[:, numbers], axis=0), kind="stable")]
+            top, others = ranked[:_FEATURES], ranked[_FEATURES:]
+            rows = [self.lens.feature(int(n)).split()[-1] for n in top]
+            drawn = [values[:, n] for n in top]
+            if len(others):
+                rows, drawn = [*rows, "others"], [*drawn, values[:, others].mean(axis=1)]
+            height = 2 * _ROW * len(rows)
+            strips.append(MapStrip(np.stack(drawn[::-1]), scale, rows[::-1], height, label=kind))
         return strips
 
     @property
@@ -154,8 +173,14 @@ def _scales(found: Sequence[_Drawn]) -> dict[str, ColourScale]:
     scales = {}
     for name in {one.lens.name for one in found}:
         parts = [_statistic(one) for one in found if one.lens.name == name]
-        scales[name] = colour_scale(parts[0], also=parts[1:])
+        both = replace(parts[0], values=xr.DataArray(_flat(parts), dims="value"))
+        features = any(one.lens.axis == "feature" for one in found if one.lens.name == name)
+        scales[name] = ratio_scale(both) if features else colour_scale(both)
     return scales
+
+
+def _flat(parts: Sequence[Statistic]) -> np.ndarray:
+    return np.concatenate([part.values.values.ravel() for part in parts])
 
 
 def _statistic(one: _Drawn) -> Statistic:
@@ -179,7 +204,7 @@ def _cut(strip: Strip, start: int, stop: int) -> Strip:
 def _title(panel: Panel, timestep: int, found: Sequence[_Drawn]) -> str:
     names = list(dict.fromkeys(one.panel.cell for one in found))
     cells = " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
-    if timestep < 0:
+    if timestep < 0 or all(one.lens.axis == "feature" for one in found):
         return f"What {cells} read at each word"
     return (
         f"What {cells} read at “{panel.tokens()[timestep]}” (timestep {timestep}), and who read it"
@@ -221,8 +246,13 @@ def _keys(found: Sequence[_Drawn]) -> list[tuple[Artist, str]]:
     return keys
 
 
+def _capital(words: str) -> str:
+    """The first letter alone: the rest may be symbols."""
+    return words[:1].upper() + words[1:]
+
+
 def _notes(found: Sequence[_Drawn], scales: dict[str, ColourScale], timestep: int) -> list[str]:
-    notes = [f"{one.lens.label.capitalize()}: {one.lens.says}" for one in found]
+    notes = [f"{_capital(one.lens.label)}: {one.lens.says}" for one in found]
     others = [name for name in scales if name != found[0].lens.name]
     if others:
         notes.append(

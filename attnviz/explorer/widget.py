@@ -1,5 +1,6 @@
 """The explorer in a notebook: a session whose selection are traits."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from html import escape
@@ -112,19 +113,26 @@ class Explorer(anywidget.AnyWidget):
 
     def sources(self) -> pd.DataFrame:
         """What the selected word read, in the panel in focus, the largest first."""
+        self._its.background.finish("influence")
         return self._table(self._its.sources())
 
     def readers(self) -> pd.DataFrame:
         """Which later words read the selected word, in the panel in focus, the largest first."""
+        self._its.background.finish("influence")
         return self._table(self._its.readers())
 
     def figure(self) -> Figure:
         """What is shown and selected as a figure; `attnviz.save_figure` saves it."""
+        self._its.background.finish("influence")
         chosen = self._its.selection
-        said = {panel.key: panel.cell for panel in self._its.panels}
+        said = {
+            "cells": ", ".join(f"{panel.key} ({panel.cell})" for panel in self._its.panels),
+            "selection": json.dumps(chosen.told(), ensure_ascii=False),
+            **self._its.shelf.provenance,
+        }
         return explorer_figure(
             self._its.panels, lens=chosen.lens, head=chosen.head, timestep=chosen.timestep,
-            window=chosen.window, provenance={"explorer": str(said)},
+            window=chosen.window, provenance=said,
         )  # fmt: skip
 
     def to_html(self, path: Path | str, sequences: Sequence[int] | None = None) -> Path:

@@ -142,11 +142,11 @@ def test_features_are_sources_and_have_no_readers():
 
     found = sources(shown, looked, head=-1, timestep=2)
     assert found == [
-        Link(-1, 2, 8.0, "hidden 2"), Link(-1, 1, 7.0, "input 1"), Link(-1, 0, 6.0, "input 0"),
+        Link(-1, 2, 8.0, "hidden 0"), Link(-1, 1, 7.0, "input 1"), Link(-1, 0, 6.0, "input 0"),
     ]  # fmt: skip
     assert readers(shown, looked, head=-1, timestep=2) == []
     assert said_aloud(shown, looked, head=-1, timestep=2, count=1) == (
-        "hand, word 3 of 4: w2. the attention: hidden 2, 8."
+        "hand, word 3 of 4: w2. the attention: hidden 0, 8."
     )
 
 

@@ -4,7 +4,7 @@ import pytest
 from attnviz import Texts, replacement_influence
 from attnviz.explorer.edits import Edits
 from attnviz.explorer.live_shelf import ModelShelf
-from attnviz.explorer.selection import Filter
+from attnviz.explorer.selection import Filter, turning_point
 from attnviz.explorer.session import Selection, Session
 from attnviz.explorer.shelf import TraceShelf
 from attnviz.models import Reading
@@ -114,14 +114,15 @@ def test_the_timestep_stays_within_the_text_and_the_window_begins_anew():
     session.change("layer", "l0")
     assert session.selection.window == (3, 9)
 
-    session.change("sequence", 1)
+    session.change("sentence", "a very very bad film")
     assert (session.selection.timestep, session.selection.window) == (4, (0, 0))
     session.change("timestep", -1)
     session.change("window", (1, 3))
     session.change("edits", {"lags": [2]})
     assert (session.selection.timestep, session.selection.window) == (-1, (1, 3))
     session.change("sequence", 0)
-    assert (session.selection.timestep, session.selection.window) == (-1, (0, 0))
+    turn = turning_point(session.panels[0])
+    assert (session.selection.timestep, session.selection.window) == (turn, (0, 0))
 
 
 def test_another_text_of_the_same_words_has_its_own_label():

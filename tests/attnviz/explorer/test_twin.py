@@ -154,22 +154,30 @@ def test_cells_that_read_other_words_share_no_figure():
         explorer_figure([panel(), cut], lens="attention")
 
 
-def test_features_are_a_map_without_bands():
-    draw = np.random.default_rng(7)
-    kinds = ["input"] * 3 + ["hidden"] * 4
-    features = lens(
-        2 * draw.random((1, 11, 7)), range(7), "feature_attention", axis="feature", kinds=kinds
-    )
-    shown = panel(lenses=[features])
-    mapped, line = strips_of(explorer_figure([shown], lens="feature_attention", timestep=4))
+def test_features_are_a_map_of_the_strongest_of_each_kind():
+    values = 2 * np.random.default_rng(7).random((1, 11, 11))
+    kinds = ["input"] * 3 + ["hidden"] * 8
+    features = lens(values, range(11), "feature_attention", axis="feature", kinds=kinds)
+    figure = explorer_figure([panel(lenses=[features])], lens="feature_attention", timestep=4)
+    inputs, hidden, line = strips_of(figure)
 
-    np.testing.assert_array_equal(mapped, features.values[0].T)
+    means = values[0].mean(axis=0)
+    order = sorted(range(3), key=lambda n: means[n])
+    np.testing.assert_allclose(inputs, values[0][:, order].T, rtol=1e-6)
+    ranked = sorted(range(3, 11), key=lambda n: -means[n])
+    rest = values[0][:, ranked[5:]].mean(axis=1)
+    np.testing.assert_allclose(hidden[0], rest, rtol=1e-6)
+    np.testing.assert_allclose(hidden[1:], values[0][:, ranked[:5][::-1]].T, rtol=1e-6)
     assert line.shape == (1, 11)
-    many = lens(draw.random((1, 11, 41)), range(41), "f", axis="feature", kinds=["input"] * 41)
-    (only,) = strips_of(explorer_figure([replace(shown, lenses=[many])], lens="f"))
-    np.testing.assert_array_equal(only, line)
+    axes = next(ax for ax in figure.axes if ax.get_label().startswith("hidden"))
+    said = [tick.get_text() for tick in axes.get_yticklabels()]
+    assert said == ["others", *(str(n - 3) for n in ranked[:5][::-1])]
+
+
+def test_what_has_no_row_to_draw_is_refused():
+    many = lens(np.random.default_rng(7).random((1, 11, 41)), range(41), "f")
     with pytest.raises(ValueError, match="hand through the f has too many sources"):
-        explorer_figure([replace(shown, lenses=[many], tracks=[])], lens="f", timestep=4)
+        explorer_figure([panel(lenses=[many], tracks=[])], lens="f")
 
 
 def test_what_was_not_measured_is_not_drawn_as_zero():
