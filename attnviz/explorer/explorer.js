@@ -2522,7 +2522,7 @@ function keyHelp() {
 var DIGITS2 = 6;
 function numbersAt({ tracks, edited }, t) {
   return tracks.map(({ label, unit, series, before, carried }) => ({
-    track: unit ? `${label} (${unit})` : label,
+    track: unit && !label.startsWith(unit) ? `${label} (${unit})` : label,
     rows: series.map((one, i) => {
       const now = digits(one.values[t], DIGITS2);
       if (!edited) return { label: one.label, values: [now] };

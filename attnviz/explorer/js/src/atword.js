@@ -10,7 +10,7 @@ const DIGITS = 6;
  * `values` has one number as it is written or, under an edit, two: edited and unedited. */
 export function numbersAt({ tracks, edited }, t) {
   return tracks.map(({ label, unit, series, before, carried }) => ({
-    track: unit ? `${label} (${unit})` : label,
+    track: unit && !label.startsWith(unit) ? `${label} (${unit})` : label,
     rows: series.map((one, i) => {
       const now = digits(one.values[t], DIGITS);
       if (!edited) return { label: one.label, values: [now] };

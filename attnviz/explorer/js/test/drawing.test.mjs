@@ -19,9 +19,10 @@ import { HOSTILE, lensOf, pageOf, panelOf, textOf } from "./fixtures.mjs";
 
 const measure = (words, { size = 11 } = {}) => 0.55 * size * [...words].length;
 
-function viewsFor(panels, state = {}) {
+function viewsFor(panels, state = {}, live = false) {
   const { header, buffers } = pageOf([panels], state);
-  const store = pageStore(header, (n) => buffers[n]);
+  const page = pageStore(header, (n) => buffers[n]);
+  const store = live ? { ...page, get: (name) => (name === "abilities" ? { live } : page.get(name)) } : page;
   const views = viewsOf(
     store,
     sliceKeeper(store, () => {}),
@@ -178,7 +179,7 @@ test("every drawing is of finite numbers, also at the edges of what can be shown
   for (const [name, panel] of Object.entries(panels)) {
     for (const timestep of [-1, 0]) {
       for (const width of [60, 430, 3000]) {
-        const [view] = viewsFor([panel], { timestep });
+        const [view] = viewsFor([panel], { timestep }, name === "empty");
         const painter = recorder();
         drawStill(painter, sceneOf(view, width));
         drawMoving(painter, sceneOf(view, width));

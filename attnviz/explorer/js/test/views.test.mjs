@@ -149,6 +149,7 @@ test("the numbers at a word, with six digits, edited and unedited", () => {
   const written = (values, t) => values[t].toPrecision(6);
   const own = panel.tracks.map((track) => track.series);
   assert.equal(score.track, "running prediction (probability of positive)");
+  assert.equal(numbersAt(plain, 3)[3].track, "share of the gradient by route", "the unit is said once");
   assert.deepEqual(score.rows, [{ label: "positive", values: [written(own[0][0].values, 3)] }]);
   assert.deepEqual(gates.rows[2], { label: "output gate", values: [written(own[1][2].values, 3)] });
   panel.edited = editedOf(panel);
