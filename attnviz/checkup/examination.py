@@ -50,14 +50,14 @@ CHECKS = (
     Entry("weights", check_weights, ("capture", "declaration", "finite")),
     Entry("bounds", check_bounds, ("capture", "declaration", "finite")),
     Entry("dropout", check_dropout, ("capture", "declaration", "finite", "weights")),
-    Entry("lengths", check_lengths, _STEADY),
-    Entry("batch", check_batch, (*_STEADY, "lengths")),
     Entry("causality", check_causality, _STEADY),
+    Entry("lengths", check_lengths, (*_STEADY, "causality")),
+    Entry("batch", check_batch, (*_STEADY, "causality", "lengths")),
     Entry("pieces", check_pieces, (*_STEADY, "causality", "finite")),
     Entry("registered", check_registered, ("declaration",)),
     Entry("gradient", check_gradient, ("capture", "declaration", "registered", "finite")),
     Entry("trained", check_trained, ("registered",)),
-    Entry("recording", check_recording, ("capture", "declaration", "calls", "registered")),
+    Entry("recording", check_recording, ("precision", *_STEADY[:3], "registered")),
     Entry("saved", check_saved, (*_STEADY, "registered")),
 )
 
@@ -84,8 +84,8 @@ def doctor(
     per timestep and all of it is handed over; `path`, which path runs, why, and whether both give
     the same; `compiled`, hooks fire under torch.compile; `calls` and `eval`, the same inputs give
     the same; `finite`, `weights`, `bounds`, `dropout`, signals are what they are declared to be;
-    `lengths` and `batch`, padding and other sequences change nothing; `causality` and `pieces`,
-    only what was read counts; `registered`, `gradient`, `trained` and `saved`, of the parameters;
+    `causality` and `pieces`, only what was read counts; `lengths` and `batch`, padding and other
+    sequences change nothing; `registered`, `gradient`, `trained` and `saved`, of the parameters;
     `recording`, being watched changes nothing.
 
     Arguments:

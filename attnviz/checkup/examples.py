@@ -1,6 +1,7 @@
 """Inputs to examine a model with: made up where that can be done, else asked for."""
 
 import inspect
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -192,7 +193,9 @@ def _candidates(
 
 
 def _numbers(model: nn.Module, features: int, time: int, batch: int) -> Tensor:
-    like = next((p for p in model.parameters() if p.is_floating_point()), torch.zeros(()))
+    found = [p.detach() for p in model.parameters() if p.is_floating_point()]
+    counts = Counter(p.dtype for p in found)
+    like = max(found, key=lambda p: counts[p.dtype], default=torch.zeros(()))
     source = torch.Generator().manual_seed(0)
     return torch.randn(time, batch, features, generator=source, dtype=torch.float64).to(like)
 

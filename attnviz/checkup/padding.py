@@ -42,7 +42,8 @@ def _padded(unit: Unit) -> Iterator[Finding]:
     example, ends = unit.example, _ends(unit.example)
     x = _timed(example).clone()
     inside = torch.arange(len(x))[:, None] < ends
-    plain = read(unit)
+    with torch.no_grad():
+        plain = read(unit)
     for one in plain.seen:
         if not torch.equal(one.lengths, ends):
             row = int((one.lengths != ends).nonzero()[0])
@@ -58,7 +59,8 @@ def _padded(unit: Unit) -> Iterator[Finding]:
     x = torch.where(inside.to(x.device).reshape(*inside.shape, *[1] * (x.dim() - 2)), x,
                     other_values(x))  # fmt: skip
     changed = _with(example, x)
-    other = read(unit, changed)
+    with torch.no_grad():
+        other = read(unit, changed)
     allowed = tolerance(unit)
     gap, place = apart(_within(plain, example, inside), _within(other, example, inside))
     if gap > allowed:
@@ -87,7 +89,8 @@ def _gradient_gap(unit: Unit, changed: Example, inside: Tensor) -> float:
     gradients = []
     for example in (unit.example, changed):
         with torch.enable_grad():
-            loss = weighed(_outputs(read(unit, example), example, inside))
+            outcome = read(unit, example)
+            loss = weighed(_outputs(outcome, example, inside))
         if loss is None or not parameters:
             return 0.0
         found = torch.autograd.grad(loss, parameters, allow_unused=True)

@@ -147,6 +147,7 @@ def _broken(names: list[str]) -> Finding:
     )
 
 
+@torch.no_grad()
 def check_trained(subject: Subject) -> list[Finding]:
     """The parameters of a trained model are not those that it began with."""
     model = subject.whole.module

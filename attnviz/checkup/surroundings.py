@@ -53,15 +53,23 @@ def check_precision(subject: Subject) -> list[Finding]:
                 "Make them one with model.to(dtype); mixed precision is torch.autocast's task.",
             )
         ]
-    if {"float16", "bfloat16"} & set(counts):
-        name = next(iter(counts))
-        eps = torch.finfo(found[0]).eps
+    if "bfloat16" in counts:
+        return [
+            Finding(
+                "precision",
+                "fault",
+                "all parameters are bfloat16, which NumPy does not have: recording stops.",
+                "Record in float32, model.float(), or under torch.autocast.",
+            )
+        ]
+    if "float16" in counts:
+        eps = torch.finfo(torch.float16).eps
         return [
             Finding(
                 "precision",
                 "warning",
-                f"all parameters are {name}, which rounds at {eps:.1e}: in a recurrence rounding "
-                "adds up over the timesteps.",
+                f"all parameters are float16, which rounds at {eps:.1e}: rounding adds up over the "
+                "timesteps, and small gradients are zero.",
                 "Read in float32, model.float(), or with torch.autocast, which keeps states in "
                 "float32; half precision is for storing (save_folder(half=True)).",
                 numbers={"rounding": eps},

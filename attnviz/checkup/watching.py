@@ -34,9 +34,9 @@ def check_recording(subject: Subject) -> list[Finding]:
     """Outputs, gradients, buffers and the random state are the same, recorded or not."""
     parts = ["eval mode"]
     found = list(_recorded(subject.whole, training=False))
-    if _can_train(subject):
+    if not found and _can_train(subject):
         parts.append("training mode")
-        found += _recorded(subject.whole, training=True)
+        found = list(_recorded(subject.whole, training=True))
     if found:
         return found
     said = (

@@ -78,6 +78,8 @@ class _Opened(nn.Module):
     def __setstate__(self, state: dict[str, Any]) -> None:
         # torch.nn's own look for their weights.
         nn.Module.__setstate__(self, state)  # type: ignore[no-untyped-call]
+        if isinstance(self, nn.RNNBase):  # left out of the state, and looked for by the next copy
+            self._flat_weight_refs = []
 
 
 class _OpenLayer(_Opened, nn.RNNBase):
