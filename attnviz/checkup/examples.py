@@ -175,9 +175,9 @@ def _candidates(
 ) -> Iterator[tuple[Tensor, int]]:
     """Inputs to try, and where time runs in each, the likeliest first."""
     first = next(iter(layers.values()), None)
-    axes = (0, 1) if first is not None and not first.batch_first else (1, 0)
+    axes = [0, 1] if first is not None and not first.batch_first else [1, 0]
     if isinstance(model, SequenceModel):
-        axes = (1,)
+        axes = [1]
     words = [m.num_embeddings for m in model.modules() if isinstance(m, nn.Embedding)]
     sizes = [first.input_size] if first is not None else []
     sizes = [m.in_features for m in model.modules() if isinstance(m, nn.Linear)][:1] + sizes

@@ -175,9 +175,7 @@ def _outputs(outcome: Outcome, example: Example, inside: Tensor) -> dict[str, Te
 def _masked(values: dict[str, Tensor], inside: Tensor, axis: int) -> dict[str, Tensor]:
     mask = inside.transpose(0, axis)
     return {
-        name: torch.where(
-            mask.to(one.device).reshape(*mask.shape, *[1] * (one.dim() - 2)), one, 0
-        )
+        name: torch.where(mask.to(one.device).reshape(*mask.shape, *[1] * (one.dim() - 2)), one, 0)
         if one.dim() > 1 and one.shape[:2] == mask.shape
         else one
         for name, one in values.items()

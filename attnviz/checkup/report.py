@@ -69,6 +69,10 @@ class Report:
         """The findings of some statuses, such as `report.of("fault", "warning")`."""
         return tuple(finding for finding in self.findings if finding.status in statuses)
 
+    def wrong(self) -> "Report":
+        """The report with faults and warnings only."""
+        return Report(self.model, self.inputs, self.of("fault", "warning"))
+
     @property
     def summary(self) -> str:
         """How many checks ended how, in a sentence."""

@@ -21,7 +21,7 @@ class Break(NamedTuple):
     step: int  # of the layer's own reading
     time: int
     row: int
-    index: tuple[int, ...]
+    rest: tuple[int, ...]
 
 
 @torch.no_grad()
@@ -54,7 +54,7 @@ def _not_finite(one: Seen, broken: dict[str, Break]) -> Finding:
     begun = min(place.step for place in broken.values())
     first = {name: place for name, place in broken.items() if place.step == begun}
     name, place = next(iter(first.items()))
-    value = float(one.signals[name][(place.time, place.row, *place.index)])
+    value = float(one.signals[name][(place.time, place.row, *place.rest)])
     return Finding(
         "finite",
         "fault",
@@ -77,7 +77,7 @@ def check_weights(subject: Subject) -> list[Finding]:
             gap, place = _sum_gap(one, name)
             worst = max(worst, gap)
             if place is not None:
-                total = float(_total(one, name)[(place.time, place.row, *place.index)])
+                total = float(_total(one, name)[(place.time, place.row, *place.rest)])
                 found.append(_no_sum(one.group, name, total, place))
     if found:
         return found
@@ -114,7 +114,7 @@ def check_bounds(subject: Subject) -> list[Finding]:
             slack = 8 * _rounding(values) * max(abs(low), abs(high))
             outside = (values < low - slack) | (values > high + slack)
             if (place := _first(one, outside)) is not None:
-                value = float(values[(place.time, place.row, *place.index)])
+                value = float(values[(place.time, place.row, *place.rest)])
                 found.append(_outside(one.group, name, value, (low, high), place))
         found += _outgrown(one)
     if found:
@@ -145,7 +145,7 @@ def _outgrown(one: Seen) -> Iterator[Finding]:
         return
     if (place := _first(one, memory.abs() > OUTGROWN * largest)) is None:
         return
-    value = float(memory[(place.time, place.row, *place.index)])
+    value = float(memory[(place.time, place.row, *place.rest)])
     yield Finding(
         "bounds",
         "warning",
@@ -185,7 +185,7 @@ def _dropped(steady: Seen, noisy: Seen, name: str) -> str | None:
         _, place = _sum_gap(noisy, name)
         if place is None or _sum_gap(steady, name)[1] is not None:
             return None
-        total = float(_total(noisy, name)[(place.time, place.row, *place.index)])
+        total = float(_total(noisy, name)[(place.time, place.row, *place.rest)])
         return f"{name} sums to {total:.4g} at timestep {place.time} of sequence {place.row}"
     before, after = (float((one.signals[name] == 0).double().mean()) for one in (steady, noisy))
     return f"{after - before:.1%} more of {name} is zero" if after > before + 1e-3 else None
@@ -239,4 +239,3 @@ def _first(one: Seen, wrong: Tensor) -> Break | None:
     found = int(steps.argmin())
     at, row, *index = places[found].tolist()
     return Break(int(steps[found]), at, row, tuple(index))
-

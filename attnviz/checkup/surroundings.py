@@ -7,6 +7,7 @@ from collections import Counter
 import torch
 from torch import nn
 
+import cells
 from attnviz.checkup.calls import Outcome, Unit, apart, fresh, read, tolerance
 from attnviz.checkup.report import Finding
 from attnviz.checkup.subject import Subject
@@ -124,12 +125,21 @@ def _compiled(subject: Subject, already: bool) -> Unit:
     whole = subject.whole
     if not already:
         copied = fresh(whole)
-        module = torch.compile(copied.module, backend="eager")
-        return Unit("", module, whole.example, copied.layers)
-    names = {name: prefix for name, prefix in _names(whole)}
-    found = {n.replace("_orig_mod.", ""): m for n, m in subject.given.named_modules()}
-    layers = {names[name]: module for name, module in found.items() if name in names}
-    return Unit("", subject.given, whole.example, layers)  # type: ignore[arg-type]
+        copied.module.compile(backend="eager")
+        return copied
+    names = dict(_names(whole))
+    found = {_uncompiled(name): module for name, module in subject.given.named_modules()}
+    layers = {
+        names[name]: module
+        for name, module in found.items()
+        if name in names and isinstance(module, cells.Recurrent)
+    }
+    return Unit("", subject.given, whole.example, layers)
+
+
+def _uncompiled(name: str) -> str:
+    """The name of a part without the wrappers around it."""
+    return ".".join(part for part in name.split(".") if part != "_orig_mod")
 
 
 def _names(whole: Unit) -> list[tuple[str, str]]:

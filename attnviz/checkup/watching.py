@@ -101,7 +101,7 @@ def check_path(subject: Subject) -> list[Finding]:
         [(prefix, layer)] = part.layers.items()
         reasons = {prefix + group: why for group, why in _reasons(part, layer).items()}
         if layer.path == "step":
-            reasons = {group: "its path is set to 'step'" for group in reasons}
+            reasons = dict.fromkeys(reasons, "its path is set to 'step'")
         found += [_by_steps(group, why, layer) for group, why in reasons.items() if why]
         if fast := [group for group, why in reasons.items() if why is None]:
             found.append(_fast(part, layer, fast))

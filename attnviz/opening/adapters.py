@@ -78,8 +78,6 @@ class _Opened(nn.Module):
     def __setstate__(self, state: dict[str, Any]) -> None:
         # torch.nn's own look for their weights.
         nn.Module.__setstate__(self, state)  # type: ignore[no-untyped-call]
-        if isinstance(self, nn.RNNBase):  # left out of the state, and looked for by the next copy
-            self._flat_weight_refs = []
 
 
 class _OpenLayer(_Opened, nn.RNNBase):
@@ -87,6 +85,10 @@ class _OpenLayer(_Opened, nn.RNNBase):
 
     inside = "its `layer`"
     layer: cells.Recurrent
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._flat_weight_refs = []  # left out of the state, and looked for by the next copy
 
     def flatten_parameters(self) -> None:
         """Does nothing: there are no weights of cuDNN to lay out."""
