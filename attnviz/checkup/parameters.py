@@ -4,6 +4,7 @@ import itertools
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -185,7 +186,7 @@ def _begun(model: nn.Module) -> dict[str, Tensor] | None:
     settings = _settings(model)
     if settings is None or not isinstance(model, SequenceModel):
         return None
-    with undisturbed():
+    with undisturbed(), _single_precision():
         torch.manual_seed(int(model.card["recipe"]["seed"]))
         drawn = build_model(settings)
     return {name: values.detach() for name, values in drawn.named_parameters()}
@@ -233,9 +234,20 @@ def check_saved(subject: Subject) -> list[Finding]:
 
 
 def _from_folder(model: SequenceModel, settings: ModelSettings) -> SequenceModel:
-    with tempfile.TemporaryDirectory() as place, undisturbed():
+    with tempfile.TemporaryDirectory() as place, undisturbed(), _single_precision():
         save_folder(model, settings, Path(place))
         return load_folder(Path(place))
+
+
+@contextmanager
+def _single_precision() -> Iterator[None]:
+    """New models in float32, as runs begin and folders are read, whatever is set now."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def _from_state(unit: Unit) -> Unit:
