@@ -23,10 +23,13 @@ __all__ = [
     "apart",
     "fresh",
     "identical",
+    "parameters_of",
     "precision_of",
+    "quiet",
     "read",
     "tolerance",
     "weighed",
+    "within",
 ]
 
 Tensors = dict[str, Tensor]
@@ -219,6 +222,11 @@ def apart(expected: Tensors, found: Tensors) -> tuple[float, str]:
     return difference(expected, found)
 
 
+def within(gap: float) -> str:
+    """How closely two numbers agree, in words."""
+    return f"within {gap:.1e}" if gap else "exactly"
+
+
 def identical(expected: Tensors, found: Tensors) -> str | None:
     """The first place where two returns are not the same bit for bit; None if they are."""
     for place in {**expected, **found}:
@@ -229,3 +237,8 @@ def identical(expected: Tensors, found: Tensors) -> str | None:
         if not bool(same.all()):
             return place
     return None
+
+
+def parameters_of(module: nn.Module) -> list[Tensor]:
+    """Those that ask for gradient."""
+    return [parameter for parameter in module.parameters() if parameter.requires_grad]

@@ -6,14 +6,11 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from attnviz.checkup.capturing import check_capture, check_declaration
+from attnviz.checkup.capturing import check_capture
+from attnviz.checkup.declaring import check_declaration
+from attnviz.checkup.keeping import check_saved, check_trained
 from attnviz.checkup.padding import check_batch, check_lengths
-from attnviz.checkup.parameters import (
-    check_gradient,
-    check_registered,
-    check_saved,
-    check_trained,
-)
+from attnviz.checkup.parameters import check_gradient, check_registered
 from attnviz.checkup.repeating import check_calls, check_causality, check_eval, check_pieces
 from attnviz.checkup.report import Finding, Report
 from attnviz.checkup.signals import check_bounds, check_dropout, check_finite, check_weights

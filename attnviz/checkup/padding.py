@@ -1,15 +1,23 @@
 """Are lengths honoured, and is every sequence read by itself?"""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from attnviz.checkup.calls import Example, Outcome, Unit, apart, read, tolerance, weighed
-from attnviz.checkup.repeating import other_values, parameters_of
+from attnviz.checkup.calls import (
+    Example,
+    Outcome,
+    Unit,
+    apart,
+    parameters_of,
+    read,
+    tolerance,
+    weighed,
+)
 from attnviz.checkup.report import Finding
 from attnviz.checkup.subject import Subject
+from attnviz.checkup.variations import other_values, timed, with_sequences
 
 __all__ = ["check_batch", "check_lengths"]
 
@@ -25,7 +33,7 @@ def check_lengths(subject: Subject) -> list[Finding]:
     if found:
         return found
     unit = subject.reading[0]
-    padding = sum(int((len(_timed(u.example)) - _ends(u.example)).sum()) for u in subject.reading)
+    padding = sum(int((len(timed(u.example)) - _ends(u.example)).sum()) for u in subject.reading)
     if not padding:
         said = "all sequences have one length, so that there is no padding to try."
         return [Finding("lengths", "skipped", said, "Pass inputs of several lengths.")]
@@ -40,7 +48,7 @@ def check_lengths(subject: Subject) -> list[Finding]:
 
 def _padded(unit: Unit) -> Iterator[Finding]:
     example, ends = unit.example, _ends(unit.example)
-    x = _timed(example).clone()
+    x = timed(example).clone()
     inside = torch.arange(len(x))[:, None] < ends
     with torch.no_grad():
         plain = read(unit)
@@ -58,7 +66,7 @@ def _padded(unit: Unit) -> Iterator[Finding]:
             return
     x = torch.where(inside.to(x.device).reshape(*inside.shape, *[1] * (x.dim() - 2)), x,
                     other_values(x))  # fmt: skip
-    changed = _with(example, x)
+    changed = with_sequences(example, x)
     with torch.no_grad():
         other = read(unit, changed)
     allowed = tolerance(unit)
@@ -137,7 +145,7 @@ def _among(unit: Unit) -> Iterator[Finding]:
 
 
 def _rows(example: Example, rows: Tensor) -> Example:
-    chosen = _with(example, _timed(example)[:, rows])
+    chosen = with_sequences(example, timed(example)[:, rows])
     if chosen.lengths is None or chosen.ends is None:
         return chosen
     given = chosen.at(chosen.lengths)
@@ -186,19 +194,5 @@ def _ends(example: Example) -> Tensor:
     ends = example.ends
     if ends is not None:
         return ends
-    x = _timed(example)
+    x = timed(example)
     return torch.full((x.shape[1],), len(x))
-
-
-def _timed(example: Example) -> Tensor:
-    x = example.sequences
-    if x is None:
-        raise ValueError("The axes of the inputs are not known.")
-    return x.transpose(0, example.time_axis or 0)
-
-
-def _with(example: Example, x: Tensor) -> Example:
-    place = example.x
-    if place is None:
-        raise ValueError("The axes of the inputs are not known.")
-    return replace(example.changed(place, x.transpose(0, example.time_axis or 0)))

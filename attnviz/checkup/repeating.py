@@ -3,13 +3,20 @@
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 import cells
-from attnviz.checkup.calls import Example, Outcome, Unit, apart, fresh, identical, read, tolerance
+from attnviz.checkup.calls import Outcome, Unit, apart, fresh, identical, read, tolerance
 from attnviz.checkup.examples import layer_inputs
 from attnviz.checkup.report import Finding
 from attnviz.checkup.subject import Subject
+from attnviz.checkup.variations import (
+    middle,
+    timed,
+    whole_lengths,
+    with_others,
+    with_steps,
+)
 
 __all__ = ["check_calls", "check_causality", "check_eval", "check_pieces"]
 
@@ -20,9 +27,9 @@ def check_calls(subject: Subject) -> list[Finding]:
     unit = fresh(subject.whole)
     example = unit.example
     if example.sequences is not None:  # whole sequences: a state that is kept then fits the next
-        example = _whole_lengths(example)
+        example = whole_lengths(example)
     first = read(unit, example)
-    read(unit, _other(example))
+    read(unit, with_others(example))
     again = read(unit, example)
     place = identical(first.everything(), again.everything())
     if place is None:
@@ -71,7 +78,7 @@ def check_causality(subject: Subject) -> list[Finding]:
         return found
     if early := _front(subject):
         return [early]
-    cut = _middle(_timed(subject.parts[0].example))
+    cut = middle(timed(subject.parts[0].example))
     return [
         Finding(
             "causality",
@@ -85,14 +92,14 @@ def check_causality(subject: Subject) -> list[Finding]:
 def _causal(part: Unit) -> list[Finding]:
     """A layer alone: the cell of each direction sees only what it has read."""
     [(prefix, layer)] = part.layers.items()
-    example = _whole_lengths(part.example)
-    time = len(_timed(example))
-    cut, allowed = _middle(_timed(example)), tolerance(part)
+    example = whole_lengths(part.example)
+    time = len(timed(example))
+    cut, allowed = middle(timed(example)), tolerance(part)
     plain = read(part, example)
     for reverse in (False, True) if layer.bidirectional else (False,):
         changed = slice(0, cut) if reverse else slice(cut, time)
         kept = slice(cut, time) if reverse else slice(0, cut)
-        other = read(part, _changed(example, changed))
+        other = read(part, with_steps(example, changed))
         for one, moved in zip(plain.seen, other.seen, strict=True):
             # Above the first layer of two directions every group has seen all inputs.
             if one.reverse != reverse or (layer.bidirectional and one.group[-2:] != "l0"
@@ -129,12 +136,12 @@ def _front(subject: Subject) -> Finding | None:
     whole = subject.whole
     if whole is subject.parts[0] or whole.example.sequences is None:
         return None
-    example = _whole_lengths(whole.example)
-    cut = _middle(_timed(example))
+    example = whole_lengths(whole.example)
+    cut = middle(timed(example))
     before = layer_inputs(whole, example)
-    after = layer_inputs(whole, _changed(example, slice(cut, None)))
+    after = layer_inputs(whole, with_steps(example, slice(cut, None)))
     group, one = next(iter(before.items()))
-    if len(one.x) != len(_timed(example)):
+    if len(one.x) != len(timed(example)):
         return None  # timesteps of the layer are not those of the input
     gap, _ = apart({"x": one.x[:cut]}, {"x": after[group].x[:cut]})
     if gap <= tolerance(whole):
@@ -182,9 +189,9 @@ def check_pieces(subject: Subject) -> list[Finding]:
 
 
 def _in_pieces(part: Unit, layer: cells.Recurrent) -> tuple[float, str]:
-    example = _whole_lengths(part.example)
-    x, axis = _timed(example), example.time_axis or 0
-    cut = _middle(x)
+    example = whole_lengths(part.example)
+    x, axis = timed(example), example.time_axis or 0
+    cut = middle(x)
     whole = read(part, example)
     first, second = (
         example.changed(0, piece.transpose(0, axis)).changed("lengths", None)
@@ -207,51 +214,3 @@ def _output(outcome: Outcome, layer: cells.Recurrent, steps: slice) -> dict[str,
 
 def _two_ways(subject: Subject) -> bool:
     return any(layer.bidirectional for layer in subject.whole.layers.values())
-
-
-def _timed(example: Example) -> Tensor:
-    """The sequences, time first."""
-    x = example.sequences
-    if x is None:
-        raise ValueError("The axes of the inputs are not known.")
-    return x.transpose(0, example.time_axis or 0)
-
-
-def _middle(x: Tensor) -> int:
-    return len(x) // 2
-
-
-def _whole_lengths(example: Example) -> Example:
-    """Every sequence up to the end."""
-    if example.lengths is None or example.ends is None:
-        return example
-    full = torch.full_like(example.ends, len(_timed(example)))
-    return example.changed(example.lengths, full)
-
-
-def _changed(example: Example, steps: slice) -> Example:
-    """With other inputs at some timesteps."""
-    if example.x is None:
-        raise ValueError("The axes of the inputs are not known.")
-    x = _timed(example).clone()
-    x[steps] = other_values(x)[steps]
-    return example.changed(example.x, x.transpose(0, example.time_axis or 0))
-
-
-def other_values(x: Tensor) -> Tensor:
-    """Other inputs of the same kind, none of them where it was: a timestep on and a row on."""
-    moved = x.roll((1, 1), (0, 1))
-    if not x.is_floating_point():
-        # Where neighbours are equal, another id that is surely known to the model.
-        return torch.where(moved == x, x.amin() + (x.amax() - x).clamp_min(0), moved)
-    return moved * 1.5 + 0.5
-
-
-def _other(example: Example) -> Example:
-    """With other inputs throughout, where their axes are known."""
-    return example if example.sequences is None else _changed(example, slice(None))
-
-
-def parameters_of(module: nn.Module) -> list[Tensor]:
-    """Those that ask for gradient."""
-    return [parameter for parameter in module.parameters() if parameter.requires_grad]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from attnviz.checkup.calls import Seen, fresh, read
+from attnviz.checkup.calls import Seen, fresh, read, within
 from attnviz.checkup.report import Finding
 from attnviz.checkup.subject import Subject
 
@@ -83,7 +83,7 @@ def check_weights(subject: Subject) -> list[Finding]:
         return found
     if not names:
         return [Finding("weights", "skipped", "no signal is declared to sum to one.")]
-    said = f"{', '.join(names)}: sums are one within {worst:.1e}."
+    said = f"sums are one {within(worst)}: {', '.join(names)}."
     return [Finding("weights", "passed", said, numbers={"difference": worst})]
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import cells
-from attnviz.checkup.calls import Outcome, Unit, apart, fresh, read, tolerance
+from attnviz.checkup.calls import Outcome, Unit, apart, fresh, read, tolerance, within
 from attnviz.checkup.report import Finding
 from attnviz.checkup.subject import Subject
 
@@ -116,7 +116,7 @@ def _judged(plain: Outcome, found: Outcome, allowed: float) -> Finding:
             "to blame, and record the model without torch.compile.",
             numbers={"difference": gap},
         )
-    said = f"compiled, every hook fires and numbers are the same within {gap:.1e}."
+    said = f"compiled, every hook fires, and numbers are the same {within(gap)}."
     return Finding("compiled", "passed", said, numbers={"difference": gap})
 
 

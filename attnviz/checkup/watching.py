@@ -8,8 +8,18 @@ import torch
 from torch import Tensor
 
 import cells
-from attnviz.checkup.calls import Unit, apart, fresh, identical, quiet, read, tolerance, weighed
-from attnviz.checkup.repeating import parameters_of
+from attnviz.checkup.calls import (
+    Unit,
+    apart,
+    fresh,
+    identical,
+    parameters_of,
+    quiet,
+    read,
+    tolerance,
+    weighed,
+    within,
+)
 from attnviz.checkup.report import Finding
 from attnviz.checkup.subject import Subject
 from attnviz.modes import undisturbed
@@ -166,7 +176,7 @@ def _fast(part: Unit, layer: cells.Recurrent, groups: list[str]) -> Finding:
             where,
             {"path": "fast", "difference": gap},
         )
-    said = f"the fast path, which gives what the step gives within {gap:.1e}."
+    said = f"the fast path, which gives what the step gives {within(gap)}."
     return Finding("path", "passed", said, where=where, numbers={"path": "fast", "difference": gap})
 
 

@@ -87,9 +87,7 @@ def test_a_mistake_in_the_call_is_status_2(monkeypatch, capsys, tmp_path, argume
     (saved(tmp_path / "damaged", nothing) / "model.safetensors").write_bytes(b"no weights")
     places = {name: tmp_path / name for name in ("empty", "damaged")}
 
-    status, output, said = called(
-        monkeypatch, capsys, *(one.format(**places) for one in arguments)
-    )
+    status, output, said = called(monkeypatch, capsys, *(one.format(**places) for one in arguments))
 
     assert status == 2 and not output
     assert message in said and "Traceback" not in said
