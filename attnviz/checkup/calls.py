@@ -14,6 +14,7 @@ from torch import Tensor, nn
 import cells
 from attnviz.modes import undisturbed
 from attnviz.opening.checking import TOLERANCES, difference, tensors_in
+from cells.norms import SMALLEST_BATCH
 
 __all__ = [
     "Example",
@@ -21,6 +22,7 @@ __all__ = [
     "Seen",
     "Unit",
     "apart",
+    "can_train",
     "fresh",
     "identical",
     "parameters_of",
@@ -191,6 +193,15 @@ def fresh(unit: Unit) -> Unit:
         if id(old) in names and isinstance(new, cells.Recurrent)
     }
     return replace(unit, module=module, layers=layers)
+
+
+def can_train(unit: Unit) -> bool:
+    """Whether there are sequences enough for cells that take statistics of the batch."""
+    found = (cell for layer in unit.layers.values() for cell in layer.groups.values())
+    if not any(cell.statistics for cell in found):
+        return True
+    x = unit.example.sequences
+    return x is not None and x.shape[1 - (unit.example.time_axis or 0)] >= SMALLEST_BATCH
 
 
 def weighed(outputs: Tensors) -> Tensor | None:

@@ -115,7 +115,7 @@ def doctor(
 def _carried_out(entry: Entry, subject: Subject, before: list[Finding]) -> list[Finding]:
     """What a check finds, or why it was left out."""
     faults = {finding.check for finding in before if finding.status == "fault"}
-    if not subject.whole.layers and entry.name not in ("versions", "capture"):
+    if not subject.whole.layers and entry.name not in ("versions", "capture", "registered"):
         return []
     if upset := [name for name in entry.rests_on if name in faults]:
         said = f"left out, since the fault in {' and '.join(upset)} would show here too."

@@ -15,6 +15,8 @@ from attnviz.opening.copying import unregistered
 
 __all__ = ["check_gradient", "check_registered", "few", "untrainable"]
 
+ENOUGH = 3  # timesteps for every parameter of a cell to matter
+
 
 def check_registered(subject: Subject) -> list[Finding]:
     """The optimiser, eval(), to() and state_dict() reach every parameter."""
@@ -97,7 +99,10 @@ def check_gradient(subject: Subject) -> list[Finding]:
     of = dict(zip(asking, gradients, strict=True))
     none = [n for n, g in of.items() if n not in exempt and (g is None or not bool(g.any()))]
     broken = [n for n, g in of.items() if g is not None and not bool(torch.isfinite(g).all())]
-    if none:
+    if none and _short(unit):
+        said = f"{few(none)} cannot receive gradient from so few timesteps."
+        found.append(Finding("gradient", "skipped", said, "Pass sequences of three or more."))
+    elif none:
         found.append(_unreached(none))
     if broken:
         found.append(_broken(broken))
@@ -107,6 +112,11 @@ def check_gradient(subject: Subject) -> list[Finding]:
     if left_out := sorted(exempt & set(named)):
         said += f"; {few(left_out)} cannot under these options, as the cell says"
     return [Finding("gradient", "passed", said + ".", numbers={"parameters": len(asking)})]
+
+
+def _short(unit: Unit) -> bool:
+    """Whether no sequence is long enough for attention to choose between earlier states."""
+    return all(int(one.lengths.max()) < ENOUGH for one in read(unit).seen)
 
 
 def _no_graph() -> Finding:

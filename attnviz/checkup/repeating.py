@@ -134,7 +134,7 @@ def _reads_ahead(where: str, gap: float, place: str, cut: int, reverse: bool) ->
 def _front(subject: Subject) -> Finding | None:
     """Whether what stands before the first layer mixes timesteps."""
     whole = subject.whole
-    if whole is subject.parts[0] or whole.example.sequences is None:
+    if isinstance(whole.module, cells.Recurrent) or whole.example.sequences is None:
         return None
     example = whole_lengths(whole.example)
     cut = middle(timed(example))
@@ -165,7 +165,7 @@ def check_pieces(subject: Subject) -> list[Finding]:
     tried = []
     for part in subject.parts:
         [(prefix, layer)] = part.layers.items()
-        if layer.bidirectional:
+        if layer.bidirectional or len(timed(part.example)) < 2:
             continue
         tried.append(prefix)
         gap, place = _in_pieces(part, layer)
@@ -183,7 +183,11 @@ def check_pieces(subject: Subject) -> list[Finding]:
                 )
             )
     if not tried:
-        return [Finding("pieces", "skipped", "two directions read a sequence as a whole only.")]
+        return [
+            Finding(
+                "pieces", "skipped", "one timestep, or two directions, are read as a whole only."
+            )
+        ]
     said = "a sequence in two pieces, the state carried over, gives what the whole gives."
     return found or [Finding("pieces", "passed", said)]
 

@@ -76,7 +76,7 @@ class Report:
     @property
     def summary(self) -> str:
         """How many checks ended how, in a sentence."""
-        words = {
+        words: dict[Status, str] = {
             "fault": "fault{s}",
             "warning": "warning{s}",
             "passed": "passed",
@@ -85,9 +85,12 @@ class Report:
         }
         parts = []
         for status, word in words.items():
-            count = sum(finding.status == status for finding in self.findings)
-            if count or status in ("fault", "warning"):
-                parts.append(f"{count} {word.format(s='' if count == 1 else 's')}")
+            found = self.of(status)
+            if found or status in ("fault", "warning"):
+                told = f"{len(found)} {word.format(s='' if len(found) == 1 else 's')}"
+                if found and status in ("fault", "warning"):
+                    told += f" ({', '.join(dict.fromkeys(one.check for one in found))})"
+                parts.append(told)
         return ", ".join(parts) + "."
 
     def to_frame(self) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from attnviz.checkup.calls import Seen, fresh, read, within
+from attnviz.checkup.calls import Seen, can_train, fresh, read, within
 from attnviz.checkup.report import Finding
 from attnviz.checkup.subject import Subject
 
@@ -163,14 +163,17 @@ def check_dropout(subject: Subject) -> list[Finding]:
     """Attention is read out before dropout: in training mode it still sums to one."""
     found, tried = [], 0
     for part in subject.parts:
+        if not can_train(part):
+            said = "the batch is too small for batch norm to be trained."
+            return [Finding("dropout", "skipped", said, "Pass eight sequences or more.")]
         unit = fresh(part)
         unit.module.train()
         evaluated = {one.group: one for one in read(part).seen}
         for one in read(unit).seen:
             for name in {"attention", "feature_attention"} & set(one.signals):
                 tried += 1
-                if said := _dropped(evaluated[one.group], one, name):
-                    found.append(_after_dropout(one.group, said))
+                if dropped := _dropped(evaluated[one.group], one, name):
+                    found.append(_after_dropout(one.group, dropped))
     if found:
         return found
     if not tried:

@@ -24,7 +24,7 @@ class Subject:
     Arguments:
         given: The model as it was given; only looked at, or called where it is compiled.
         whole: A copy of it, in eval mode, with its inputs.
-        parts: Each recurrent layer alone; the whole itself where that is a layer.
+        parts: Each recurrent layer alone.
         made: Whether the inputs were made up.
         compiled: Whether to compile it too.
     """
@@ -147,9 +147,7 @@ def _layers(model: nn.Module) -> dict[str, cells.Recurrent]:
 
 
 def _parts(whole: Unit) -> tuple[Unit, ...]:
-    if isinstance(whole.module, cells.Recurrent):
-        if whole.example.ends is not None:
-            return (whole,)
+    """Each layer alone, reading what it reads in the model, in several lengths."""
     inputs = layer_inputs(whole)
     return tuple(
         Unit(prefix, layer, layer_example(layer, inputs.get(prefix)), {prefix: layer})

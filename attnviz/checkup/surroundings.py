@@ -85,7 +85,14 @@ def check_compiled(subject: Subject) -> list[Finding]:
     compiled = _is_compiled(model)
     if not compiled and not subject.compiled:
         said = "the model is not compiled."
-        return [Finding("compiled", "skipped", said, "Pass compiled=True to try torch.compile.")]
+        return [
+            Finding(
+                "compiled",
+                "skipped",
+                said,
+                "Ask for it, compiled=True or --compiled, to try torch.compile.",
+            )
+        ]
     with torch.no_grad():
         plain = read(subject.whole)
         unit = _compiled(subject, compiled)

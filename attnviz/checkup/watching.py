@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import nullcontext
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ import cells
 from attnviz.checkup.calls import (
     Unit,
     apart,
+    can_train,
     fresh,
     identical,
     parameters_of,
@@ -26,7 +27,6 @@ from attnviz.modes import undisturbed
 from attnviz.opening.checking import tensors_in
 from attnviz.recording import record
 from cells.lengths import Rows, check_lengths
-from cells.norms import SMALLEST_BATCH
 from cells.paths import Call, obstacle, worth_saying
 
 __all__ = ["check_path", "check_recording"]
@@ -44,7 +44,7 @@ def check_recording(subject: Subject) -> list[Finding]:
     """Outputs, gradients, buffers and the random state are the same, recorded or not."""
     parts = ["eval mode"]
     found = list(_recorded(subject.whole, training=False))
-    if not found and _can_train(subject):
+    if not found and can_train(subject.whole):
         parts.append("training mode")
         found = list(_recorded(subject.whole, training=True))
     if found:
@@ -54,15 +54,6 @@ def check_recording(subject: Subject) -> list[Finding]:
         f"every signal recorded and without, in {' and '.join(parts)}."
     )
     return [Finding("recording", "passed", said)]
-
-
-def _can_train(subject: Subject) -> bool:
-    """Whether there are sequences enough for cells that take statistics of the batch."""
-    example = subject.whole.example
-    if not any(c.statistics for layer in subject.whole.layers.values() for c in _cells(layer)):
-        return True
-    x = example.sequences
-    return x is not None and x.shape[1 - (example.time_axis or 0)] >= SMALLEST_BATCH
 
 
 def _recorded(unit: Unit, *, training: bool) -> Iterator[Finding]:
@@ -188,7 +179,3 @@ def _edited(where: str) -> Finding:
         "Remove it (handle.remove(), or a with block) where the model as trained is meant.",
         where.rstrip("."),
     )
-
-
-def _cells(layer: cells.Recurrent) -> list[cells.Cell[Any]]:
-    return list(layer.groups.values())

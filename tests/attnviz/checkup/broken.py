@@ -1,5 +1,6 @@
 """Models with one planted fault each, and what the doctor must find in it."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -466,6 +467,13 @@ BROKEN = {
         lambda: layer_of(GradientNaN), "gradient", r"gain is not finite, though outputs are"
     ),
     "dropout in eval, in a cell": Wrong(lambda: layer_of(DropoutInEval), "eval", "in eval mode"),
+    "dropout that eval does not reach": Wrong(
+        lambda: cells.LARNN(
+            FEATURES, 6, heads=2, window=2, options=replace(cells.FIXED, eval_honoured=False)
+        ),
+        "eval",
+        "in eval mode",
+    ),
     "dropout in eval, in a model": Wrong(DropsInEval, "eval", "something is still drawn"),
     "a state kept by a cell": Wrong(lambda: layer_of(KeepsState), "calls", "read again after"),
     "a number kept by a model": Wrong(Carries, "calls", "read again after others"),

@@ -95,6 +95,18 @@ def test_a_model_without_a_layer_of_ours():
     assert finding.check == "capture" and "attnviz.open_model" in finding.advice
 
 
+def test_cells_of_torch_in_a_plain_list():
+    class Released(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.into = torch.nn.Linear(3, 4)
+            self.cells = [torch.nn.LSTMCell(4, 4)]
+
+    found = attnviz.doctor(Released()).of("fault", "warning")
+    assert [one.check for one in found] == ["capture", "registered"]
+    assert found[1].numbers == {"unseen": 4 * 4 * (4 + 4) + 2 * 4 * 4, "seen": 3 * 4 + 4}
+
+
 def test_what_another_fault_would_upset_is_left_out_and_says_so():
     class Twice(Model):
         def read(self, x, lengths):
@@ -135,7 +147,7 @@ def test_a_report_reads_as_text_table_and_json():
     report = Report("model", "inputs", FINDINGS)
 
     assert not report.ok and report.wrong().findings == FINDINGS[1:]
-    assert str(report).splitlines()[-1] == "1 fault, 1 warning, 1 passed."
+    assert str(report).splitlines()[-1] == "1 fault (finite), 1 warning (gradient), 1 passed."
     assert max(map(len, str(report).splitlines())) <= 100
     frame = report.to_frame()
     assert list(frame["status"]) == ["passed", "fault", "warning"]

@@ -109,6 +109,13 @@ def test_a_cell_and_a_layer_of_ones_own():
     nothing_wrong(layer_of(GlanceCell, num_layers=2, bidirectional=True))
 
 
+@pytest.mark.parametrize("shape", [(1, 4, 3), (2, 1, 3), (3, 3, 3)])
+def test_short_and_few_sequences(shape):
+    found = nothing_wrong(cells.LARNN(3, 4, window=2, heads=2), inputs=torch.randn(shape))
+    assert found["dropout"].status == "skipped"  # batch norm wants eight sequences
+    assert (found["pieces"].status == "skipped") == (shape[0] == 1)
+
+
 def test_inputs_by_name():
     layer = cells.GRU(3, 4, batch_first=True)
     inputs = {"x": torch.randn(5, 8, 3), "lengths": [8, 3, 1, 4, 4]}
