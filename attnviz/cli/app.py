@@ -9,6 +9,7 @@ import typer
 from attnviz.cli.ablate import ablate
 from attnviz.cli.console import USER_MISTAKES, err, explain
 from attnviz.cli.demo import demo
+from attnviz.cli.doctor import doctor
 from attnviz.cli.explore import explore
 from attnviz.cli.info import info
 from attnviz.cli.plot import plot
@@ -42,7 +43,7 @@ def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-for command in (demo, train, record, info, plot, ablate, explore):
+for command in (demo, train, record, info, plot, ablate, explore, doctor):
     app.command()(_interruptible(command))
 
 

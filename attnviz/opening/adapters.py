@@ -57,6 +57,10 @@ class _OpenLayer(_Opened, nn.RNNBase):
     inside = "its `layer`"
     layer: cells.Recurrent
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._flat_weight_refs = []  # left out of the state, and looked for by the next copy
+
     def flatten_parameters(self) -> None:
         """Does nothing: there are no weights of cuDNN to lay out."""
 

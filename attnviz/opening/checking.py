@@ -16,6 +16,7 @@ __all__ = [
     "difference",
     "example_arguments",
     "generated",
+    "tensors_in",
     "tolerance_of",
 ]
 
@@ -51,7 +52,7 @@ def call(
     with torch.no_grad(), undisturbed(), torch.backends.cudnn.flags(enabled=False):
         torch.manual_seed(0)
         random.seed(0)
-        return dict(_tensors(run(*arguments, **named), "output"))
+        return dict(tensors_in(run(*arguments, **named), "output"))
 
 
 def generated(module: Any) -> tuple[Tensor, Any]:  # noqa: ANN401  (any recurrent module of torch.nn)
@@ -107,15 +108,16 @@ def _apart(expected: Tensor | None, found: Tensor | None) -> float:
     return float(gap.abs().max()) / max(largest, 1.0)
 
 
-def _tensors(value: object, place: str) -> Iterator[tuple[str, Tensor]]:
+def tensors_in(value: object, place: str) -> Iterator[tuple[str, Tensor]]:
+    """Every tensor in what a call returns, with its place in it."""
     if isinstance(value, Tensor):
         yield place, value
     elif isinstance(value, Mapping):
         for name, part in value.items():
-            yield from _tensors(part, f"{place}[{name!r}]")
+            yield from tensors_in(part, f"{place}[{name!r}]")
     elif isinstance(value, (list, tuple)):
         for index, part in enumerate(value):
-            yield from _tensors(part, f"{place}[{index}]")
+            yield from tensors_in(part, f"{place}[{index}]")
     elif is_dataclass(value):
         for each in fields(value):
-            yield from _tensors(getattr(value, each.name), f"{place}.{each.name}")
+            yield from tensors_in(getattr(value, each.name), f"{place}.{each.name}")

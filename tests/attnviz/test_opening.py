@@ -591,3 +591,12 @@ def test_precision_is_kept():
     assert 0 <= apart < 1e-5
     half = attnviz.open_model(nn.GRU(3, 5).bfloat16())
     assert half(torch.randn(2, 1, 3).bfloat16())[0].dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
+def test_a_copy_of_an_opened_model_can_be_copied_and_cast(kind):
+    opened = attnviz.open_model(kind(3, 4))
+    x = torch.randn(5, 2, 3)
+    twice = copy.deepcopy(copy.deepcopy(opened))
+    assert torch.equal(twice(x)[0], opened(x)[0])
+    assert twice.float()(x.float())[0].dtype == torch.float32

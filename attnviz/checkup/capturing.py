@@ -1,0 +1,154 @@
+"""Is everything recorded, and once?"""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+
+from attnviz.checkup.calls import Seen, Unit, fresh, read
+from attnviz.checkup.declaring import STEPS, uses
+from attnviz.checkup.report import Finding
+from attnviz.checkup.subject import Subject
+
+__all__ = ["check_capture"]
+
+
+def check_capture(subject: Subject) -> list[Finding]:
+    """Each cell fires once per timestep, layer and direction, and every timestep is handed over."""
+    if not subject.whole.layers:
+        return [_nothing_inside(subject.given)]
+    with torch.no_grad():
+        outcome = read(subject.whole)
+    found = [*_calls(subject.whole, outcome.seen), *_shapes(outcome.seen)]
+    for part in subject.parts:
+        found += _fired(part)
+    if found:
+        return found
+    groups = {one.group: int(one.lengths.sum()) for one in outcome.seen}
+    said = ", ".join(f"{group} {count}" for group, count in groups.items())
+    return [
+        Finding(
+            "capture",
+            "passed",
+            f"each cell fired once per timestep, and every timestep was handed over once ({said}).",
+            numbers=groups,
+        )
+    ]
+
+
+def _nothing_inside(model: nn.Module) -> Finding:
+    kind = type(model).__name__
+    if isinstance(model, torch.jit.ScriptModule):
+        return Finding(
+            "capture",
+            "fault",
+            f"{kind} is a scripted or traced model: its layers are compiled away, and no hook of "
+            "theirs fires.",
+            "Record the model that it was made from.",
+        )
+    return Finding(
+        "capture",
+        "fault",
+        f"{kind} holds no layer of this package, so that nothing of it is recorded.",
+        "Open a trained model of torch.nn.LSTM or GRU with attnviz.open_model, derive a recurrence "
+        "of your own from cells.Cell, or bring attention as numbers (attnviz.from_arrays).",
+    )
+
+
+def _calls(unit: Unit, seen: list[Seen]) -> Iterator[Finding]:
+    """Each layer and direction reads once in a forward call."""
+    times = Counter(one.group for one in seen)
+    for prefix, layer in unit.layers.items():
+        for group in layer.groups:
+            count = times[prefix + group]
+            if count == 1:
+                continue
+            numbers: dict[str, float | int | str] = {"calls": count}
+            yield Finding(
+                "capture",
+                "fault",
+                f"read {count} times in one forward call, and a trace holds one reading.",
+                "Record the layer itself, attnviz.record(layer), or use a layer for each reading."
+                if count
+                else "Call the layer in the model's forward, not a method of its own or its cell; "
+                "if it is not needed, leave it out.",
+                prefix + group,
+                numbers,
+            )
+
+
+def _shapes(seen: list[Seen]) -> Iterator[Finding]:
+    """Every signal has its axes and an entry for each timestep."""
+    for one in seen:
+        time, batch = int(one.lengths.max()), len(one.lengths)
+        for name, declared in one.cell.signals.items():
+            values = one.readouts.get(name)
+            if values is None:
+                yield _unlike(one.group, name, "is declared, but not read out")
+            elif values.dim() != 2 + len(declared.axes):
+                axes = ("time", "batch", *declared.axes)
+                yield _unlike(
+                    one.group, name, f"has shape {tuple(values.shape)}, but declares axes {axes}"
+                )
+            elif values.shape[0] < time or values.shape[1] != batch:
+                yield _unlike(
+                    one.group,
+                    name,
+                    f"holds {values.shape[0]} timesteps of {values.shape[1]} sequences, where "
+                    f"{time} of {batch} were read",
+                )
+
+
+def _unlike(group: str, name: str, problem: str) -> Finding:
+    return Finding(
+        "capture",
+        "fault",
+        f"the signal {name} {problem}.",
+        "Return it in the cell's readout, for every row, or correct its declaration in `signals`.",
+        group,
+    )
+
+
+def _fired(part: Unit) -> Iterator[Finding]:
+    """Counts the calls of each cell, which only the path by steps makes."""
+    unit = fresh(part)
+    [(prefix, layer)] = unit.layers.items()
+    fired: Counter[int] = Counter()
+    layer.path = "step"
+    handles = [
+        cell.register_forward_pre_hook(lambda module, _: fired.update([id(module)]))
+        for cell in set(layer.groups.values())
+    ]
+    with torch.no_grad():
+        outcome = read(unit)
+    for handle in handles:
+        handle.remove()
+    expected: Counter[int] = Counter()
+    for one in outcome.seen:
+        expected[id(one.cell)] += int(one.lengths.max())
+    for group, cell in layer.groups.items():
+        count, steps = fired[id(cell)], expected[id(cell)]
+        if count != steps:
+            yield _twice(prefix + group, cell, f"fired {count} times in {steps} timesteps")
+            continue
+        slots, _ = uses(cell)
+        most, times = max(slots.items(), key=lambda item: item[1], default=(None, 0))
+        if most is not None and times > STEPS:
+            name = most.route if most.lag is None else f"{most.route} at lag {most.lag}"
+            yield _twice(
+                prefix + group,
+                cell,
+                f"used its state by the slot {name} {times} times in {STEPS} timesteps",
+            )
+
+
+def _twice(group: str, cell: nn.Module, problem: str) -> Finding:
+    return Finding(
+        "capture",
+        "fault",
+        f"{type(cell).__name__} {problem}: a readout then shows one of several passes.",
+        "Let the cell go one step per call, and use each slot once in it; several passes are "
+        "several layers (num_layers), and several uses of a state are several slots.",
+        group,
+    )
