@@ -11,6 +11,7 @@ from attnviz.cli.console import USER_MISTAKES, err, explain
 from attnviz.cli.demo import demo
 from attnviz.cli.explore import explore
 from attnviz.cli.info import info
+from attnviz.cli.models import models
 from attnviz.cli.plot import plot
 from attnviz.cli.record import record
 from attnviz.cli.train import train
@@ -28,7 +29,11 @@ app = typer.Typer(
 )
 
 
-def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
+RESUMED = "Stopped. What was finished is kept; the same command goes on from there."
+WHOLE = "Stopped. Nothing was written."
+
+
+def _interruptible(command: Callable[..., None], left: str) -> Callable[..., None]:
     """The command, with a word on what is left when it is stopped by the keyboard."""
 
     @functools.wraps(command)
@@ -36,14 +41,17 @@ def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*arguments, **options)
         except KeyboardInterrupt as stop:
-            err.print("Stopped. What was finished is kept; the same command goes on from there.")
+            err.print(left)
             raise typer.Exit(130) from stop
 
     return run
 
 
 for command in (demo, train, record, info, plot, ablate, explore):
-    app.command()(_interruptible(command))
+    app.command()(_interruptible(command, RESUMED))
+
+for lister in (models,):
+    app.command()(_interruptible(lister, WHOLE))
 
 
 @app.callback(invoke_without_command=True)
