@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from attnviz.citing import bibtex
     from attnviz.explorer.widget import Explorer
     from attnviz.foreign import from_arrays, from_square
     from attnviz.influence import Sequences, linear_influence, replacement_influence
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
 # Where each public name lives.
 _HOMES = {
+    "attnviz.citing": ["bibtex"],
     "attnviz.explorer.widget": ["Explorer"],
     "attnviz.foreign": ["from_arrays", "from_square"],
     "attnviz.influence": ["Sequences", "linear_influence", "replacement_influence"],
@@ -105,6 +107,7 @@ __all__ = [
     "TraceFormatError",
     "ablate",
     "available_signals",
+    "bibtex",
     "build_model",
     "from_arrays",
     "from_square",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import typer
 
 from attnviz.cli.ablate import ablate
+from attnviz.cli.cite import cite
 from attnviz.cli.console import USER_MISTAKES, err, explain
 from attnviz.cli.demo import demo
 from attnviz.cli.explore import explore
@@ -50,7 +51,7 @@ def _interruptible(command: Callable[..., None], left: str) -> Callable[..., Non
 for command in (demo, train, record, info, plot, ablate, explore):
     app.command()(_interruptible(command, RESUMED))
 
-for lister in (models,):
+for lister in (models, cite):
     app.command()(_interruptible(lister, WHOLE))
 
 
