@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from attnviz.recording import Recording, Texts, available_signals, record, record_texts
     from attnviz.replay import ablate
     from attnviz.store import (
+        Part,
+        export_trace,
         open_effects,
         open_trace,
         pack_trace,
@@ -80,6 +82,8 @@ _HOMES = {
     "attnviz.recording": ["Recording", "Texts", "available_signals", "record", "record_texts"],
     "attnviz.replay": ["ablate"],
     "attnviz.store": [
+        "Part",
+        "export_trace",
         "open_effects",
         "open_trace",
         "pack_trace",
@@ -98,6 +102,7 @@ __version__ = version("attnviz")
 __all__ = [
     "Explorer",
     "ModelSettings",
+    "Part",
     "PathOptions",
     "Recording",
     "SequenceModel",
@@ -109,6 +114,7 @@ __all__ = [
     "available_signals",
     "bibtex",
     "build_model",
+    "export_trace",
     "from_arrays",
     "from_square",
     "gradient_paths",

@@ -11,6 +11,7 @@ from attnviz.cli.cite import cite
 from attnviz.cli.console import USER_MISTAKES, err, explain
 from attnviz.cli.demo import demo
 from attnviz.cli.explore import explore
+from attnviz.cli.export import export
 from attnviz.cli.info import info
 from attnviz.cli.models import models
 from attnviz.cli.plot import plot
@@ -51,7 +52,7 @@ def _interruptible(command: Callable[..., None], left: str) -> Callable[..., Non
 for command in (demo, train, record, info, plot, ablate, explore):
     app.command()(_interruptible(command, RESUMED))
 
-for lister in (models, cite):
+for lister in (models, cite, export):
     app.command()(_interruptible(lister, WHOLE))
 
 
