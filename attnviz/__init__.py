@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from attnviz.pretrained import load_model, shipped_models
     from attnviz.recording import Recording, Texts, available_signals, record, record_texts
     from attnviz.replay import ablate
+    from attnviz.reporting import Sources, write_report
     from attnviz.store import (
         Part,
         export_trace,
@@ -81,6 +82,7 @@ _HOMES = {
     "attnviz.pretrained": ["load_model", "shipped_models"],
     "attnviz.recording": ["Recording", "Texts", "available_signals", "record", "record_texts"],
     "attnviz.replay": ["ablate"],
+    "attnviz.reporting": ["Sources", "write_report"],
     "attnviz.store": [
         "Part",
         "export_trace",
@@ -107,6 +109,7 @@ __all__ = [
     "Recording",
     "SequenceModel",
     "Sequences",
+    "Sources",
     "Texts",
     "Trace",
     "TraceFormatError",
@@ -152,6 +155,7 @@ __all__ = [
     "text_gradient_paths",
     "tokens",
     "trace_digest",
+    "write_report",
 ]
 
 

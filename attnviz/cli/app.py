@@ -16,6 +16,7 @@ from attnviz.cli.info import info
 from attnviz.cli.models import models
 from attnviz.cli.plot import plot
 from attnviz.cli.record import record
+from attnviz.cli.report import report
 from attnviz.cli.train import train
 
 __all__ = ["app", "main"]
@@ -52,7 +53,7 @@ def _interruptible(command: Callable[..., None], left: str) -> Callable[..., Non
 for command in (demo, train, record, info, plot, ablate, explore):
     app.command()(_interruptible(command, RESUMED))
 
-for lister in (models, cite, export):
+for lister in (models, cite, export, report):
     app.command()(_interruptible(lister, WHOLE))
 
 
