@@ -9,6 +9,8 @@ import typer
 from attnviz.cli.ablate import ablate
 from attnviz.cli.cite import cite
 from attnviz.cli.console import USER_MISTAKES, err, explain
+from attnviz.cli.data import COMMANDS as DATA_COMMANDS
+from attnviz.cli.data import app as data_app
 from attnviz.cli.demo import demo
 from attnviz.cli.explore import explore
 from attnviz.cli.export import export
@@ -55,6 +57,10 @@ for command in (demo, train, record, info, plot, ablate, explore):
 
 for lister in (models, cite, export, report):
     app.command()(_interruptible(lister, WHOLE))
+
+for name, of_data in DATA_COMMANDS.items():
+    data_app.command(name)(_interruptible(of_data, WHOLE))
+app.add_typer(data_app, name="data")
 
 
 @app.callback(invoke_without_command=True)
