@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from attnviz.checkup import doctor
+    from attnviz.citing import bibtex
     from attnviz.explorer.widget import Explorer
     from attnviz.foreign import from_arrays, from_square
     from attnviz.influence import Sequences, linear_influence, replacement_influence
@@ -38,7 +39,10 @@ if TYPE_CHECKING:
     from attnviz.pretrained import load_model, shipped_models
     from attnviz.recording import Recording, Texts, available_signals, record, record_texts
     from attnviz.replay import ablate
+    from attnviz.reporting import Sources, write_report
     from attnviz.store import (
+        Part,
+        export_trace,
         open_effects,
         open_trace,
         pack_trace,
@@ -51,6 +55,7 @@ if TYPE_CHECKING:
 # Where each public name lives.
 _HOMES = {
     "attnviz.checkup": ["doctor"],
+    "attnviz.citing": ["bibtex"],
     "attnviz.explorer.widget": ["Explorer"],
     "attnviz.foreign": ["from_arrays", "from_square"],
     "attnviz.influence": ["Sequences", "linear_influence", "replacement_influence"],
@@ -79,7 +84,10 @@ _HOMES = {
     "attnviz.pretrained": ["load_model", "shipped_models"],
     "attnviz.recording": ["Recording", "Texts", "available_signals", "record", "record_texts"],
     "attnviz.replay": ["ablate"],
+    "attnviz.reporting": ["Sources", "write_report"],
     "attnviz.store": [
+        "Part",
+        "export_trace",
         "open_effects",
         "open_trace",
         "pack_trace",
@@ -98,17 +106,21 @@ __version__ = version("attnviz")
 __all__ = [
     "Explorer",
     "ModelSettings",
+    "Part",
     "PathOptions",
     "Recording",
     "SequenceModel",
     "Sequences",
+    "Sources",
     "Texts",
     "Trace",
     "TraceFormatError",
     "ablate",
     "available_signals",
+    "bibtex",
     "build_model",
     "doctor",
+    "export_trace",
     "from_arrays",
     "from_square",
     "gradient_paths",
@@ -146,6 +158,7 @@ __all__ = [
     "text_gradient_paths",
     "tokens",
     "trace_digest",
+    "write_report",
 ]
 
 

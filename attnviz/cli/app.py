@@ -7,13 +7,19 @@ from collections.abc import Callable
 import typer
 
 from attnviz.cli.ablate import ablate
+from attnviz.cli.cite import cite
 from attnviz.cli.console import USER_MISTAKES, err, explain
+from attnviz.cli.data import COMMANDS as DATA_COMMANDS
+from attnviz.cli.data import app as data_app
 from attnviz.cli.demo import demo
 from attnviz.cli.doctor import doctor
 from attnviz.cli.explore import explore
+from attnviz.cli.export import export
 from attnviz.cli.info import info
+from attnviz.cli.models import models
 from attnviz.cli.plot import plot
 from attnviz.cli.record import record
+from attnviz.cli.report import report
 from attnviz.cli.train import train
 
 __all__ = ["app", "main"]
@@ -29,7 +35,11 @@ app = typer.Typer(
 )
 
 
-def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
+RESUMED = "Stopped. What was finished is kept; the same command goes on from there."
+WHOLE = "Stopped. Nothing was written."
+
+
+def _interruptible(command: Callable[..., None], left: str) -> Callable[..., None]:
     """The command, with a word on what is left when it is stopped by the keyboard."""
 
     @functools.wraps(command)
@@ -37,14 +47,21 @@ def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*arguments, **options)
         except KeyboardInterrupt as stop:
-            err.print("Stopped. What was finished is kept; the same command goes on from there.")
+            err.print(left)
             raise typer.Exit(130) from stop
 
     return run
 
 
-for command in (demo, train, record, info, plot, ablate, explore, doctor):
-    app.command()(_interruptible(command))
+for command in (demo, train, record, info, plot, ablate):
+    app.command()(_interruptible(command, RESUMED))
+
+for lister in (models, cite, export, report, explore, doctor):
+    app.command()(_interruptible(lister, WHOLE))
+
+for name, of_data in DATA_COMMANDS.items():
+    data_app.command(name)(_interruptible(of_data, WHOLE))
+app.add_typer(data_app, name="data")
 
 
 @app.callback(invoke_without_command=True)

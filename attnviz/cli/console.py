@@ -34,6 +34,9 @@ EXTRAS = {
     "pytorch_lightning": "train",
     "torchmetrics": "train",
     "pooch": "data",
+    "h5netcdf": "export",
+    "h5py": "export",
+    "pyarrow": "export",
     "anywidget": "notebook",
     "jupyterlab": "notebook",
 }

@@ -1,7 +1,9 @@
-"""Traces on disk: planned, written block by block, resumed, read lazily, packed."""
+"""Traces on disk: planned, written block by block, resumed, read lazily, packed, exported."""
 
 from attnviz.store.digest import trace_digest
 from attnviz.store.effects import open_effects, save_effects
+from attnviz.store.export import EXPORTED, Part, export_trace
+from attnviz.store.netcdf import read_netcdf
 from attnviz.store.pack import pack_trace
 from attnviz.store.plan import (
     Block,
@@ -17,10 +19,13 @@ from attnviz.store.saving import save_trace
 from attnviz.store.writer import TraceWriter
 
 __all__ = [
+    "EXPORTED",
     "Block",
+    "Part",
     "Plan",
     "TraceWriter",
     "Truncation",
+    "export_trace",
     "make_plan",
     "open_effects",
     "open_trace",
@@ -28,6 +33,7 @@ __all__ = [
     "plan_digest",
     "plan_from_json",
     "plan_to_json",
+    "read_netcdf",
     "save_effects",
     "save_trace",
     "trace_digest",

@@ -94,6 +94,7 @@ def test_the_wheel_holds_all_that_the_demo_needs(tmp_path):
         for name in ("model.json", "model.safetensors", "vocabulary.txt"):
             assert f"attnviz/pretrained/{cell}-imdb/{name}" in held
     for name in (
+        "attnviz/papers.bib",
         "attnviz/pretrained/sentences.toml",
         "attnviz/plots/notebook.mplstyle",
         "attnviz/plots/paper.mplstyle",

@@ -1,0 +1,46 @@
+import json
+import shutil
+
+from attnviz.cards import SHIPPED
+from tests.attnviz.cli.typed import called
+
+
+def test_all_that_ship_are_listed_with_their_accuracy(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    status, said, _ = called(monkeypatch, capsys, "models")
+    assert status == 0
+    row = next(line for line in said.splitlines() if line.startswith("gru-imdb"))
+    assert row.split()[:3] == ["gru-imdb", "GRU", "imdb"]
+    assert "536,962" in row and "89.67%" in row and "89.68%" in row
+
+
+def test_runs_in_the_folder_runs_are_found_without_saying(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(SHIPPED / "rra-imdb", tmp_path / "runs" / "mine" / "model")
+    _, said, _ = called(monkeypatch, capsys, "models", "--quiet")
+    assert said.split() == [
+        "gru-imdb", "larnn-imdb", "lstm-imdb", "rau-imdb", "rra-imdb", "runs/mine",
+    ]  # fmt: skip
+
+
+def test_json_is_json_and_nothing_else(monkeypatch, capsys, tmp_path):
+    shutil.copytree(SHIPPED / "rra-imdb", tmp_path / "mine" / "model")
+    status, said, _ = called(monkeypatch, capsys, "models", tmp_path, "--json")
+    found = json.loads(said)
+    assert status == 0 and len(found) == 6
+    assert found[-1]["folder"] == str(tmp_path / "mine") and not found[-1]["shipped"]
+    assert found[-1]["test"]["accuracy"] == 0.88356
+    assert found[-1]["options"] == {"forget_bias": 1.0, "window": 10}
+
+
+def test_long_folders_are_not_cut(monkeypatch, capsys, tmp_path):
+    long = tmp_path / ("a" * 60)
+    shutil.copytree(SHIPPED / "rra-imdb", long)
+    _, said, _ = called(monkeypatch, capsys, "models", long)
+    assert str(long) in said
+
+
+def test_a_folder_that_is_not_there_is_one_message(monkeypatch, capsys, tmp_path):
+    status, said, message = called(monkeypatch, capsys, "models", tmp_path / "nowhere")
+    assert status == 1 and not said
+    assert message.startswith("attnviz: There is no folder") and "Traceback" not in message

@@ -1,0 +1,124 @@
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from attnviz.tasks import DamagedDataError, catalogue, sources
+from attnviz.tasks.catalogue import DATASETS, Dataset, place_of
+from attnviz.tasks.catalogue import verify as verify_data
+from tests.attnviz.cli.typed import called
+from tests.attnviz.tasks.test_sources import served
+
+
+@pytest.fixture
+def small(publish, files, nowhere, monkeypatch):
+    """A small published archive, that nobody serves and that is nowhere yet."""
+    monkeypatch.setitem(DATASETS, "imdb", Dataset("imdb", "Reviews.", {"train": 22, "test": 5}))
+    return publish(files)
+
+
+def test_every_source_is_in_the_catalogue_and_the_rest_is_generated():
+    assert set(sources.SOURCES) <= set(DATASETS)
+    assert [name for name, one in DATASETS.items() if one.source is None] == ["adding"]
+    assert all(one.terms.endswith(".") for one in DATASETS.values())
+
+
+def test_a_whole_data_set_is_counted(small):
+    found = verify_data("imdb", small)
+    assert found.path == small and found.md5 == DATASETS["imdb"].source.archives[0].md5
+    counted = sum(sum(by_class.values()) for by_class in found.counts.values())
+    assert counted + found.left_out == 27 and found.left_out == 1
+    assert found.counts["test"] == {"negative": 2, "positive": 3}
+
+
+def test_missing_sequences_and_another_archive_are_found(small, publish, files, monkeypatch):
+    monkeypatch.setitem(DATASETS, "imdb", Dataset("imdb", "Reviews.", {"train": 23, "test": 5}))
+    with pytest.raises(DamagedDataError, match=r"'train': 22.*'train': 23"):
+        verify_data("imdb", small)
+    small.write_bytes(small.read_bytes()[:-4])
+    with pytest.raises(DamagedDataError, match="md5"):
+        verify_data("imdb", small)
+
+
+def test_where_it_lies(small, nowhere, tmp_path):
+    assert place_of("imdb") is None and place_of("adding") is None
+    assert place_of("imdb", small.parent) == small
+    with pytest.raises(KeyError, match="no data set 'mnist'; there are imdb, adding"):
+        catalogue.dataset("mnist")
+
+
+def test_the_list_says_what_is_here(small, monkeypatch, capsys):
+    status, said, _ = called(monkeypatch, capsys, "data", "list", "--json")
+    found = {one["name"]: one for one in json.loads(said)}
+    assert status == 0 and found["imdb"]["path"] is None and found["adding"]["generated"]
+    assert found["imdb"]["terms"] == "cite us"
+    _, said, _ = called(monkeypatch, capsys, "data", "list", "--data", small.parent)
+    row = next(line for line in said.splitlines() if line.startswith("imdb"))
+    assert "22 train, 5 test" in row and "yes" in row
+    assert called(monkeypatch, capsys, "data", "list", "-q")[1].split() == ["imdb", "adding"]
+
+
+def test_terms_and_place(small, monkeypatch, capsys):
+    _, said, _ = called(monkeypatch, capsys, "data", "terms", "imdb")
+    assert said.splitlines()[0] == "cite us" and "aclImdb_v1.tar.gz" in said
+    status, said, _ = called(monkeypatch, capsys, "data", "where", "imdb", "--data", small)
+    assert (status, said.strip()) == (0, str(small))
+    status, said, message = called(monkeypatch, capsys, "data", "where", "imdb")
+    assert status == 1 and not said and "It is not on this machine" in message
+    status, _, message = called(monkeypatch, capsys, "data", "where", "adding")
+    assert status == 1 and "generated when it is needed" in message
+
+
+def test_it_is_downloaded_once_and_the_terms_are_told(small, publish, nowhere, monkeypatch, capsys):
+    pytest.importorskip("pooch")
+    with served(small.read_bytes()) as url:
+        publish.adopt(small, url)
+        status, said, message = called(monkeypatch, capsys, "data", "download", "imdb")
+    place = nowhere / "imdb" / "aclImdb_v1.tar.gz"
+    assert (status, said.strip()) == (0, str(place)) and "Terms: cite us" in message
+    status, said, message = called(monkeypatch, capsys, "data", "download", "imdb")
+    assert (status, said.strip()) == (0, str(place)) and "here already" in message
+    status, said, _ = called(monkeypatch, capsys, "data", "verify", "imdb", "--json")
+    assert status == 0 and json.loads(said)["splits"]["test"] == {"negative": 2, "positive": 3}
+    _, said, _ = called(monkeypatch, capsys, "data", "verify", "imdb")
+    assert "is the published one" in said and "1 training sequences are left out" in said
+
+
+STOPPED = """
+import os, signal, sys
+from pathlib import Path
+import pooch
+from attnviz.tasks import sources
+cache = Path(sys.argv.pop())
+sources.cache_folder = lambda: cache
+
+class Slow:
+    def __init__(self, **options): pass
+    def __call__(self, url, place, pooch):
+        Path(place).write_bytes(b"half")
+        os.kill(os.getpid(), signal.SIGINT)
+
+pooch.HTTPDownloader = Slow
+from attnviz.cli import main
+main()
+"""
+
+
+def test_a_download_that_is_stopped_leaves_nothing(tmp_path):
+    pytest.importorskip("pooch")
+    cache = tmp_path / "cache"
+    command = [sys.executable, "-c", STOPPED, *shlex.split("data download imdb"), str(cache)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=_without_variable()
+    )
+    assert done.returncode == 128 + signal.SIGINT, done.stderr
+    assert "Stopped. Nothing was written." in done.stderr and "Traceback" not in done.stderr
+    assert not [path for path in cache.rglob("*") if path.is_file()]
+
+
+def _without_variable():
+    return {name: value for name, value in os.environ.items() if name != sources.VARIABLE}

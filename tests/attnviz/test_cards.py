@@ -1,0 +1,75 @@
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+import attnviz
+from attnviz.cards import SHIPPED, find_cards, read_card, shipped_cards
+
+
+def test_shipped_models_are_all_there_and_as_torch_sees_them():
+    cards = {card.name: card for card in shipped_cards()}
+
+    assert list(cards) == attnviz.shipped_models()
+    for name, card in cards.items():
+        model = attnviz.load_model(name)
+        state = model.state_dict()
+        assert card.parameters == sum(values.numel() for values in state.values())
+        assert card.card == model.card and card.shipped
+        assert card.cell == model.card["recipe"]["model"]["cell"].upper()
+
+
+def test_accuracy_comes_before_loss_and_what_is_unknown_is_none(tmp_path):
+    card = read_card(SHIPPED / "rra-imdb")
+    name, value = card.score("validation")
+    assert name == "accuracy" and value == card.card["validation"]["accuracy"]
+
+    described = json.loads((SHIPPED / "rra-imdb" / "model.json").read_text())
+    described["card"] = {"validation": {"loss": 0.25}}
+    copy = tmp_path / "own"
+    shutil.copytree(SHIPPED / "rra-imdb", copy)
+    (copy / "model.json").write_text(json.dumps(described))
+    own = read_card(copy)
+    assert own.score("validation") == ("loss", 0.25) and own.score("test") is None
+    assert not own.shipped
+
+
+def test_runs_are_found_by_folder_and_links_are_not_followed(tmp_path):
+    run = tmp_path / "runs" / "week" / "rra-imdb"
+    shutil.copytree(SHIPPED / "rra-imdb", run / "model")
+    shutil.copytree(SHIPPED / "gru-imdb", tmp_path / "runs" / "plain")
+    (tmp_path / "runs" / "unfinished").mkdir()
+    (tmp_path / "runs" / "around").symlink_to(tmp_path / "runs")
+
+    assert [card.folder for card in find_cards(tmp_path / "runs")] == [
+        tmp_path / "runs" / "plain",
+        run,
+    ]
+    assert [card.name for card in find_cards(run)] == ["rra-imdb"]
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("model.json", b"{", "is damaged"),
+        ("model.json", b'{"format": "attnviz-model/9", "name": "x", "settings": {"cell": "rra"}, '
+         b'"card": {}}', "is in format 'attnviz-model/9'"),
+        ("model.safetensors", b"\xff" * 16, "its header would have"),
+        ("model.safetensors", b"\x02" + b"\0" * 7 + b"[]", "is damaged"),
+    ],
+)  # fmt: skip
+def test_damaged_files_are_named(tmp_path, file, content, message):
+    shutil.copytree(SHIPPED / "gru-imdb", tmp_path / "gru")
+    (tmp_path / "gru" / file).write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        read_card(tmp_path / "gru")
+
+
+def test_it_needs_no_torch():
+    script = (
+        "import sys, attnviz.cards\nattnviz.cards.shipped_cards()\n"
+        "sys.exit('torch' in sys.modules or 'safetensors' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
