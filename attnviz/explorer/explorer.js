@@ -195,6 +195,10 @@ function strongest(list, t) {
   const words = (list || []).filter((item2) => item2.timestep >= 0 && item2.timestep !== t);
   return byStrength(words)[0] || null;
 }
+function featureName({ kinds, sources }, index) {
+  const kind = kinds?.[index];
+  return kind === void 0 ? `feature ${sources[index]}` : `${kind} ${index - kinds.indexOf(kind)}`;
+}
 function nameOf(item2, words) {
   if (item2.timestep >= 0) return words[item2.timestep];
   return { carried: "carried in", initial: "initial state", missing: "before the first word" }[item2.kind];
@@ -374,6 +378,7 @@ function cropped([[x1, y1], [x2, y2]], top, bottom) {
 
 // src/map.js
 var LABEL = 8.5;
+var NAMED = 4;
 var GROUP_GAP = 3;
 var AWAITED = "no value yet: a word is measured when it is selected";
 var NONE = "not measured for this text";
@@ -442,10 +447,13 @@ function drawRowLabels(painter, { view, layout, colours }, group) {
   const style = { size: 8.5, fill: colours.soft, align: "end" };
   if (feature) {
     drawUpright(painter, group.label, 24, group, colours);
-    const step = Math.max(row, LABEL);
-    for (let n = 0; n < 4 && n < count && (n + 1) * step <= group.height; n++) {
-      const source = view.look.sources[group.order[count - 1 - n]];
-      painter.text(String(source), layout.left - 4, group.top + n * step + LABEL - 1, style);
+    let free = group.top - 1;
+    for (let n = 0, named = 0; n < count && named < NAMED; n++) {
+      const base = Math.max(place(count - 1 - n), group.top + LABEL - 1);
+      if (base - LABEL - 1 < free || base > group.top + group.height + 1) continue;
+      const name2 = featureName(view.lens, group.order[count - 1 - n]).split(" ").pop();
+      painter.text(name2, layout.left - 4, base, style);
+      [free, named] = [base, named + 1];
     }
     return;
   }
@@ -864,7 +872,7 @@ function fitting(text, room, measure) {
 // src/arcs.js
 var MOST = 60;
 var FAINTEST = 0.02;
-var NAMED = 4;
+var NAMED2 = 4;
 function arcsOf(view) {
   if (view.selected < 0 || !view.look?.matrix || view.look.axis === "feature") return [];
   const words = (list) => byStrength((list || []).filter((one) => one.timestep >= 0)).slice(0, MOST);
@@ -914,7 +922,7 @@ function drawNames(painter, { view, layout, colours }, strip) {
   const arcs = arcsOf(view).reverse();
   const strong = (read) => arcs.filter((arc) => arc.read === read && arc.timestep !== view.selected);
   const wanted = [{ timestep: view.selected, colour: colours.ink, weight: "bold" }];
-  for (const arc of [...strong(true).slice(0, NAMED), ...strong(false).slice(0, NAMED)]) {
+  for (const arc of [...strong(true).slice(0, NAMED2), ...strong(false).slice(0, NAMED2)]) {
     if (strengthOf(view.scale, arc.weight) < 0.05) continue;
     wanted.push({ timestep: arc.timestep, colour: arcColour(arc, colours), weight: "normal" });
   }
@@ -1156,7 +1164,7 @@ function linksOf(view, t) {
   const found = sourcesOf(look, t);
   if (found === null) return [];
   const links = found.map((item2) => {
-    const feature = look.axis === "feature" ? `${lens.kinds?.[item2.index] ?? "feature"} ${item2.lag}` : null;
+    const feature = look.axis === "feature" ? featureName(lens, item2.index) : null;
     return { ...item2, label: feature ?? nameOf(item2, view.words) };
   });
   for (const extra of view.extras) {
@@ -2413,7 +2421,7 @@ function toldOfMap(view, strip, t, y) {
   const source = look.sources[index];
   const weight = weightAt(look, t, index);
   const value = Number.isNaN(weight) && unmeasured(look, t) ? NO_ROW[view.live] : digits(weight, DIGITS);
-  if (look.axis === "feature") return [[`${lens.kinds?.[index] ?? "feature"} ${source}`, value]];
+  if (look.axis === "feature") return [[featureName(lens, index), value]];
   const kind = standing(look, t, source);
   const item2 = { kind, timestep: kind === REAL ? t - look.direction * source : -1 };
   return [
@@ -2951,20 +2959,21 @@ function createPanel(key, name2, actions) {
     element2.classList.toggle("av-focused", view.focused);
     words.paint(view, dark);
     lists.show(view, dark);
-    draw(what.map || what.text);
+    draw(what.map || what.text || what.printing, what.printing);
   }
   function reveal() {
     if (view.selected !== revealed) words.reveal(view.selected);
     revealed = view.selected;
   }
-  function draw(all) {
+  function draw(all, printing) {
     if (all) width = chart.clientWidth;
     if (view === null || width === 0) return;
     const density = window.devicePixelRatio || 1;
     layout = layoutOf(view, width);
     const scene = { view, layout, colours: palette(dark), dark, density, hover };
-    if (all) drawStill(fresh(still, layout, density), scene);
-    drawMoving(fresh(moving, layout, density), scene);
+    const below = all ? fresh(still, layout, density) : null;
+    if (all) drawStill(below, scene);
+    drawMoving(printing && below ? below : fresh(moving, layout, density), scene);
   }
   return {
     element: element2,
@@ -3061,18 +3070,22 @@ function isDark() {
   return window.matchMedia("(prefers-color-scheme: dark)").matches;
 }
 function followTheme(root, changed) {
-  let dark = null;
-  const apply = (wanted, now) => {
-    if (wanted === dark) return;
-    dark = wanted;
+  let [dark, printing] = [null, false];
+  const apply = (onPaper) => {
+    const wanted = isDark() && !onPaper;
+    if (wanted === dark && onPaper === printing) return;
+    [dark, printing] = [wanted, onPaper];
     const colours = palette(dark);
     for (const name2 of LETTERS) root.style.setProperty(`--av-${name2}`, colours[name2]);
     root.style.setProperty("color-scheme", dark ? "dark" : "light");
     root.classList.toggle("av-dark", dark);
-    changed(dark, now);
+    changed(dark, printing);
   };
-  const update = () => apply(isDark(), false);
-  const before = () => apply(false, true);
+  const update = () => apply(printing);
+  const before = () => apply(true);
+  const after = () => apply(false);
+  const paper = window.matchMedia("print");
+  const turned = () => apply(paper.matches);
   const system = window.matchMedia("(prefers-color-scheme: dark)");
   const watcher = new MutationObserver(update);
   const attributes = { attributes: true, attributeFilter: ["data-jp-theme-light", "data-vscode-theme-kind"] };
@@ -3080,13 +3093,15 @@ function followTheme(root, changed) {
   watcher.observe(document.documentElement, { attributes: true, attributeFilter: ["theme", "data-theme"] });
   system.addEventListener("change", update);
   window.addEventListener("beforeprint", before);
-  window.addEventListener("afterprint", update);
+  window.addEventListener("afterprint", after);
+  paper.addEventListener("change", turned);
   update();
   return () => {
     watcher.disconnect();
     system.removeEventListener("change", update);
     window.removeEventListener("beforeprint", before);
-    window.removeEventListener("afterprint", update);
+    window.removeEventListener("afterprint", after);
+    paper.removeEventListener("change", turned);
   };
 }
 
@@ -3248,7 +3263,8 @@ var made3 = 0;
 function createExplorer(host, store) {
   const name2 = `attnviz-${Date.now().toString(36)}-${made3++}`;
   const dirty = /* @__PURE__ */ new Set(["text", "controls"]);
-  let [views, panels, frame, dark, plain, spoken] = [[], [], 0, false, false, false];
+  let [views, panels, frame] = [[], [], 0];
+  let [dark, printing, plain, spoken] = [false, false, false, false];
   let aside = null;
   const slices = sliceKeeper(store, () => touch("text"));
   const explorer = {
@@ -3292,7 +3308,7 @@ function createExplorer(host, store) {
   }
   function draw() {
     frame = 0;
-    const what = { text: dirty.has("text"), map: dirty.has("map"), place: true };
+    const what = { text: dirty.has("text"), map: dirty.has("map"), place: true, printing };
     const places = what.text || what.map || dirty.has("place");
     if (what.text) views = viewsOf(store, slices, plain);
     if (places) placeViews(views, store, aside);
@@ -3323,7 +3339,7 @@ function createExplorer(host, store) {
     spoken = true;
   }
   const sizes = new ResizeObserver(() => {
-    for (const panel of panels) panel.draw(true);
+    for (const panel of panels) panel.draw(true, printing);
     if (views.length > 0) bars.show(views, dark);
   });
   function pressed(event) {
@@ -3340,12 +3356,10 @@ function createExplorer(host, store) {
   const stops = Object.entries(CAUSES).map(([trait, what]) => store.on(trait, () => touch(what)));
   for (const trait of ["sequence", "sentence"]) stops.push(store.on(trait, () => aside = null));
   stops.push(
-    followTheme(root, (isDark2, now) => {
-      dark = isDark2;
-      if (!now) return touch("text");
-      cancelAnimationFrame(frame);
-      dirty.add("text");
-      draw();
+    followTheme(root, (isDark2, onPaper) => {
+      [dark, printing] = [isDark2, onPaper];
+      touch("text");
+      if (printing) explorer.settle();
     })
   );
   touch("text");

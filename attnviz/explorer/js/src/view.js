@@ -36,7 +36,8 @@ export function createExplorer(host, store) {
   // Ids of words are needed by screen readers; no two explorers share one.
   const name = `attnviz-${Date.now().toString(36)}-${made++}`;
   const dirty = new Set(["text", "controls"]);
-  let [views, panels, frame, dark, plain, spoken] = [[], [], 0, false, false, false];
+  let [views, panels, frame] = [[], [], 0];
+  let [dark, printing, plain, spoken] = [false, false, false, false];
   let aside = null; // a selected word that the first panel has not
   const slices = sliceKeeper(store, () => touch("text"));
   const explorer = {
@@ -86,7 +87,7 @@ export function createExplorer(host, store) {
 
   function draw() {
     frame = 0;
-    const what = { text: dirty.has("text"), map: dirty.has("map"), place: true };
+    const what = { text: dirty.has("text"), map: dirty.has("map"), place: true, printing };
     const places = what.text || what.map || dirty.has("place");
     if (what.text) views = viewsOf(store, slices, plain);
     if (places) placeViews(views, store, aside);
@@ -121,7 +122,7 @@ export function createExplorer(host, store) {
   }
 
   const sizes = new ResizeObserver(() => {
-    for (const panel of panels) panel.draw(true);
+    for (const panel of panels) panel.draw(true, printing);
     if (views.length > 0) bars.show(views, dark);
   });
   function pressed(event) {
@@ -139,12 +140,10 @@ export function createExplorer(host, store) {
   // Another text has other words.
   for (const trait of ["sequence", "sentence"]) stops.push(store.on(trait, () => (aside = null)));
   stops.push(
-    followTheme(root, (isDark, now) => {
-      dark = isDark;
-      if (!now) return touch("text");
-      cancelAnimationFrame(frame);
-      dirty.add("text");
-      draw();
+    followTheme(root, (isDark, onPaper) => {
+      [dark, printing] = [isDark, onPaper];
+      touch("text");
+      if (printing) explorer.settle();
     }),
   );
   touch("text");

@@ -1,6 +1,6 @@
 // Sentences: for the live region, and for what is said when nothing can be shown. Pure.
 
-import { byStrength, nameOf, sourcesOf, unmeasured } from "./reading.js";
+import { byStrength, featureName, nameOf, sourcesOf, unmeasured } from "./reading.js";
 import { general } from "./numbers.js";
 
 export const NO_NUMBER = "not a number";
@@ -13,7 +13,7 @@ export function linksOf(view, t) {
   const found = sourcesOf(look, t);
   if (found === null) return [];
   const links = found.map((item) => {
-    const feature = look.axis === "feature" ? `${lens.kinds?.[item.index] ?? "feature"} ${item.lag}` : null;
+    const feature = look.axis === "feature" ? featureName(lens, item.index) : null;
     return { ...item, label: feature ?? nameOf(item, view.words) };
   });
   for (const extra of view.extras) {
