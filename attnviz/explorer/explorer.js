@@ -2494,9 +2494,27 @@ var ALWAYS = {
 function actionOf(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return null;
   const target = event.target;
-  if (target.closest?.('input, textarea, select, [contenteditable="true"]')) return null;
+  if (target.closest?.(TYPED)) return null;
   if (target.closest?.(".av-words") && event.key in WALKING) return WALKING[event.key];
   return event.key in ALWAYS ? ALWAYS[event.key] : null;
+}
+var TYPED = 'input, textarea, select, [contenteditable="true"]';
+var EDITING = /^([acvxyz]|Arrow.*|Home|End|Backspace|Delete)$/i;
+function isOwnKey(event, typing) {
+  if (event.getModifierState?.("AltGraph")) return typing;
+  if (event.ctrlKey || event.metaKey || event.altKey) return typing && EDITING.test(event.key);
+  if (/^F\d+$/.test(event.key)) return false;
+  return typing || !(event.shiftKey && event.key === "Enter");
+}
+function keepKeys(root) {
+  const mark = (own) => own ? root.setAttribute("data-lm-suppress-shortcuts", "true") : root.removeAttribute("data-lm-suppress-shortcuts");
+  const decide = (event) => {
+    const path = event.composedPath();
+    if (path.includes(root)) mark(isOwnKey(event, Boolean(path[0].closest?.(TYPED))));
+  };
+  mark(true);
+  window.addEventListener("keydown", decide, true);
+  return () => window.removeEventListener("keydown", decide, true);
 }
 var HELP = [
   [["←", "→"], "a word back, a word on"],
@@ -3260,11 +3278,12 @@ var CAUSES = {
   abilities: "controls"
 };
 var made3 = 0;
-function createExplorer(host, store) {
+function createExplorer(host, store, { alone = false } = {}) {
   const name2 = `attnviz-${Date.now().toString(36)}-${made3++}`;
   const dirty = /* @__PURE__ */ new Set(["text", "controls"]);
   let [views, panels, frame] = [[], [], 0];
   let [dark, printing, plain, spoken] = [false, false, false, false];
+  let waiting = alone;
   let aside = null;
   const slices = sliceKeeper(store, () => touch("text"));
   const explorer = {
@@ -3288,7 +3307,7 @@ function createExplorer(host, store) {
       touch("text");
     }
   };
-  const root = make("div", { class: "attnviz", "data-lm-suppress-shortcuts": "true" });
+  const root = make("div", { class: "attnviz" });
   const commands = createCommands(explorer);
   const controls = createControls(store, { ...commands.controls, help: () => showHelp() });
   const help = keyHelp();
@@ -3323,6 +3342,12 @@ function createExplorer(host, store) {
     views.forEach((view, i) => panels[i].update(view, what, dark));
     for (const panel of panels) panel.reveal();
     announce();
+    if (waiting) takeFocus();
+  }
+  function takeFocus() {
+    const first = panels.find((panel) => panel.view().focused);
+    waiting = !first;
+    if (first && document.activeElement === document.body) first.words.element.focus({ preventScroll: true });
   }
   function matchPanels() {
     const keys = views.map((view) => view.panel.key);
@@ -3355,6 +3380,7 @@ function createExplorer(host, store) {
   root.addEventListener("pointerdown", (event) => controls.leave(event.target));
   const stops = Object.entries(CAUSES).map(([trait, what]) => store.on(trait, () => touch(what)));
   for (const trait of ["sequence", "sentence"]) stops.push(store.on(trait, () => aside = null));
+  stops.push(keepKeys(root));
   stops.push(
     followTheme(root, (isDark2, onPaper) => {
       [dark, printing] = [isDark2, onPaper];
@@ -3390,7 +3416,11 @@ function mount(element2, root = document) {
     if (!held) throw new Error(`The page has no buffer ${number}: it was not saved whole.`);
     return held.textContent;
   };
-  return createExplorer(element2, pageStore(payload, base64));
+  return createExplorer(element2, pageStore(payload, base64), { alone: isAlone(element2) });
+}
+function isAlone(element2) {
+  const others = [...document.body.children].filter((one) => one !== element2 && one.localName !== "script");
+  return window.parent === window && element2.parentNode === document.body && others.length === 0;
 }
 var explorer_default = { render };
 export {

@@ -92,7 +92,9 @@ function drawRowLabels(painter, { view, layout, colours }, group) {
     for (let n = 0, named = 0; n < count && named < NAMED; n++) {
       const base = Math.max(place(count - 1 - n), group.top + LABEL - 1);
       if (base - LABEL - 1 < free || base > group.top + group.height + 1) continue;
-      const name = featureName(view.lens, group.order[count - 1 - n]).split(" ").pop();
+      const name = featureName(view.lens, group.order[count - 1 - n])
+        .split(" ")
+        .pop();
       painter.text(name, layout.left - 4, base, style);
       [free, named] = [base, named + 1];
     }
