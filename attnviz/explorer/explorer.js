@@ -95,6 +95,37 @@ var made = /* @__PURE__ */ new Map();
 function palette(dark) {
   return dark ? DARK : LIGHT;
 }
+var OWN = new Map(
+  Object.entries({
+    memory: 0,
+    carry: 0,
+    candidate: 1,
+    shortcut: 2,
+    "attention value": 2,
+    query: 3,
+    "attention key": 4,
+    "attention score": 4,
+    gates: 5,
+    "update gate": 5,
+    output: 6,
+    "final state": 9,
+    "reset gate": 7,
+    hidden: 8,
+    "input gate": 2,
+    "forget gate": 9,
+    "output gate": 4,
+    "at the hidden": 8,
+    "at the memory": 0,
+    "at the input": 6
+  })
+);
+function seriesColours(series, { series: all }) {
+  const known = series.map(({ label }) => OWN.get(label) ?? -1);
+  const free = all.map((_, i) => i).filter((i) => !known.includes(i));
+  const rest = free.length > 0 ? free : all.map((_, i) => i);
+  let next = 0;
+  return known.map((place) => all[place >= 0 ? place : rest[next++ % rest.length]]);
+}
 function ramp(name2, dark) {
   const key = `${name2} ${dark}`;
   if (!made.has(key)) made.set(key, between(RAMPS[dark ? "dark" : "light"][name2].map(channels)));
@@ -256,7 +287,18 @@ function shortWord(word, most = 24) {
 }
 
 // src/scale.js
-function scaleOf(looks, { signed = false, ratio = false } = {}) {
+function scaleOf(looks, options2 = {}) {
+  const scale = endsOf(looks, options2);
+  const [low, high] = limits(looks, () => true);
+  const most = Math.max(high, scale.signed && !scale.ratio ? -low : high);
+  return most > scale.high * (1 + 1e-6) ? { ...scale, most } : scale;
+}
+function beyondText(scale, strongest2) {
+  if (scale.most === void 0) return "";
+  const [end, most] = [scale.high, scale.most].map((value) => short(Number(value.toPrecision(2))));
+  return `${strongest2}: ${end} and more (up to ${most} where less than a whole window lies behind)`;
+}
+function endsOf(looks, { signed = false, ratio = false }) {
   let [low, high] = limits(looks, fullWindow);
   if (low > high) [low, high] = limits(looks, () => true);
   if (low > high) [low, high] = [0, 1];
@@ -448,12 +490,12 @@ function drawRowLabels(painter, { view, layout, colours }, group) {
   if (feature) {
     drawUpright(painter, group.label, 24, group, colours);
     let free = group.top - 1;
-    for (let n = 0, named = 0; n < count && named < NAMED; n++) {
+    for (let n = 0, named2 = 0; n < count && named2 < NAMED; n++) {
       const base = Math.max(place(count - 1 - n), group.top + LABEL - 1);
       if (base - LABEL - 1 < free || base > group.top + group.height + 1) continue;
       const name2 = featureName(view.lens, group.order[count - 1 - n]).split(" ").pop();
       painter.text(name2, layout.left - 4, base, style);
-      [free, named] = [base, named + 1];
+      [free, named2] = [base, named2 + 1];
     }
     return;
   }
@@ -501,6 +543,93 @@ function marksOf(look) {
   return [INITIAL, MISSING].filter((kind) => kinds.has(kind) || kind === INITIAL && later);
 }
 
+// src/wording.js
+var NO_NUMBER = "not a number";
+function linksOf(view, t) {
+  const { look, lens } = view;
+  const found = sourcesOf(look, t);
+  if (found === null) return [];
+  const links = found.map((item2) => {
+    const feature = look.axis === "feature" ? featureName(lens, item2.index) : null;
+    return { ...item2, label: feature ?? nameOf(item2, view.words) };
+  });
+  for (const extra of view.extras) {
+    const weight = extra.values[t];
+    if (Number.isNaN(weight)) continue;
+    links.push({ index: -1, lag: -1, kind: "extra", timestep: -1, weight, label: extra.label });
+  }
+  return byStrength(links);
+}
+function saidAloud(view, t, count = 3) {
+  const { panel, lens, look, words } = view;
+  const start = `${panel.key}, word ${t + 1} of ${words.length}: ${words[t]}. ${lens.label}`;
+  const links = linksOf(view, t).slice(0, count);
+  if (links.length === 0) return `${start}: nothing to read.`;
+  const where = (link) => look.axis === "feature" || link.lag < 0 ? "" : ` at ${look.axis} ${link.lag}`;
+  const told = links.map((link) => `${link.label}${where(link)}, ${general(link.weight)}`);
+  return `${start}: ${told.join("; ")}.`;
+}
+function sharedLabel(labels) {
+  const different = [...new Set(labels)];
+  if (different.length < 2) return different[0] ?? "";
+  const parts = different.map((label) => label.split(" "));
+  let same2 = 0;
+  while (parts.every((words) => words[same2] !== void 0 && words[same2] === parts[0][same2])) same2++;
+  const [name2, rests] = [
+    parts[0].slice(0, same2).join(" "),
+    parts.map((words) => words.slice(same2).join(" "))
+  ];
+  if (name2 === "") return different.join(" / ");
+  return rests.every((rest) => /^\S+$/.test(rest)) ? `${name2} ${rests.join(" / ")}` : name2;
+}
+function withUnit(label, unit) {
+  return !unit || label.split(/[\s,]+/).includes(unit) ? label : `${label} (${unit})`;
+}
+function unitWord({ label, unit }) {
+  if (/^1 = uniform/.test(unit || "")) {
+    const symbol = label.split(" ").pop();
+    return symbol.includes("·") ? symbol.replace(/_t$/, "") : "multiple";
+  }
+  if (/squared standard deviation/.test(unit || "")) return "variance";
+  return shortWord((unit || "").split(/[,(]/)[0].trim() || "value", 10);
+}
+function announced(view, t) {
+  if (!unmeasured(view.look, t)) return saidAloud(view, t);
+  return `${view.panel.key}, word ${t + 1} of ${view.words.length}: ${view.words[t]}. ${notMeasured(view)}.`;
+}
+function notMeasured({ lens, live }) {
+  return `${lens.label}: not measured for this word${live ? " yet" : ""}`;
+}
+function lensNotes({ lens, instead, empty, uneditedLens }) {
+  if (uneditedLens) return [`${lens.label} was not measured under the edit: shown unedited.`];
+  if (empty) return [`${empty.label} was not measured for this text: ${lens.label} is shown instead.`];
+  return instead ? [`This cell has no such attention: ${lens.label} is shown instead.`] : [];
+}
+function predicted(probabilities, classes) {
+  if (!probabilities || probabilities.length === 0) return null;
+  if (!probabilities.every(Number.isFinite)) {
+    return { index: -1, name: NO_NUMBER, p: NaN, text: NO_NUMBER };
+  }
+  let best = 0;
+  probabilities.forEach((p, i) => {
+    if (p > probabilities[best]) best = i;
+  });
+  return {
+    index: best,
+    name: className(classes, best),
+    p: probabilities[best],
+    text: probabilities[best].toFixed(2)
+  };
+}
+function className(classes, index) {
+  return classes?.[index] ?? `class ${index}`;
+}
+function difference(value) {
+  if (Math.abs(value) < 5e-5)
+    return value === 0 ? "±0" : `${value > 0 ? "+" : "−"}${Math.abs(value).toExponential(1).replace("-", "−")}`;
+  return `${value > 0 ? "+" : "−"}${Math.abs(value).toFixed(Math.abs(value) < 0.01 ? 4 : 2)}`;
+}
+
 // src/bar.js
 var BAR = 150;
 var HIGH = 9;
@@ -511,19 +640,22 @@ function barsOf(views) {
   for (const view of views) {
     if (!view.lens || !view.scale) continue;
     if (!found.has(view.lens.name))
-      found.set(view.lens.name, { lens: view.lens, scale: view.scale, marks: /* @__PURE__ */ new Set() });
-    for (const kind of marksOf(view.look)) found.get(view.lens.name).marks.add(kind);
+      found.set(view.lens.name, { lens: view.lens, scale: view.scale, marks: /* @__PURE__ */ new Set(), labels: [] });
+    const bar = found.get(view.lens.name);
+    for (const kind of marksOf(view.look)) bar.marks.add(kind);
+    bar.labels.push(view.lens.label);
   }
-  const bars = [...found.values()];
+  const bars = [...found.values()].map(({ labels, ...bar }) => ({ ...bar, label: sharedLabel(labels) }));
   const first = bars.find((bar) => bar.lens.axis !== "feature");
   return bars.map((bar) => ({ ...bar, arcs: bar === first }));
 }
-function barText({ lens, scale }) {
+function barText({ lens, label, scale }) {
   const ticks2 = scaleTicks(scale);
   const ends = ticks2.length > 0 ? `, from ${ticks2[0].text} to ${ticks2[ticks2.length - 1].text}` : "";
-  return `colours: ${lens.label} (${lens.unit})${ends}`;
+  const beyond = beyondText(scale, "; strongest");
+  return `colours: ${withUnit(label, lens.unit)}${ends}${beyond}`;
 }
-function drawBar(painter, { lens, scale, marks, arcs }, { x, y, width, colours, dark }) {
+function drawBar(painter, { lens, label, scale, marks, arcs }, { x, y, width, colours, dark }) {
   const colour = ramp(scale.signed ? "signed" : "sources", dark);
   const levels = colour.length / 3;
   const rgba = new Uint8ClampedArray(4 * levels);
@@ -544,9 +676,13 @@ function drawBar(painter, { lens, scale, marks, arcs }, { x, y, width, colours, 
     draw(left, top);
     left += wide + 16;
   };
-  const words = lens.unit ? `${lens.label} (${lens.unit})` : lens.label;
+  const words = withUnit(label, lens.unit);
   put(painter.measure(words, style), (at, line) => painter.text(words, at, line + 12, style));
-  for (const key of keysOf(lens, scale, marks, { colours, dark, arcs })) {
+  const beyond = beyondText(scale, dark ? "brightest" : "darkest");
+  if (beyond) {
+    put(painter.measure(beyond, small), (at, line) => painter.text(beyond, at, line + 12, small));
+  }
+  for (const key of keysOf(scale, marks, { colours, dark, arcs })) {
     put(26 + painter.measure(key.text, small), (at, line) => {
       key.draw(painter, at, line + 4);
       painter.text(key.text, at + 24, line + 12, small);
@@ -554,7 +690,7 @@ function drawBar(painter, { lens, scale, marks, arcs }, { x, y, width, colours, 
   }
   return top - y + (top === y ? BAR_HEIGHT : 18);
 }
-function keysOf(lens, scale, marks, { colours, dark, arcs }) {
+function keysOf(scale, marks, { colours, dark, arcs }) {
   const keys = [];
   if (arcs) {
     const line = (stroke, dash) => (painter, x, y) => painter.line(x, y + 4, x + 18, y + 4, { stroke, width: 2.5, dash });
@@ -980,12 +1116,12 @@ function drawTitle(painter, { view, layout, colours }, strip) {
   const y = strip.top + 10;
   const style = { size: 9.5, fill: colours.soft };
   const aside = track.before ? "; dashed: unedited" : "";
-  const unit = track.unit ? ` (${track.unit})` : "";
-  const choices = [`${track.label}${unit}${aside}`, `${track.label}${aside}`, track.label];
+  const choices = [`${withUnit(track.label, track.unit)}${aside}`, `${track.label}${aside}`, track.label];
   painter.text(fitted(painter, choices, strip.legend.room, style), layout.left, y, style);
+  const own = seriesColours(track.series, colours);
   strip.legend.entries.forEach(({ label, x, line }, i) => {
     const [left, base] = [layout.left + x, y + 12 * line];
-    painter.rect(left, base - 6, 9, 5, { fill: colours.series[i % colours.series.length] });
+    painter.rect(left, base - 6, 9, 5, { fill: own[i] });
     painter.text(label, left + 12, base, { ...style, fill: colours.ink });
   });
 }
@@ -998,19 +1134,19 @@ function drawTrack(painter, scene, strip) {
   const track = view.tracks[strip.number];
   const [low, high] = rangeOf(track);
   const place = placer(track.kind, low, high, strip);
+  const own = seriesColours(track.series, colours);
   drawLevels(painter, scene, strip, { track, low, high, place });
   painter.clipped(layout.left, strip.top - 1, layout.inner, strip.height + 2, () => {
     if (track.kind === "stack") {
-      drawStack(painter, scene, track, place);
+      drawStack(painter, scene, { track, place, own });
       return;
     }
     (track.before || []).forEach((one, i) => {
-      const stroke = colours.series[i % colours.series.length];
+      const stroke = own[i];
       painter.path(pieces(one.values, layout, place), { stroke, width: 1, dash: [3, 2.5], opacity: 0.75 });
     });
     track.series.forEach((one, i) => {
-      const stroke = colours.series[i % colours.series.length];
-      painter.path(pieces(one.values, layout, place), { stroke, width: 1.3 });
+      painter.path(pieces(one.values, layout, place), { stroke: own[i], width: 1.3 });
     });
   });
 }
@@ -1061,12 +1197,12 @@ function pieces(values, layout, place) {
     (points) => points.length > 1 ? points : [-half, half].map((d) => [points[0][0] + d, points[0][1]])
   );
 }
-function drawStack(painter, { layout, colours }, track, place) {
+function drawStack(painter, { layout, colours }, { track, place, own }) {
   const count = layout.last - layout.first;
   const zero = new Float64Array(count);
   const [up, down] = [zero.slice(), zero.slice()];
   track.series.forEach(({ values }, i) => {
-    const fill = colours.series[i % colours.series.length];
+    const fill = own[i];
     for (const [base, sign] of [
       [up, 1],
       [down, -1]
@@ -1155,69 +1291,6 @@ function drawWord(painter, { view, layout }, strip, t, fill, weight) {
   const word = shortWord(view.words[t], 12);
   const x = xOf(layout, t) + size * 0.34;
   painter.text(word, x, strip.top + 4, { size, fill, weight, align: "end", rotate: -90 });
-}
-
-// src/wording.js
-var NO_NUMBER = "not a number";
-function linksOf(view, t) {
-  const { look, lens } = view;
-  const found = sourcesOf(look, t);
-  if (found === null) return [];
-  const links = found.map((item2) => {
-    const feature = look.axis === "feature" ? featureName(lens, item2.index) : null;
-    return { ...item2, label: feature ?? nameOf(item2, view.words) };
-  });
-  for (const extra of view.extras) {
-    const weight = extra.values[t];
-    if (Number.isNaN(weight)) continue;
-    links.push({ index: -1, lag: -1, kind: "extra", timestep: -1, weight, label: extra.label });
-  }
-  return byStrength(links);
-}
-function saidAloud(view, t, count = 3) {
-  const { panel, lens, look, words } = view;
-  const start = `${panel.key}, word ${t + 1} of ${words.length}: ${words[t]}. ${lens.label}`;
-  const links = linksOf(view, t).slice(0, count);
-  if (links.length === 0) return `${start}: nothing to read.`;
-  const where = (link) => look.axis === "feature" || link.lag < 0 ? "" : ` at ${look.axis} ${link.lag}`;
-  const told = links.map((link) => `${link.label}${where(link)}, ${general(link.weight)}`);
-  return `${start}: ${told.join("; ")}.`;
-}
-function announced(view, t) {
-  if (!unmeasured(view.look, t)) return saidAloud(view, t);
-  return `${view.panel.key}, word ${t + 1} of ${view.words.length}: ${view.words[t]}. ${notMeasured(view)}.`;
-}
-function notMeasured({ lens, live }) {
-  return `${lens.label}: not measured for this word${live ? " yet" : ""}`;
-}
-function lensNotes({ lens, instead, empty, uneditedLens }) {
-  if (uneditedLens) return [`${lens.label} was not measured under the edit: shown unedited.`];
-  if (empty) return [`${empty.label} was not measured for this text: ${lens.label} is shown instead.`];
-  return instead ? [`This cell has no such attention: ${lens.label} is shown instead.`] : [];
-}
-function predicted(probabilities, classes) {
-  if (!probabilities || probabilities.length === 0) return null;
-  if (!probabilities.every(Number.isFinite)) {
-    return { index: -1, name: NO_NUMBER, p: NaN, text: NO_NUMBER };
-  }
-  let best = 0;
-  probabilities.forEach((p, i) => {
-    if (p > probabilities[best]) best = i;
-  });
-  return {
-    index: best,
-    name: className(classes, best),
-    p: probabilities[best],
-    text: probabilities[best].toFixed(2)
-  };
-}
-function className(classes, index) {
-  return classes?.[index] ?? `class ${index}`;
-}
-function difference(value) {
-  if (Math.abs(value) < 5e-5)
-    return value === 0 ? "±0" : `${value > 0 ? "+" : "−"}${Math.abs(value).toExponential(1).replace("-", "−")}`;
-  return `${value > 0 ? "+" : "−"}${Math.abs(value).toFixed(Math.abs(value) < 0.01 ? 4 : 2)}`;
 }
 
 // src/verdict.js
@@ -1439,7 +1512,7 @@ function createBars() {
     all(painter);
     canvas.setAttribute("aria-label", bars.map(barText).join("; "));
     const sentences = bars.map(
-      ({ lens }) => lens.says && (bars.length > 1 ? `${lens.label}: ${lens.says}` : lens.says)
+      ({ lens, label }) => lens.says && (bars.length > 1 ? `${label}: ${lens.says}` : lens.says)
     );
     says.replaceChildren(...sentences.filter(Boolean).map((text) => make("span", {}, text)));
   }
@@ -1709,9 +1782,9 @@ var DEFAULTS = {
 };
 var ELSEWHERE = { timestep: -1, window: [0, 0] };
 function modelStore(model) {
-  const named = (name2) => READ_ONLY[name2] || name2;
+  const named2 = (name2) => READ_ONLY[name2] || name2;
   return {
-    get: (name2) => model.get(named(name2)),
+    get: (name2) => model.get(named2(name2)),
     set(changes) {
       const real = Object.entries(changes).filter(([name2, value]) => !same(model.get(name2), value));
       if (real.length === 0) return;
@@ -1719,7 +1792,7 @@ function modelStore(model) {
       model.save_changes();
     },
     on(name2, listener) {
-      const event = `change:${named(name2)}`;
+      const event = `change:${named2(name2)}`;
       model.on(event, listener);
       return () => model.off(event, listener);
     },
@@ -1997,7 +2070,7 @@ function createControls(store, actions) {
     const chosen = lenses.some((one) => one.name === wanted) ? wanted : lenses[0]?.name;
     options(
       lens,
-      lenses.map((one) => ({ value: one.name, text: one.label })),
+      lenses.map(({ name: name2 }) => ({ value: name2, text: sharedLabel(named(views, name2)) })),
       chosen ?? ""
     );
     lensField.hidden = lenses.length === 0;
@@ -2045,6 +2118,9 @@ function headsOf(views) {
 }
 function clamp(head, heads) {
   return Math.max(-1, Math.min(heads.length - 2, head));
+}
+function named(views, name2) {
+  return views.flatMap((view) => view.lenses.filter((one) => one.name === name2).map((one) => one.label));
 }
 function distinct(list, key) {
   return [...new Map(list.map((one) => [key(one), one])).values()];
@@ -2373,8 +2449,8 @@ function createCommands(explorer) {
     if (shown.length === 0) return;
     const own = (store.get("rows")?.rows || []).find((row) => row.sequence === store.get("sequence"));
     const id = own ? own.id : store.get("sequence") < 0 ? "own-sentence" : String(store.get("sequence"));
-    const named = (view) => lensNotes(view).map((note) => `${view.panel.key}: ${note}`);
-    const notes = [...new Set(shown.flatMap((view) => [...view.panel.notes || [], ...named(view)]))];
+    const named2 = (view) => lensNotes(view).map((note) => `${view.panel.key}: ${note}`);
+    const notes = [...new Set(shown.flatMap((view) => [...view.panel.notes || [], ...named2(view)]))];
     const columns = Math.min(3, shown.length);
     const name2 = fileName(shown, id);
     explorer.fail(null);
@@ -2548,7 +2624,7 @@ function keyHelp() {
 var DIGITS2 = 6;
 function numbersAt({ tracks, edited }, t) {
   return tracks.map(({ label, unit, series, before, carried }) => ({
-    track: unit ? `${label} (${unit})` : label,
+    track: withUnit(label, unit),
     rows: series.map((one, i) => {
       const now = digits(one.values[t], DIGITS2);
       if (!edited) return { label: one.label, values: [now] };
@@ -2656,9 +2732,10 @@ function createTable(title, label, choose) {
     element: element2,
     fill,
     caption: (text) => say(caption, text),
-    columns(name2, lag) {
+    columns(name2, lag, unit) {
       say(what, name2);
       say(distance, lag);
+      say(weight, unit);
     }
   };
 }
@@ -2725,8 +2802,8 @@ function createLists(choose) {
     if (read.element.hidden) return;
     read.element.hidden = unmeasured(look, t);
     read.caption(feature ? "strongest features" : `“${shortWord(view.words[t])}” read`);
-    read.columns(feature ? "feature" : "word", feature ? "" : lens.axis);
-    readers.columns("word", lens.axis);
+    read.columns(feature ? "feature" : "word", feature ? "" : lens.axis, unitWord(lens));
+    readers.columns("word", lens.axis, unitWord(lens));
     readers.caption(`“${shortWord(view.words[t])}” was read by`);
     read.fill(linksOf(view, t), view, dark, true);
     const later = byStrength(readersOf(look, t)).map((one) => ({ ...one, label: view.words[one.timestep] }));
@@ -3172,8 +3249,8 @@ function runsOf(panel, plain) {
   return { edited, unedited: unedited2 };
 }
 function overlaid(own, others) {
-  const named = new Map([...own, ...others || []].map((one) => [one.name, one]));
-  return [...named.values()];
+  const named2 = new Map([...own, ...others || []].map((one) => [one.name, one]));
+  return [...named2.values()];
 }
 function viewOf(panel, store, slices, { plain, live, empty }) {
   const { offsets, words } = wordsOf(panel, store);

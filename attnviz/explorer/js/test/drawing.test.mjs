@@ -4,7 +4,7 @@ import { barsOf, barText, drawBar } from "../src/bar.js";
 import { palette } from "../src/colour.js";
 import { drawFigure, dryPainter } from "../src/figure.js";
 import { toldAt } from "../src/hover.js";
-import { actionOf, isOwnKey } from "../src/keys.js";
+import { actionOf } from "../src/keys.js";
 import { layoutOf, stripAt, timestepAt, xOf } from "../src/layout.js";
 import { groupsIn, sourceAt } from "../src/map.js";
 import { fileName } from "../src/saving.js";
@@ -264,19 +264,4 @@ test("keys walk in the words only, and never while something is typed", () => {
   assert.equal(actionOf(event("h", ["textarea"])), null);
   assert.equal(actionOf(event("h", [".av-words"], { ctrlKey: true })), null);
   assert.equal(actionOf(event("x", [".av-words"])), null);
-});
-
-test("keys that do nothing here are the notebook's, letters are not", () => {
-  const key = (name, more = {}) => ({ key: name, getModifierState: () => false, ...more });
-  for (const name of ["h", "d", "ArrowUp", "Escape", "Enter"]) assert.ok(isOwnKey(key(name), false), name);
-  for (const modifier of ["ctrlKey", "metaKey", "altKey"]) {
-    for (const name of ["s", "h", "Enter", "x", "C"]) {
-      assert.ok(!isOwnKey(key(name, { [modifier]: true }), false), name);
-    }
-    assert.ok(!isOwnKey(key("s", { [modifier]: true }), true));
-    assert.ok(isOwnKey(key("ArrowLeft", { [modifier]: true }), true));
-  }
-  assert.ok(isOwnKey(key("a", { ctrlKey: true }), true) && isOwnKey(key("Enter", { shiftKey: true }), true));
-  assert.ok(!isOwnKey(key("Enter", { shiftKey: true }), false) && !isOwnKey(key("F2"), true));
-  assert.ok(isOwnKey(key("@", { ctrlKey: true, altKey: true, getModifierState: () => true }), true));
 });
