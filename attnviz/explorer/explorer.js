@@ -1561,6 +1561,7 @@ function folded(text) {
 
 // src/chooser.js
 var MOST2 = 300;
+var PREVIEW = 80;
 var TYPING = 150;
 var made2 = 0;
 function createChooser(store, firstPanel) {
@@ -1579,10 +1580,11 @@ function createChooser(store, firstPanel) {
   const more = make("p", { class: "av-hint" });
   const drawer = make("div", { class: "av-drawer", hidden: true }, filters.element, list, more);
   const element2 = make("div", { class: "av-chooser" }, before, after, open, count);
-  function toggle(shown = drawer.hidden) {
-    drawer.hidden = !shown;
-    open.setAttribute("aria-expanded", String(shown));
-    if (shown) update();
+  let shown = {};
+  function toggle(wanted = drawer.hidden) {
+    drawer.hidden = !wanted;
+    open.setAttribute("aria-expanded", String(wanted));
+    if (wanted) update();
   }
   list.addEventListener("click", (event) => {
     const item2 = event.target.closest("[data-place]");
@@ -1597,32 +1599,42 @@ function createChooser(store, firstPanel) {
       End: () => listed[listed.length - 1]?.sequence ?? null
     };
     if (event.key in steps2) go(steps2[event.key]());
-    else if (event.key === "Enter" || event.key === "Escape") {
-      toggle(false);
-      open.focus();
-    } else return;
+    else if (event.key === "Enter") leave();
+    else return;
     event.preventDefault();
     event.stopPropagation();
   });
+  for (const part of [element2, drawer]) {
+    part.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || event.isComposing || !leave()) return;
+      event.preventDefault();
+      event.stopPropagation();
+    });
+  }
+  function leave() {
+    if (drawer.hidden) return false;
+    toggle(false);
+    open.focus();
+    return true;
+  }
   function update() {
     const known = store.get("rows") || {};
     const all = rows();
     const sequence = store.get("sequence");
     const own = all.find((row) => row.sequence === sequence);
-    say(name2, sequence < 0 ? "a sentence of your own" : own ? nameOf2(own) : `text ${sequence}`);
+    if (own) shown = { sequence, name: nameOf2(own) };
+    if (shown.sequence !== sequence) shown = { sequence, name: `text ${sequence}` };
+    say(name2, sequence < 0 ? "a sentence of your own" : shown.name);
     const [total, matching] = [known.total ?? all.length, known.matching ?? all.length];
-    say(
-      count,
-      matching === total ? total === 1 ? "1 text" : `${total} texts` : `${matching} of ${total} match`
-    );
+    say(count, countText(matching, total));
     element2.hidden = total === 0;
     const { previous, next } = beside();
     [before.disabled, after.disabled] = [previous === null, next === null];
     if (drawer.hidden) return;
     filters.update();
-    const shown = all.slice(0, MOST2);
+    const listed = all.slice(0, MOST2);
     list.replaceChildren(
-      ...shown.map((row, place) => {
+      ...listed.map((row, place) => {
         const option = item(row, firstPanel(), row.sequence === sequence);
         option.id = `${id}-${row.sequence}`;
         option.dataset.place = place;
@@ -1633,10 +1645,20 @@ function createChooser(store, firstPanel) {
     if (chosen) list.setAttribute("aria-activedescendant", chosen.id);
     else list.removeAttribute("aria-activedescendant");
     chosen?.scrollIntoView?.({ block: "nearest" });
-    say(more, matching > shown.length ? `The first ${shown.length} are listed: filter to see others.` : "");
+    say(more, matching > listed.length ? `The first ${listed.length} are listed: filter to see others.` : "");
     more.hidden = more.textContent === "";
   }
-  return { element: element2, drawer, update };
+  return { element: element2, drawer, update, leave };
+}
+function countText(matching, total) {
+  if (total > 0 && matching === 0) return "no text matches";
+  if (matching < total) return `${matching} of ${total} match`;
+  return total === 1 ? "1 text" : `${total} texts`;
+}
+function preview({ start: told, text }) {
+  const start = told ?? "";
+  const cut2 = text === void 0 ? Array.from(start).length >= PREVIEW : text.length > start.length;
+  return cut2 ? `${start.trimEnd()}…` : start;
 }
 function nameOf2(row) {
   return row.id && row.id !== String(row.sequence) ? `${row.sequence} · ${row.id}` : `text ${row.sequence}`;
@@ -1668,7 +1690,7 @@ function item(row, panel, chosen) {
       mark
     ),
     make("span", { class: "av-number" }, row.length >= 0 ? String(row.length) : ""),
-    make("span", { class: "av-start", dir: "auto" }, row.start ?? "")
+    make("span", { class: "av-start", dir: "auto" }, preview(row))
   );
 }
 function createFilters(store, firstPanel) {
@@ -2104,7 +2126,7 @@ function createControls(store, actions) {
     failure = why;
     showStatus();
   }
-  return { element: element2, update, showStatus, fail, helpButton: help, leave: edits.leave };
+  return { element: element2, update, showStatus, fail, helpButton: help, leave: edits.leave, close: chooser.leave };
 }
 function limitsOf(abilities, panels) {
   if (abilities?.live) return "";
@@ -3449,7 +3471,7 @@ function createExplorer(host, store, { alone = false } = {}) {
     if (action === null) return;
     if (action === "help") showHelp();
     else if (action === "none" && !help.hidden) showHelp(false);
-    else commands.key(action);
+    else if (action !== "none" || !controls.close()) commands.key(action);
     event.preventDefault();
     event.stopPropagation();
   }

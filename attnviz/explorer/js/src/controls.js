@@ -110,7 +110,7 @@ export function createControls(store, actions) {
     showStatus();
   }
 
-  return { element, update, showStatus, fail, helpButton: help, leave: edits.leave };
+  return { element, update, showStatus, fail, helpButton: help, leave: edits.leave, close: chooser.leave };
 }
 
 /** What cannot be done where no model is there; nothing where one is. */

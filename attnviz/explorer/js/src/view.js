@@ -139,7 +139,7 @@ export function createExplorer(host, store, { alone = false } = {}) {
     if (action === null) return;
     if (action === "help") showHelp();
     else if (action === "none" && !help.hidden) showHelp(false);
-    else commands.key(action);
+    else if (action !== "none" || !controls.close()) commands.key(action);
     event.preventDefault();
     event.stopPropagation();
   }

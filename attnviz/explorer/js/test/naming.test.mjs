@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { countText, preview } from "../src/chooser.js";
 import { palette, seriesColours } from "../src/colour.js";
 import { featureName } from "../src/reading.js";
 import { sharedLabel, unitWord, withUnit } from "../src/wording.js";
@@ -51,4 +52,19 @@ test("a unit that the label says is not said again", () => {
   assert.equal(withUnit("share of the gradient by route", "share"), "share of the gradient by route");
   assert.equal(withUnit("gradient norm", "per unit of loss"), "gradient norm (per unit of loss)");
   assert.equal(withUnit("gates", ""), "gates");
+});
+
+test("a beginning says that the text goes on", () => {
+  assert.equal(preview({ start: "all of it", text: "all of it" }), "all of it");
+  assert.equal(preview({ start: "not all ", text: "not all of it" }), "not all…");
+  assert.equal(preview({ start: "🎬".repeat(80) }), `${"🎬".repeat(80)}…`);
+  assert.equal(preview({ start: "🎬".repeat(79) }), "🎬".repeat(79));
+  assert.equal(preview({}), "");
+});
+
+test("how many texts match", () => {
+  assert.equal(countText(0, 3), "no text matches");
+  assert.equal(countText(2, 3), "2 of 3 match");
+  assert.equal(countText(1, 1), "1 text");
+  assert.equal(countText(3, 3), "3 texts");
 });
