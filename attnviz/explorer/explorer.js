@@ -95,6 +95,37 @@ var made = /* @__PURE__ */ new Map();
 function palette(dark) {
   return dark ? DARK : LIGHT;
 }
+var OWN = new Map(
+  Object.entries({
+    memory: 0,
+    carry: 0,
+    candidate: 1,
+    shortcut: 2,
+    "attention value": 2,
+    query: 3,
+    "attention key": 4,
+    "attention score": 4,
+    gates: 5,
+    "update gate": 5,
+    output: 6,
+    "final state": 9,
+    "reset gate": 7,
+    hidden: 8,
+    "input gate": 2,
+    "forget gate": 9,
+    "output gate": 4,
+    "at the hidden": 8,
+    "at the memory": 0,
+    "at the input": 6
+  })
+);
+function seriesColours(series, { series: all }) {
+  const known = series.map(({ label }) => OWN.get(label) ?? -1);
+  const free = all.map((_, i) => i).filter((i) => !known.includes(i));
+  const rest = free.length > 0 ? free : all.map((_, i) => i);
+  let next = 0;
+  return known.map((place) => all[place >= 0 ? place : rest[next++ % rest.length]]);
+}
 function ramp(name2, dark) {
   const key = `${name2} ${dark}`;
   if (!made.has(key)) made.set(key, between(RAMPS[dark ? "dark" : "light"][name2].map(channels)));
@@ -195,6 +226,10 @@ function strongest(list, t) {
   const words = (list || []).filter((item2) => item2.timestep >= 0 && item2.timestep !== t);
   return byStrength(words)[0] || null;
 }
+function featureName({ kinds, sources }, index) {
+  const kind = kinds?.[index];
+  return kind === void 0 ? `feature ${sources[index]}` : `${kind} ${index - kinds.indexOf(kind)}`;
+}
 function nameOf(item2, words) {
   if (item2.timestep >= 0) return words[item2.timestep];
   return { carried: "carried in", initial: "initial state", missing: "before the first word" }[item2.kind];
@@ -252,7 +287,18 @@ function shortWord(word, most = 24) {
 }
 
 // src/scale.js
-function scaleOf(looks, { signed = false, ratio = false } = {}) {
+function scaleOf(looks, options2 = {}) {
+  const scale = endsOf(looks, options2);
+  const [low, high] = limits(looks, () => true);
+  const most = Math.max(high, scale.signed && !scale.ratio ? -low : high);
+  return most > scale.high * (1 + 1e-6) ? { ...scale, most } : scale;
+}
+function beyondText(scale, strongest2) {
+  if (scale.most === void 0) return "";
+  const [end, most] = [scale.high, scale.most].map((value) => short(Number(value.toPrecision(2))));
+  return `${strongest2}: ${end} and more (up to ${most} where less than a whole window lies behind)`;
+}
+function endsOf(looks, { signed = false, ratio = false }) {
   let [low, high] = limits(looks, fullWindow);
   if (low > high) [low, high] = limits(looks, () => true);
   if (low > high) [low, high] = [0, 1];
@@ -374,6 +420,7 @@ function cropped([[x1, y1], [x2, y2]], top, bottom) {
 
 // src/map.js
 var LABEL = 8.5;
+var NAMED = 4;
 var GROUP_GAP = 3;
 var AWAITED = "no value yet: a word is measured when it is selected";
 var NONE = "not measured for this text";
@@ -442,10 +489,13 @@ function drawRowLabels(painter, { view, layout, colours }, group) {
   const style = { size: 8.5, fill: colours.soft, align: "end" };
   if (feature) {
     drawUpright(painter, group.label, 24, group, colours);
-    const step = Math.max(row, LABEL);
-    for (let n = 0; n < 4 && n < count && (n + 1) * step <= group.height; n++) {
-      const source = view.look.sources[group.order[count - 1 - n]];
-      painter.text(String(source), layout.left - 4, group.top + n * step + LABEL - 1, style);
+    let free = group.top - 1;
+    for (let n = 0, named2 = 0; n < count && named2 < NAMED; n++) {
+      const base = Math.max(place(count - 1 - n), group.top + LABEL - 1);
+      if (base - LABEL - 1 < free || base > group.top + group.height + 1) continue;
+      const name2 = featureName(view.lens, group.order[count - 1 - n]).split(" ").pop();
+      painter.text(name2, layout.left - 4, base, style);
+      [free, named2] = [base, named2 + 1];
     }
     return;
   }
@@ -493,6 +543,93 @@ function marksOf(look) {
   return [INITIAL, MISSING].filter((kind) => kinds.has(kind) || kind === INITIAL && later);
 }
 
+// src/wording.js
+var NO_NUMBER = "not a number";
+function linksOf(view, t) {
+  const { look, lens } = view;
+  const found = sourcesOf(look, t);
+  if (found === null) return [];
+  const links = found.map((item2) => {
+    const feature = look.axis === "feature" ? featureName(lens, item2.index) : null;
+    return { ...item2, label: feature ?? nameOf(item2, view.words) };
+  });
+  for (const extra of view.extras) {
+    const weight = extra.values[t];
+    if (Number.isNaN(weight)) continue;
+    links.push({ index: -1, lag: -1, kind: "extra", timestep: -1, weight, label: extra.label });
+  }
+  return byStrength(links);
+}
+function saidAloud(view, t, count = 3) {
+  const { panel, lens, look, words } = view;
+  const start = `${panel.key}, word ${t + 1} of ${words.length}: ${words[t]}. ${lens.label}`;
+  const links = linksOf(view, t).slice(0, count);
+  if (links.length === 0) return `${start}: nothing to read.`;
+  const where = (link) => look.axis === "feature" || link.lag < 0 ? "" : ` at ${look.axis} ${link.lag}`;
+  const told = links.map((link) => `${link.label}${where(link)}, ${general(link.weight)}`);
+  return `${start}: ${told.join("; ")}.`;
+}
+function sharedLabel(labels) {
+  const different = [...new Set(labels)];
+  if (different.length < 2) return different[0] ?? "";
+  const parts = different.map((label) => label.split(" "));
+  let same2 = 0;
+  while (parts.every((words) => words[same2] !== void 0 && words[same2] === parts[0][same2])) same2++;
+  const [name2, rests] = [
+    parts[0].slice(0, same2).join(" "),
+    parts.map((words) => words.slice(same2).join(" "))
+  ];
+  if (name2 === "") return different.join(" / ");
+  return rests.every((rest) => /^\S+$/.test(rest)) ? `${name2} ${rests.join(" / ")}` : name2;
+}
+function withUnit(label, unit) {
+  return !unit || label.split(/[\s,]+/).includes(unit) ? label : `${label} (${unit})`;
+}
+function unitWord({ label, unit }) {
+  if (/^1 = uniform/.test(unit || "")) {
+    const symbol = label.split(" ").pop();
+    return symbol.includes("·") ? symbol.replace(/_t$/, "") : "multiple";
+  }
+  if (/squared standard deviation/.test(unit || "")) return "variance";
+  return shortWord((unit || "").split(/[,(]/)[0].trim() || "value", 10);
+}
+function announced(view, t) {
+  if (!unmeasured(view.look, t)) return saidAloud(view, t);
+  return `${view.panel.key}, word ${t + 1} of ${view.words.length}: ${view.words[t]}. ${notMeasured(view)}.`;
+}
+function notMeasured({ lens, live }) {
+  return `${lens.label}: not measured for this word${live ? " yet" : ""}`;
+}
+function lensNotes({ lens, instead, empty, uneditedLens }) {
+  if (uneditedLens) return [`${lens.label} was not measured under the edit: shown unedited.`];
+  if (empty) return [`${empty.label} was not measured for this text: ${lens.label} is shown instead.`];
+  return instead ? [`This cell has no such attention: ${lens.label} is shown instead.`] : [];
+}
+function predicted(probabilities, classes) {
+  if (!probabilities || probabilities.length === 0) return null;
+  if (!probabilities.every(Number.isFinite)) {
+    return { index: -1, name: NO_NUMBER, p: NaN, text: NO_NUMBER };
+  }
+  let best = 0;
+  probabilities.forEach((p, i) => {
+    if (p > probabilities[best]) best = i;
+  });
+  return {
+    index: best,
+    name: className(classes, best),
+    p: probabilities[best],
+    text: probabilities[best].toFixed(2)
+  };
+}
+function className(classes, index) {
+  return classes?.[index] ?? `class ${index}`;
+}
+function difference(value) {
+  if (Math.abs(value) < 5e-5)
+    return value === 0 ? "±0" : `${value > 0 ? "+" : "−"}${Math.abs(value).toExponential(1).replace("-", "−")}`;
+  return `${value > 0 ? "+" : "−"}${Math.abs(value).toFixed(Math.abs(value) < 0.01 ? 4 : 2)}`;
+}
+
 // src/bar.js
 var BAR = 150;
 var HIGH = 9;
@@ -503,19 +640,22 @@ function barsOf(views) {
   for (const view of views) {
     if (!view.lens || !view.scale) continue;
     if (!found.has(view.lens.name))
-      found.set(view.lens.name, { lens: view.lens, scale: view.scale, marks: /* @__PURE__ */ new Set() });
-    for (const kind of marksOf(view.look)) found.get(view.lens.name).marks.add(kind);
+      found.set(view.lens.name, { lens: view.lens, scale: view.scale, marks: /* @__PURE__ */ new Set(), labels: [] });
+    const bar = found.get(view.lens.name);
+    for (const kind of marksOf(view.look)) bar.marks.add(kind);
+    bar.labels.push(view.lens.label);
   }
-  const bars = [...found.values()];
+  const bars = [...found.values()].map(({ labels, ...bar }) => ({ ...bar, label: sharedLabel(labels) }));
   const first = bars.find((bar) => bar.lens.axis !== "feature");
   return bars.map((bar) => ({ ...bar, arcs: bar === first }));
 }
-function barText({ lens, scale }) {
+function barText({ lens, label, scale }) {
   const ticks2 = scaleTicks(scale);
   const ends = ticks2.length > 0 ? `, from ${ticks2[0].text} to ${ticks2[ticks2.length - 1].text}` : "";
-  return `colours: ${lens.label} (${lens.unit})${ends}`;
+  const beyond = beyondText(scale, "; strongest");
+  return `colours: ${withUnit(label, lens.unit)}${ends}${beyond}`;
 }
-function drawBar(painter, { lens, scale, marks, arcs }, { x, y, width, colours, dark }) {
+function drawBar(painter, { lens, label, scale, marks, arcs }, { x, y, width, colours, dark }) {
   const colour = ramp(scale.signed ? "signed" : "sources", dark);
   const levels = colour.length / 3;
   const rgba = new Uint8ClampedArray(4 * levels);
@@ -536,9 +676,13 @@ function drawBar(painter, { lens, scale, marks, arcs }, { x, y, width, colours, 
     draw(left, top);
     left += wide + 16;
   };
-  const words = lens.unit ? `${lens.label} (${lens.unit})` : lens.label;
+  const words = withUnit(label, lens.unit);
   put(painter.measure(words, style), (at, line) => painter.text(words, at, line + 12, style));
-  for (const key of keysOf(lens, scale, marks, { colours, dark, arcs })) {
+  const beyond = beyondText(scale, dark ? "brightest" : "darkest");
+  if (beyond) {
+    put(painter.measure(beyond, small), (at, line) => painter.text(beyond, at, line + 12, small));
+  }
+  for (const key of keysOf(scale, marks, { colours, dark, arcs })) {
     put(26 + painter.measure(key.text, small), (at, line) => {
       key.draw(painter, at, line + 4);
       painter.text(key.text, at + 24, line + 12, small);
@@ -546,7 +690,7 @@ function drawBar(painter, { lens, scale, marks, arcs }, { x, y, width, colours, 
   }
   return top - y + (top === y ? BAR_HEIGHT : 18);
 }
-function keysOf(lens, scale, marks, { colours, dark, arcs }) {
+function keysOf(scale, marks, { colours, dark, arcs }) {
   const keys = [];
   if (arcs) {
     const line = (stroke, dash) => (painter, x, y) => painter.line(x, y + 4, x + 18, y + 4, { stroke, width: 2.5, dash });
@@ -864,7 +1008,7 @@ function fitting(text, room, measure) {
 // src/arcs.js
 var MOST = 60;
 var FAINTEST = 0.02;
-var NAMED = 4;
+var NAMED2 = 4;
 function arcsOf(view) {
   if (view.selected < 0 || !view.look?.matrix || view.look.axis === "feature") return [];
   const words = (list) => byStrength((list || []).filter((one) => one.timestep >= 0)).slice(0, MOST);
@@ -914,7 +1058,7 @@ function drawNames(painter, { view, layout, colours }, strip) {
   const arcs = arcsOf(view).reverse();
   const strong = (read) => arcs.filter((arc) => arc.read === read && arc.timestep !== view.selected);
   const wanted = [{ timestep: view.selected, colour: colours.ink, weight: "bold" }];
-  for (const arc of [...strong(true).slice(0, NAMED), ...strong(false).slice(0, NAMED)]) {
+  for (const arc of [...strong(true).slice(0, NAMED2), ...strong(false).slice(0, NAMED2)]) {
     if (strengthOf(view.scale, arc.weight) < 0.05) continue;
     wanted.push({ timestep: arc.timestep, colour: arcColour(arc, colours), weight: "normal" });
   }
@@ -972,12 +1116,12 @@ function drawTitle(painter, { view, layout, colours }, strip) {
   const y = strip.top + 10;
   const style = { size: 9.5, fill: colours.soft };
   const aside = track.before ? "; dashed: unedited" : "";
-  const unit = track.unit ? ` (${track.unit})` : "";
-  const choices = [`${track.label}${unit}${aside}`, `${track.label}${aside}`, track.label];
+  const choices = [`${withUnit(track.label, track.unit)}${aside}`, `${track.label}${aside}`, track.label];
   painter.text(fitted(painter, choices, strip.legend.room, style), layout.left, y, style);
+  const own = seriesColours(track.series, colours);
   strip.legend.entries.forEach(({ label, x, line }, i) => {
     const [left, base] = [layout.left + x, y + 12 * line];
-    painter.rect(left, base - 6, 9, 5, { fill: colours.series[i % colours.series.length] });
+    painter.rect(left, base - 6, 9, 5, { fill: own[i] });
     painter.text(label, left + 12, base, { ...style, fill: colours.ink });
   });
 }
@@ -990,19 +1134,19 @@ function drawTrack(painter, scene, strip) {
   const track = view.tracks[strip.number];
   const [low, high] = rangeOf(track);
   const place = placer(track.kind, low, high, strip);
+  const own = seriesColours(track.series, colours);
   drawLevels(painter, scene, strip, { track, low, high, place });
   painter.clipped(layout.left, strip.top - 1, layout.inner, strip.height + 2, () => {
     if (track.kind === "stack") {
-      drawStack(painter, scene, track, place);
+      drawStack(painter, scene, { track, place, own });
       return;
     }
     (track.before || []).forEach((one, i) => {
-      const stroke = colours.series[i % colours.series.length];
+      const stroke = own[i];
       painter.path(pieces(one.values, layout, place), { stroke, width: 1, dash: [3, 2.5], opacity: 0.75 });
     });
     track.series.forEach((one, i) => {
-      const stroke = colours.series[i % colours.series.length];
-      painter.path(pieces(one.values, layout, place), { stroke, width: 1.3 });
+      painter.path(pieces(one.values, layout, place), { stroke: own[i], width: 1.3 });
     });
   });
 }
@@ -1053,12 +1197,12 @@ function pieces(values, layout, place) {
     (points) => points.length > 1 ? points : [-half, half].map((d) => [points[0][0] + d, points[0][1]])
   );
 }
-function drawStack(painter, { layout, colours }, track, place) {
+function drawStack(painter, { layout, colours }, { track, place, own }) {
   const count = layout.last - layout.first;
   const zero = new Float64Array(count);
   const [up, down] = [zero.slice(), zero.slice()];
   track.series.forEach(({ values }, i) => {
-    const fill = colours.series[i % colours.series.length];
+    const fill = own[i];
     for (const [base, sign] of [
       [up, 1],
       [down, -1]
@@ -1147,69 +1291,6 @@ function drawWord(painter, { view, layout }, strip, t, fill, weight) {
   const word = shortWord(view.words[t], 12);
   const x = xOf(layout, t) + size * 0.34;
   painter.text(word, x, strip.top + 4, { size, fill, weight, align: "end", rotate: -90 });
-}
-
-// src/wording.js
-var NO_NUMBER = "not a number";
-function linksOf(view, t) {
-  const { look, lens } = view;
-  const found = sourcesOf(look, t);
-  if (found === null) return [];
-  const links = found.map((item2) => {
-    const feature = look.axis === "feature" ? `${lens.kinds?.[item2.index] ?? "feature"} ${item2.lag}` : null;
-    return { ...item2, label: feature ?? nameOf(item2, view.words) };
-  });
-  for (const extra of view.extras) {
-    const weight = extra.values[t];
-    if (Number.isNaN(weight)) continue;
-    links.push({ index: -1, lag: -1, kind: "extra", timestep: -1, weight, label: extra.label });
-  }
-  return byStrength(links);
-}
-function saidAloud(view, t, count = 3) {
-  const { panel, lens, look, words } = view;
-  const start = `${panel.key}, word ${t + 1} of ${words.length}: ${words[t]}. ${lens.label}`;
-  const links = linksOf(view, t).slice(0, count);
-  if (links.length === 0) return `${start}: nothing to read.`;
-  const where = (link) => look.axis === "feature" || link.lag < 0 ? "" : ` at ${look.axis} ${link.lag}`;
-  const told = links.map((link) => `${link.label}${where(link)}, ${general(link.weight)}`);
-  return `${start}: ${told.join("; ")}.`;
-}
-function announced(view, t) {
-  if (!unmeasured(view.look, t)) return saidAloud(view, t);
-  return `${view.panel.key}, word ${t + 1} of ${view.words.length}: ${view.words[t]}. ${notMeasured(view)}.`;
-}
-function notMeasured({ lens, live }) {
-  return `${lens.label}: not measured for this word${live ? " yet" : ""}`;
-}
-function lensNotes({ lens, instead, empty, uneditedLens }) {
-  if (uneditedLens) return [`${lens.label} was not measured under the edit: shown unedited.`];
-  if (empty) return [`${empty.label} was not measured for this text: ${lens.label} is shown instead.`];
-  return instead ? [`This cell has no such attention: ${lens.label} is shown instead.`] : [];
-}
-function predicted(probabilities, classes) {
-  if (!probabilities || probabilities.length === 0) return null;
-  if (!probabilities.every(Number.isFinite)) {
-    return { index: -1, name: NO_NUMBER, p: NaN, text: NO_NUMBER };
-  }
-  let best = 0;
-  probabilities.forEach((p, i) => {
-    if (p > probabilities[best]) best = i;
-  });
-  return {
-    index: best,
-    name: className(classes, best),
-    p: probabilities[best],
-    text: probabilities[best].toFixed(2)
-  };
-}
-function className(classes, index) {
-  return classes?.[index] ?? `class ${index}`;
-}
-function difference(value) {
-  if (Math.abs(value) < 5e-5)
-    return value === 0 ? "±0" : `${value > 0 ? "+" : "−"}${Math.abs(value).toExponential(1).replace("-", "−")}`;
-  return `${value > 0 ? "+" : "−"}${Math.abs(value).toFixed(Math.abs(value) < 0.01 ? 4 : 2)}`;
 }
 
 // src/verdict.js
@@ -1431,7 +1512,7 @@ function createBars() {
     all(painter);
     canvas.setAttribute("aria-label", bars.map(barText).join("; "));
     const sentences = bars.map(
-      ({ lens }) => lens.says && (bars.length > 1 ? `${lens.label}: ${lens.says}` : lens.says)
+      ({ lens, label }) => lens.says && (bars.length > 1 ? `${label}: ${lens.says}` : lens.says)
     );
     says.replaceChildren(...sentences.filter(Boolean).map((text) => make("span", {}, text)));
   }
@@ -1480,6 +1561,7 @@ function folded(text) {
 
 // src/chooser.js
 var MOST2 = 300;
+var PREVIEW = 80;
 var TYPING = 150;
 var made2 = 0;
 function createChooser(store, firstPanel) {
@@ -1498,10 +1580,11 @@ function createChooser(store, firstPanel) {
   const more = make("p", { class: "av-hint" });
   const drawer = make("div", { class: "av-drawer", hidden: true }, filters.element, list, more);
   const element2 = make("div", { class: "av-chooser" }, before, after, open, count);
-  function toggle(shown = drawer.hidden) {
-    drawer.hidden = !shown;
-    open.setAttribute("aria-expanded", String(shown));
-    if (shown) update();
+  let shown = {};
+  function toggle(wanted = drawer.hidden) {
+    drawer.hidden = !wanted;
+    open.setAttribute("aria-expanded", String(wanted));
+    if (wanted) update();
   }
   list.addEventListener("click", (event) => {
     const item2 = event.target.closest("[data-place]");
@@ -1516,32 +1599,42 @@ function createChooser(store, firstPanel) {
       End: () => listed[listed.length - 1]?.sequence ?? null
     };
     if (event.key in steps2) go(steps2[event.key]());
-    else if (event.key === "Enter" || event.key === "Escape") {
-      toggle(false);
-      open.focus();
-    } else return;
+    else if (event.key === "Enter") leave();
+    else return;
     event.preventDefault();
     event.stopPropagation();
   });
+  for (const part of [element2, drawer]) {
+    part.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || event.isComposing || !leave()) return;
+      event.preventDefault();
+      event.stopPropagation();
+    });
+  }
+  function leave() {
+    if (drawer.hidden) return false;
+    toggle(false);
+    open.focus();
+    return true;
+  }
   function update() {
     const known = store.get("rows") || {};
     const all = rows();
     const sequence = store.get("sequence");
     const own = all.find((row) => row.sequence === sequence);
-    say(name2, sequence < 0 ? "a sentence of your own" : own ? nameOf2(own) : `text ${sequence}`);
+    if (own) shown = { sequence, name: nameOf2(own) };
+    if (shown.sequence !== sequence) shown = { sequence, name: `text ${sequence}` };
+    say(name2, sequence < 0 ? "a sentence of your own" : shown.name);
     const [total, matching] = [known.total ?? all.length, known.matching ?? all.length];
-    say(
-      count,
-      matching === total ? total === 1 ? "1 text" : `${total} texts` : `${matching} of ${total} match`
-    );
+    say(count, countText(matching, total));
     element2.hidden = total === 0;
     const { previous, next } = beside();
     [before.disabled, after.disabled] = [previous === null, next === null];
     if (drawer.hidden) return;
     filters.update();
-    const shown = all.slice(0, MOST2);
+    const listed = all.slice(0, MOST2);
     list.replaceChildren(
-      ...shown.map((row, place) => {
+      ...listed.map((row, place) => {
         const option = item(row, firstPanel(), row.sequence === sequence);
         option.id = `${id}-${row.sequence}`;
         option.dataset.place = place;
@@ -1552,10 +1645,20 @@ function createChooser(store, firstPanel) {
     if (chosen) list.setAttribute("aria-activedescendant", chosen.id);
     else list.removeAttribute("aria-activedescendant");
     chosen?.scrollIntoView?.({ block: "nearest" });
-    say(more, matching > shown.length ? `The first ${shown.length} are listed: filter to see others.` : "");
+    say(more, matching > listed.length ? `The first ${listed.length} are listed: filter to see others.` : "");
     more.hidden = more.textContent === "";
   }
-  return { element: element2, drawer, update };
+  return { element: element2, drawer, update, leave };
+}
+function countText(matching, total) {
+  if (total > 0 && matching === 0) return "no text matches";
+  if (matching < total) return `${matching} of ${total} match`;
+  return total === 1 ? "1 text" : `${total} texts`;
+}
+function preview({ start: told, text }) {
+  const start = told ?? "";
+  const cut2 = text === void 0 ? Array.from(start).length >= PREVIEW : text.length > start.length;
+  return cut2 ? `${start.trimEnd()}…` : start;
 }
 function nameOf2(row) {
   return row.id && row.id !== String(row.sequence) ? `${row.sequence} · ${row.id}` : `text ${row.sequence}`;
@@ -1587,7 +1690,7 @@ function item(row, panel, chosen) {
       mark
     ),
     make("span", { class: "av-number" }, row.length >= 0 ? String(row.length) : ""),
-    make("span", { class: "av-start", dir: "auto" }, row.start ?? "")
+    make("span", { class: "av-start", dir: "auto" }, preview(row))
   );
 }
 function createFilters(store, firstPanel) {
@@ -1701,9 +1804,9 @@ var DEFAULTS = {
 };
 var ELSEWHERE = { timestep: -1, window: [0, 0] };
 function modelStore(model) {
-  const named = (name2) => READ_ONLY[name2] || name2;
+  const named2 = (name2) => READ_ONLY[name2] || name2;
   return {
-    get: (name2) => model.get(named(name2)),
+    get: (name2) => model.get(named2(name2)),
     set(changes) {
       const real = Object.entries(changes).filter(([name2, value]) => !same(model.get(name2), value));
       if (real.length === 0) return;
@@ -1711,7 +1814,7 @@ function modelStore(model) {
       model.save_changes();
     },
     on(name2, listener) {
-      const event = `change:${named(name2)}`;
+      const event = `change:${named2(name2)}`;
       model.on(event, listener);
       return () => model.off(event, listener);
     },
@@ -1989,7 +2092,7 @@ function createControls(store, actions) {
     const chosen = lenses.some((one) => one.name === wanted) ? wanted : lenses[0]?.name;
     options(
       lens,
-      lenses.map((one) => ({ value: one.name, text: one.label })),
+      lenses.map(({ name: name2 }) => ({ value: name2, text: sharedLabel(named(views, name2)) })),
       chosen ?? ""
     );
     lensField.hidden = lenses.length === 0;
@@ -2023,7 +2126,7 @@ function createControls(store, actions) {
     failure = why;
     showStatus();
   }
-  return { element: element2, update, showStatus, fail, helpButton: help, leave: edits.leave };
+  return { element: element2, update, showStatus, fail, helpButton: help, leave: edits.leave, close: chooser.leave };
 }
 function limitsOf(abilities, panels) {
   if (abilities?.live) return "";
@@ -2037,6 +2140,9 @@ function headsOf(views) {
 }
 function clamp(head, heads) {
   return Math.max(-1, Math.min(heads.length - 2, head));
+}
+function named(views, name2) {
+  return views.flatMap((view) => view.lenses.filter((one) => one.name === name2).map((one) => one.label));
 }
 function distinct(list, key) {
   return [...new Map(list.map((one) => [key(one), one])).values()];
@@ -2365,8 +2471,8 @@ function createCommands(explorer) {
     if (shown.length === 0) return;
     const own = (store.get("rows")?.rows || []).find((row) => row.sequence === store.get("sequence"));
     const id = own ? own.id : store.get("sequence") < 0 ? "own-sentence" : String(store.get("sequence"));
-    const named = (view) => lensNotes(view).map((note) => `${view.panel.key}: ${note}`);
-    const notes = [...new Set(shown.flatMap((view) => [...view.panel.notes || [], ...named(view)]))];
+    const named2 = (view) => lensNotes(view).map((note) => `${view.panel.key}: ${note}`);
+    const notes = [...new Set(shown.flatMap((view) => [...view.panel.notes || [], ...named2(view)]))];
     const columns = Math.min(3, shown.length);
     const name2 = fileName(shown, id);
     explorer.fail(null);
@@ -2413,7 +2519,7 @@ function toldOfMap(view, strip, t, y) {
   const source = look.sources[index];
   const weight = weightAt(look, t, index);
   const value = Number.isNaN(weight) && unmeasured(look, t) ? NO_ROW[view.live] : digits(weight, DIGITS);
-  if (look.axis === "feature") return [[`${lens.kinds?.[index] ?? "feature"} ${source}`, value]];
+  if (look.axis === "feature") return [[featureName(lens, index), value]];
   const kind = standing(look, t, source);
   const item2 = { kind, timestep: kind === REAL ? t - look.direction * source : -1 };
   return [
@@ -2486,9 +2592,27 @@ var ALWAYS = {
 function actionOf(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return null;
   const target = event.target;
-  if (target.closest?.('input, textarea, select, [contenteditable="true"]')) return null;
+  if (target.closest?.(TYPED)) return null;
   if (target.closest?.(".av-words") && event.key in WALKING) return WALKING[event.key];
   return event.key in ALWAYS ? ALWAYS[event.key] : null;
+}
+var TYPED = 'input, textarea, select, [contenteditable="true"]';
+var EDITING = /^([acvxyz]|Arrow.*|Home|End|Backspace|Delete)$/i;
+function isOwnKey(event, typing) {
+  if (event.getModifierState?.("AltGraph")) return typing;
+  if (event.ctrlKey || event.metaKey || event.altKey) return typing && EDITING.test(event.key);
+  if (/^F\d+$/.test(event.key)) return false;
+  return typing || !(event.shiftKey && event.key === "Enter");
+}
+function keepKeys(root) {
+  const mark = (own) => own ? root.setAttribute("data-lm-suppress-shortcuts", "true") : root.removeAttribute("data-lm-suppress-shortcuts");
+  const decide = (event) => {
+    const path = event.composedPath();
+    if (path.includes(root)) mark(isOwnKey(event, Boolean(path[0].closest?.(TYPED))));
+  };
+  mark(true);
+  window.addEventListener("keydown", decide, true);
+  return () => window.removeEventListener("keydown", decide, true);
 }
 var HELP = [
   [["←", "→"], "a word back, a word on"],
@@ -2522,7 +2646,7 @@ function keyHelp() {
 var DIGITS2 = 6;
 function numbersAt({ tracks, edited }, t) {
   return tracks.map(({ label, unit, series, before, carried }) => ({
-    track: unit && !label.startsWith(unit) ? `${label} (${unit})` : label,
+    track: withUnit(label, unit),
     rows: series.map((one, i) => {
       const now = digits(one.values[t], DIGITS2);
       if (!edited) return { label: one.label, values: [now] };
@@ -2630,9 +2754,10 @@ function createTable(title, label, choose) {
     element: element2,
     fill,
     caption: (text) => say(caption, text),
-    columns(name2, lag) {
+    columns(name2, lag, unit) {
       say(what, name2);
       say(distance, lag);
+      say(weight, unit);
     }
   };
 }
@@ -2699,8 +2824,8 @@ function createLists(choose) {
     if (read.element.hidden) return;
     read.element.hidden = unmeasured(look, t);
     read.caption(feature ? "strongest features" : `“${shortWord(view.words[t])}” read`);
-    read.columns(feature ? "feature" : "word", feature ? "" : lens.axis);
-    readers.columns("word", lens.axis);
+    read.columns(feature ? "feature" : "word", feature ? "" : lens.axis, unitWord(lens));
+    readers.columns("word", lens.axis, unitWord(lens));
     readers.caption(`“${shortWord(view.words[t])}” was read by`);
     read.fill(linksOf(view, t), view, dark, true);
     const later = byStrength(readersOf(look, t)).map((one) => ({ ...one, label: view.words[one.timestep] }));
@@ -2951,20 +3076,21 @@ function createPanel(key, name2, actions) {
     element2.classList.toggle("av-focused", view.focused);
     words.paint(view, dark);
     lists.show(view, dark);
-    draw(what.map || what.text);
+    draw(what.map || what.text || what.printing, what.printing);
   }
   function reveal() {
     if (view.selected !== revealed) words.reveal(view.selected);
     revealed = view.selected;
   }
-  function draw(all) {
+  function draw(all, printing) {
     if (all) width = chart.clientWidth;
     if (view === null || width === 0) return;
     const density = window.devicePixelRatio || 1;
     layout = layoutOf(view, width);
     const scene = { view, layout, colours: palette(dark), dark, density, hover };
-    if (all) drawStill(fresh(still, layout, density), scene);
-    drawMoving(fresh(moving, layout, density), scene);
+    const below = all ? fresh(still, layout, density) : null;
+    if (all) drawStill(below, scene);
+    drawMoving(printing && below ? below : fresh(moving, layout, density), scene);
   }
   return {
     element: element2,
@@ -3061,18 +3187,22 @@ function isDark() {
   return window.matchMedia("(prefers-color-scheme: dark)").matches;
 }
 function followTheme(root, changed) {
-  let dark = null;
-  const apply = (wanted, now) => {
-    if (wanted === dark) return;
-    dark = wanted;
+  let [dark, printing] = [null, false];
+  const apply = (onPaper) => {
+    const wanted = isDark() && !onPaper;
+    if (wanted === dark && onPaper === printing) return;
+    [dark, printing] = [wanted, onPaper];
     const colours = palette(dark);
     for (const name2 of LETTERS) root.style.setProperty(`--av-${name2}`, colours[name2]);
     root.style.setProperty("color-scheme", dark ? "dark" : "light");
     root.classList.toggle("av-dark", dark);
-    changed(dark, now);
+    changed(dark, printing);
   };
-  const update = () => apply(isDark(), false);
-  const before = () => apply(false, true);
+  const update = () => apply(printing);
+  const before = () => apply(true);
+  const after = () => apply(false);
+  const paper = window.matchMedia("print");
+  const turned = () => apply(paper.matches);
   const system = window.matchMedia("(prefers-color-scheme: dark)");
   const watcher = new MutationObserver(update);
   const attributes = { attributes: true, attributeFilter: ["data-jp-theme-light", "data-vscode-theme-kind"] };
@@ -3080,13 +3210,15 @@ function followTheme(root, changed) {
   watcher.observe(document.documentElement, { attributes: true, attributeFilter: ["theme", "data-theme"] });
   system.addEventListener("change", update);
   window.addEventListener("beforeprint", before);
-  window.addEventListener("afterprint", update);
+  window.addEventListener("afterprint", after);
+  paper.addEventListener("change", turned);
   update();
   return () => {
     watcher.disconnect();
     system.removeEventListener("change", update);
     window.removeEventListener("beforeprint", before);
-    window.removeEventListener("afterprint", update);
+    window.removeEventListener("afterprint", after);
+    paper.removeEventListener("change", turned);
   };
 }
 
@@ -3139,8 +3271,8 @@ function runsOf(panel, plain) {
   return { edited, unedited: unedited2 };
 }
 function overlaid(own, others) {
-  const named = new Map([...own, ...others || []].map((one) => [one.name, one]));
-  return [...named.values()];
+  const named2 = new Map([...own, ...others || []].map((one) => [one.name, one]));
+  return [...named2.values()];
 }
 function viewOf(panel, store, slices, { plain, live, empty }) {
   const { offsets, words } = wordsOf(panel, store);
@@ -3245,10 +3377,12 @@ var CAUSES = {
   abilities: "controls"
 };
 var made3 = 0;
-function createExplorer(host, store) {
+function createExplorer(host, store, { alone = false } = {}) {
   const name2 = `attnviz-${Date.now().toString(36)}-${made3++}`;
   const dirty = /* @__PURE__ */ new Set(["text", "controls"]);
-  let [views, panels, frame, dark, plain, spoken] = [[], [], 0, false, false, false];
+  let [views, panels, frame] = [[], [], 0];
+  let [dark, printing, plain, spoken] = [false, false, false, false];
+  let waiting = alone;
   let aside = null;
   const slices = sliceKeeper(store, () => touch("text"));
   const explorer = {
@@ -3272,7 +3406,7 @@ function createExplorer(host, store) {
       touch("text");
     }
   };
-  const root = make("div", { class: "attnviz", "data-lm-suppress-shortcuts": "true" });
+  const root = make("div", { class: "attnviz" });
   const commands = createCommands(explorer);
   const controls = createControls(store, { ...commands.controls, help: () => showHelp() });
   const help = keyHelp();
@@ -3292,7 +3426,7 @@ function createExplorer(host, store) {
   }
   function draw() {
     frame = 0;
-    const what = { text: dirty.has("text"), map: dirty.has("map"), place: true };
+    const what = { text: dirty.has("text"), map: dirty.has("map"), place: true, printing };
     const places = what.text || what.map || dirty.has("place");
     if (what.text) views = viewsOf(store, slices, plain);
     if (places) placeViews(views, store, aside);
@@ -3307,6 +3441,12 @@ function createExplorer(host, store) {
     views.forEach((view, i) => panels[i].update(view, what, dark));
     for (const panel of panels) panel.reveal();
     announce();
+    if (waiting) takeFocus();
+  }
+  function takeFocus() {
+    const first = panels.find((panel) => panel.view().focused);
+    waiting = !first;
+    if (first && document.activeElement === document.body) first.words.element.focus({ preventScroll: true });
   }
   function matchPanels() {
     const keys = views.map((view) => view.panel.key);
@@ -3323,7 +3463,7 @@ function createExplorer(host, store) {
     spoken = true;
   }
   const sizes = new ResizeObserver(() => {
-    for (const panel of panels) panel.draw(true);
+    for (const panel of panels) panel.draw(true, printing);
     if (views.length > 0) bars.show(views, dark);
   });
   function pressed(event) {
@@ -3331,7 +3471,7 @@ function createExplorer(host, store) {
     if (action === null) return;
     if (action === "help") showHelp();
     else if (action === "none" && !help.hidden) showHelp(false);
-    else commands.key(action);
+    else if (action !== "none" || !controls.close()) commands.key(action);
     event.preventDefault();
     event.stopPropagation();
   }
@@ -3339,13 +3479,12 @@ function createExplorer(host, store) {
   root.addEventListener("pointerdown", (event) => controls.leave(event.target));
   const stops = Object.entries(CAUSES).map(([trait, what]) => store.on(trait, () => touch(what)));
   for (const trait of ["sequence", "sentence"]) stops.push(store.on(trait, () => aside = null));
+  stops.push(keepKeys(root));
   stops.push(
-    followTheme(root, (isDark2, now) => {
-      dark = isDark2;
-      if (!now) return touch("text");
-      cancelAnimationFrame(frame);
-      dirty.add("text");
-      draw();
+    followTheme(root, (isDark2, onPaper) => {
+      [dark, printing] = [isDark2, onPaper];
+      touch("text");
+      if (printing) explorer.settle();
     })
   );
   touch("text");
@@ -3376,7 +3515,11 @@ function mount(element2, root = document) {
     if (!held) throw new Error(`The page has no buffer ${number}: it was not saved whole.`);
     return held.textContent;
   };
-  return createExplorer(element2, pageStore(payload, base64));
+  return createExplorer(element2, pageStore(payload, base64), { alone: isAlone(element2) });
+}
+function isAlone(element2) {
+  const others = [...document.body.children].filter((one) => one !== element2 && one.localName !== "script");
+  return window.parent === window && element2.parentNode === document.body && others.length === 0;
 }
 var explorer_default = { render };
 export {

@@ -2,6 +2,7 @@
 
 import { make, say } from "./dom.js";
 import { digits, shortWord } from "./numbers.js";
+import { withUnit } from "./wording.js";
 
 const DIGITS = 6;
 
@@ -10,7 +11,7 @@ const DIGITS = 6;
  * `values` has one number as it is written or, under an edit, two: edited and unedited. */
 export function numbersAt({ tracks, edited }, t) {
   return tracks.map(({ label, unit, series, before, carried }) => ({
-    track: unit && !label.startsWith(unit) ? `${label} (${unit})` : label,
+    track: withUnit(label, unit),
     rows: series.map((one, i) => {
       const now = digits(one.values[t], DIGITS);
       if (!edited) return { label: one.label, values: [now] };

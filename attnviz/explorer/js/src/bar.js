@@ -4,37 +4,41 @@ import { ramp, rampColour } from "./colour.js";
 import { hatching } from "./grid.js";
 import { marksOf } from "./map.js";
 import { INITIAL } from "./reading.js";
-import { scaleTicks } from "./scale.js";
+import { beyondText, scaleTicks } from "./scale.js";
+import { sharedLabel, withUnit } from "./wording.js";
 
 const BAR = 150;
 const HIGH = 9;
 const TOP = 3;
 export const BAR_HEIGHT = 30;
 
-/** The lenses that are shown, each once: `{lens, scale, marks}`. */
+/** The lenses that are shown, each once: `{lens, label, scale, marks, arcs}`. */
 export function barsOf(views) {
   const found = new Map();
   for (const view of views) {
     if (!view.lens || !view.scale) continue;
     if (!found.has(view.lens.name))
-      found.set(view.lens.name, { lens: view.lens, scale: view.scale, marks: new Set() });
-    for (const kind of marksOf(view.look)) found.get(view.lens.name).marks.add(kind);
+      found.set(view.lens.name, { lens: view.lens, scale: view.scale, marks: new Set(), labels: [] });
+    const bar = found.get(view.lens.name);
+    for (const kind of marksOf(view.look)) bar.marks.add(kind);
+    bar.labels.push(view.lens.label);
   }
-  const bars = [...found.values()];
+  const bars = [...found.values()].map(({ labels, ...bar }) => ({ ...bar, label: sharedLabel(labels) }));
   // What the arcs' colours mean need be said once.
   const first = bars.find((bar) => bar.lens.axis !== "feature");
   return bars.map((bar) => ({ ...bar, arcs: bar === first }));
 }
 
 /** What the bar of a lens says, in words. */
-export function barText({ lens, scale }) {
+export function barText({ lens, label, scale }) {
   const ticks = scaleTicks(scale);
   const ends = ticks.length > 0 ? `, from ${ticks[0].text} to ${ticks[ticks.length - 1].text}` : "";
-  return `colours: ${lens.label} (${lens.unit})${ends}`;
+  const beyond = beyondText(scale, "; strongest");
+  return `colours: ${withUnit(label, lens.unit)}${ends}${beyond}`;
 }
 
 /** Draws one bar with its legend at (x, y), over several lines where it is wide; returns its height. */
-export function drawBar(painter, { lens, scale, marks, arcs }, { x, y, width, colours, dark }) {
+export function drawBar(painter, { lens, label, scale, marks, arcs }, { x, y, width, colours, dark }) {
   const colour = ramp(scale.signed ? "signed" : "sources", dark);
   const levels = colour.length / 3;
   const rgba = new Uint8ClampedArray(4 * levels);
@@ -55,9 +59,14 @@ export function drawBar(painter, { lens, scale, marks, arcs }, { x, y, width, co
     draw(left, top);
     left += wide + 16;
   };
-  const words = lens.unit ? `${lens.label} (${lens.unit})` : lens.label;
+  const words = withUnit(label, lens.unit);
   put(painter.measure(words, style), (at, line) => painter.text(words, at, line + 12, style));
-  for (const key of keysOf(lens, scale, marks, { colours, dark, arcs })) {
+  // On dark paper the strongest colour is the brightest.
+  const beyond = beyondText(scale, dark ? "brightest" : "darkest");
+  if (beyond) {
+    put(painter.measure(beyond, small), (at, line) => painter.text(beyond, at, line + 12, small));
+  }
+  for (const key of keysOf(scale, marks, { colours, dark, arcs })) {
     put(26 + painter.measure(key.text, small), (at, line) => {
       key.draw(painter, at, line + 4);
       painter.text(key.text, at + 24, line + 12, small);
@@ -66,7 +75,7 @@ export function drawBar(painter, { lens, scale, marks, arcs }, { x, y, width, co
   return top - y + (top === y ? BAR_HEIGHT : 18);
 }
 
-function keysOf(lens, scale, marks, { colours, dark, arcs }) {
+function keysOf(scale, marks, { colours, dark, arcs }) {
   const keys = [];
   if (arcs) {
     const line = (stroke, dash) => (painter, x, y) =>

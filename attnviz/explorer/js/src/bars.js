@@ -32,7 +32,7 @@ export function createBars() {
     all(painter);
     canvas.setAttribute("aria-label", bars.map(barText).join("; "));
     const sentences = bars.map(
-      ({ lens }) => lens.says && (bars.length > 1 ? `${lens.label}: ${lens.says}` : lens.says),
+      ({ lens, label }) => lens.says && (bars.length > 1 ? `${label}: ${lens.says}` : lens.says),
     );
     says.replaceChildren(...sentences.filter(Boolean).map((text) => make("span", {}, text)));
   }

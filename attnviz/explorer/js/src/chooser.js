@@ -5,6 +5,7 @@ import { isRight, NO_FILTERS, neighbours } from "./filtering.js";
 import { className } from "./wording.js";
 
 const MOST = 300;
+const PREVIEW = 80; // letters of a text that are listed
 const TYPING = 150; // milliseconds after the last key
 
 let made = 0;
@@ -28,11 +29,12 @@ export function createChooser(store, firstPanel) {
   const more = make("p", { class: "av-hint" });
   const drawer = make("div", { class: "av-drawer", hidden: true }, filters.element, list, more);
   const element = make("div", { class: "av-chooser" }, before, after, open, count);
+  let shown = {}; // the text that is shown: {sequence, name}
 
-  function toggle(shown = drawer.hidden) {
-    drawer.hidden = !shown;
-    open.setAttribute("aria-expanded", String(shown));
-    if (shown) update();
+  function toggle(wanted = drawer.hidden) {
+    drawer.hidden = !wanted;
+    open.setAttribute("aria-expanded", String(wanted));
+    if (wanted) update();
   }
 
   list.addEventListener("click", (event) => {
@@ -48,33 +50,46 @@ export function createChooser(store, firstPanel) {
       End: () => listed[listed.length - 1]?.sequence ?? null,
     };
     if (event.key in steps) go(steps[event.key]());
-    else if (event.key === "Enter" || event.key === "Escape") {
-      toggle(false);
-      open.focus();
-    } else return;
+    else if (event.key === "Enter") leave();
+    else return;
     event.preventDefault();
     event.stopPropagation();
   });
+  for (const part of [element, drawer]) {
+    part.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || event.isComposing || !leave()) return;
+      event.preventDefault();
+      event.stopPropagation();
+    });
+  }
+
+  /** Closes the drawer; false where it was not open. */
+  function leave() {
+    if (drawer.hidden) return false;
+    toggle(false);
+    open.focus();
+    return true;
+  }
 
   function update() {
     const known = store.get("rows") || {};
     const all = rows();
     const sequence = store.get("sequence");
     const own = all.find((row) => row.sequence === sequence);
-    say(name, sequence < 0 ? "a sentence of your own" : own ? nameOf(own) : `text ${sequence}`);
+    // A text that the filters leave out keeps the name that it was chosen by.
+    if (own) shown = { sequence, name: nameOf(own) };
+    if (shown.sequence !== sequence) shown = { sequence, name: `text ${sequence}` };
+    say(name, sequence < 0 ? "a sentence of your own" : shown.name);
     const [total, matching] = [known.total ?? all.length, known.matching ?? all.length];
-    say(
-      count,
-      matching === total ? (total === 1 ? "1 text" : `${total} texts`) : `${matching} of ${total} match`,
-    );
+    say(count, countText(matching, total));
     element.hidden = total === 0;
     const { previous, next } = beside();
     [before.disabled, after.disabled] = [previous === null, next === null];
     if (drawer.hidden) return;
     filters.update();
-    const shown = all.slice(0, MOST);
+    const listed = all.slice(0, MOST);
     list.replaceChildren(
-      ...shown.map((row, place) => {
+      ...listed.map((row, place) => {
         const option = item(row, firstPanel(), row.sequence === sequence);
         option.id = `${id}-${row.sequence}`;
         option.dataset.place = place;
@@ -86,11 +101,26 @@ export function createChooser(store, firstPanel) {
     if (chosen) list.setAttribute("aria-activedescendant", chosen.id);
     else list.removeAttribute("aria-activedescendant");
     chosen?.scrollIntoView?.({ block: "nearest" });
-    say(more, matching > shown.length ? `The first ${shown.length} are listed: filter to see others.` : "");
+    say(more, matching > listed.length ? `The first ${listed.length} are listed: filter to see others.` : "");
     more.hidden = more.textContent === "";
   }
 
-  return { element, drawer, update };
+  return { element, drawer, update, leave };
+}
+
+/** How many texts there are to choose from. */
+export function countText(matching, total) {
+  if (total > 0 && matching === 0) return "no text matches";
+  if (matching < total) return `${matching} of ${total} match`;
+  return total === 1 ? "1 text" : `${total} texts`;
+}
+
+/** The beginning of a text, and whether it goes on. */
+export function preview({ start: told, text }) {
+  const start = told ?? "";
+  // Where the whole text is not there, a beginning of full length is taken for cut.
+  const cut = text === undefined ? Array.from(start).length >= PREVIEW : text.length > start.length;
+  return cut ? `${start.trimEnd()}…` : start;
 }
 
 function nameOf(row) {
@@ -126,7 +156,7 @@ function item(row, panel, chosen) {
       mark,
     ),
     make("span", { class: "av-number" }, row.length >= 0 ? String(row.length) : ""),
-    make("span", { class: "av-start", dir: "auto" }, row.start ?? ""),
+    make("span", { class: "av-start", dir: "auto" }, preview(row)),
   );
 }
 

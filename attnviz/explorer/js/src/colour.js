@@ -99,6 +99,42 @@ export function palette(dark) {
   return dark ? DARK : LIGHT;
 }
 
+// A route or a gate has one colour in every cell: numbers of the series' colours. What goes on unchanged
+// is blue, what comes from outside grey, what candidates make orange.
+const OWN = new Map(
+  Object.entries({
+    memory: 0,
+    carry: 0,
+    candidate: 1,
+    shortcut: 2,
+    "attention value": 2,
+    query: 3,
+    "attention key": 4,
+    "attention score": 4,
+    gates: 5,
+    "update gate": 5,
+    output: 6,
+    "final state": 9,
+    "reset gate": 7,
+    hidden: 8,
+    "input gate": 2,
+    "forget gate": 9,
+    "output gate": 4,
+    "at the hidden": 8,
+    "at the memory": 0,
+    "at the input": 6,
+  }),
+);
+
+/** The colours of a track's series: by name where the name is known, else of those that are left. */
+export function seriesColours(series, { series: all }) {
+  const known = series.map(({ label }) => OWN.get(label) ?? -1);
+  const free = all.map((_, i) => i).filter((i) => !known.includes(i));
+  const rest = free.length > 0 ? free : all.map((_, i) => i);
+  let next = 0;
+  return known.map((place) => all[place >= 0 ? place : rest[next++ % rest.length]]);
+}
+
 /** Colours as bytes (red, green, blue, ...), from a few in between. */
 export function ramp(name, dark) {
   const key = `${name} ${dark}`;

@@ -3,6 +3,7 @@
 import { createChooser } from "./chooser.js";
 import { button, labelled, make, options, say } from "./dom.js";
 import { createEditsMenu, variantsOf } from "./edits_menu.js";
+import { sharedLabel } from "./wording.js";
 
 /** The controls. `actions`: plain, zoom, fit, save, help. */
 export function createControls(store, actions) {
@@ -71,7 +72,7 @@ export function createControls(store, actions) {
     const chosen = lenses.some((one) => one.name === wanted) ? wanted : lenses[0]?.name;
     options(
       lens,
-      lenses.map((one) => ({ value: one.name, text: one.label })),
+      lenses.map(({ name }) => ({ value: name, text: sharedLabel(named(views, name)) })),
       chosen ?? "",
     );
     lensField.hidden = lenses.length === 0;
@@ -109,7 +110,7 @@ export function createControls(store, actions) {
     showStatus();
   }
 
-  return { element, update, showStatus, fail, helpButton: help, leave: edits.leave };
+  return { element, update, showStatus, fail, helpButton: help, leave: edits.leave, close: chooser.leave };
 }
 
 /** What cannot be done where no model is there; nothing where one is. */
@@ -128,6 +129,11 @@ export function headsOf(views) {
 
 function clamp(head, heads) {
   return Math.max(-1, Math.min(heads.length - 2, head));
+}
+
+/** What the cells call a lens. */
+function named(views, name) {
+  return views.flatMap((view) => view.lenses.filter((one) => one.name === name).map((one) => one.label));
 }
 
 function distinct(list, key) {

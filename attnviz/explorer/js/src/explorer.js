@@ -25,7 +25,13 @@ function mount(element, root = document) {
     if (!held) throw new Error(`The page has no buffer ${number}: it was not saved whole.`);
     return held.textContent;
   };
-  return createExplorer(element, pageStore(payload, base64));
+  return createExplorer(element, pageStore(payload, base64), { alone: isAlone(element) });
+}
+
+/** Whether an element is all that the reader opened: no other content beside it, and no frame around. */
+function isAlone(element) {
+  const others = [...document.body.children].filter((one) => one !== element && one.localName !== "script");
+  return window.parent === window && element.parentNode === document.body && others.length === 0;
 }
 
 export { mount };

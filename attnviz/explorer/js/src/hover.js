@@ -4,7 +4,7 @@ import { make } from "./dom.js";
 import { stripAt, timestepAt } from "./layout.js";
 import { sourceAt } from "./map.js";
 import { digits, shortWord } from "./numbers.js";
-import { nameOf, REAL, standing, unmeasured, weightAt } from "./reading.js";
+import { featureName, nameOf, REAL, standing, unmeasured, weightAt } from "./reading.js";
 
 const DIGITS = 6;
 const NO_ROW = { true: "not measured yet", false: "not measured for this word" };
@@ -29,7 +29,7 @@ function toldOfMap(view, strip, t, y) {
   const source = look.sources[index];
   const weight = weightAt(look, t, index);
   const value = Number.isNaN(weight) && unmeasured(look, t) ? NO_ROW[view.live] : digits(weight, DIGITS);
-  if (look.axis === "feature") return [[`${lens.kinds?.[index] ?? "feature"} ${source}`, value]];
+  if (look.axis === "feature") return [[featureName(lens, index), value]];
   const kind = standing(look, t, source);
   const item = { kind, timestep: kind === REAL ? t - look.direction * source : -1 };
   return [

@@ -5,7 +5,7 @@ import { make, say } from "./dom.js";
 import { shortWord } from "./numbers.js";
 import { byStrength, readersOf, unmeasured } from "./reading.js";
 import { createTable } from "./table.js";
-import { linksOf, notMeasured } from "./wording.js";
+import { linksOf, notMeasured, unitWord } from "./wording.js";
 
 /** The tables; `choose(timestep)` is called where a row of a word is clicked. */
 export function createLists(choose) {
@@ -29,8 +29,8 @@ export function createLists(choose) {
     if (read.element.hidden) return;
     read.element.hidden = unmeasured(look, t);
     read.caption(feature ? "strongest features" : `“${shortWord(view.words[t])}” read`);
-    read.columns(feature ? "feature" : "word", feature ? "" : lens.axis);
-    readers.columns("word", lens.axis);
+    read.columns(feature ? "feature" : "word", feature ? "" : lens.axis, unitWord(lens));
+    readers.columns("word", lens.axis, unitWord(lens));
     readers.caption(`“${shortWord(view.words[t])}” was read by`);
     read.fill(linksOf(view, t), view, dark, true);
     const later = byStrength(readersOf(look, t)).map((one) => ({ ...one, label: view.words[one.timestep] }));

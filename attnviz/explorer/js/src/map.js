@@ -2,10 +2,11 @@
 
 import { ramp } from "./colour.js";
 import { binned, coloured, hatching } from "./grid.js";
-import { INITIAL, MISSING, fullWindow, standing } from "./reading.js";
+import { INITIAL, MISSING, featureName, fullWindow, standing } from "./reading.js";
 import { short } from "./numbers.js";
 
 const LABEL = 8.5; // height that the label of a row needs
+const NAMED = 4; // features of a kind
 const GROUP_GAP = 3;
 const AWAITED = "no value yet: a word is measured when it is selected";
 const NONE = "not measured for this text";
@@ -86,11 +87,16 @@ function drawRowLabels(painter, { view, layout, colours }, group) {
   const style = { size: 8.5, fill: colours.soft, align: "end" };
   if (feature) {
     drawUpright(painter, group.label, 24, group, colours);
-    // The strongest few, from the top; a line of letters is higher than a row.
-    const step = Math.max(row, LABEL);
-    for (let n = 0; n < 4 && n < count && (n + 1) * step <= group.height; n++) {
-      const source = view.look.sources[group.order[count - 1 - n]];
-      painter.text(String(source), layout.left - 4, group.top + n * step + LABEL - 1, style);
+    // The strongest few, each at its own row; of those that would overlap the stronger.
+    let free = group.top - 1;
+    for (let n = 0, named = 0; n < count && named < NAMED; n++) {
+      const base = Math.max(place(count - 1 - n), group.top + LABEL - 1);
+      if (base - LABEL - 1 < free || base > group.top + group.height + 1) continue;
+      const name = featureName(view.lens, group.order[count - 1 - n])
+        .split(" ")
+        .pop();
+      painter.text(name, layout.left - 4, base, style);
+      [free, named] = [base, named + 1];
     }
     return;
   }

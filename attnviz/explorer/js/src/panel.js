@@ -79,7 +79,7 @@ export function createPanel(key, name, actions) {
     element.classList.toggle("av-focused", view.focused);
     words.paint(view, dark);
     lists.show(view, dark);
-    draw(what.map || what.text);
+    draw(what.map || what.text || what.printing, what.printing);
   }
 
   /** Scrolls the text to the selected word, once it is another. */
@@ -88,15 +88,17 @@ export function createPanel(key, name, actions) {
     revealed = view.selected;
   }
 
-  /** Draws what moves, and on demand what stands still. */
-  function draw(all) {
+  /** Draws what moves, and on demand what stands still. On paper one canvas holds both: the wiping of
+   * an upper one would, in some browsers, wipe the lower one. */
+  function draw(all, printing) {
     if (all) width = chart.clientWidth;
     if (view === null || width === 0) return;
     const density = window.devicePixelRatio || 1;
     layout = layoutOf(view, width);
     const scene = { view, layout, colours: palette(dark), dark, density, hover };
-    if (all) drawStill(fresh(still, layout, density), scene);
-    drawMoving(fresh(moving, layout, density), scene);
+    const below = all ? fresh(still, layout, density) : null;
+    if (all) drawStill(below, scene);
+    drawMoving(printing && below ? below : fresh(moving, layout, density), scene);
   }
 
   return {

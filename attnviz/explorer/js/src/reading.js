@@ -105,6 +105,12 @@ export function strongest(list, t) {
   return byStrength(words)[0] || null;
 }
 
+/** What a feature is called: its kind, and its number within the kind. */
+export function featureName({ kinds, sources }, index) {
+  const kind = kinds?.[index];
+  return kind === undefined ? `feature ${sources[index]}` : `${kind} ${index - kinds.indexOf(kind)}`;
+}
+
 /** What a source is called: its word, or what stands there instead. */
 export function nameOf(item, words) {
   if (item.timestep >= 0) return words[item.timestep];

@@ -7,8 +7,23 @@ import { short, ticks } from "./numbers.js";
  *
  * It is made from timesteps whose window is full: where only one past state can be reached all weight
  * lies on it, which would make everything later pale. Where no window is full all timesteps count.
- * `ratio`: values are multiples of an equal share, and 1 is the middle of a logarithmic scale. */
-export function scaleOf(looks, { signed = false, ratio = false } = {}) {
+ * `ratio`: values are multiples of an equal share, and 1 is the middle of a logarithmic scale.
+ * `most` is there where values lie beyond the end: the largest of them. */
+export function scaleOf(looks, options = {}) {
+  const scale = endsOf(looks, options);
+  const [low, high] = limits(looks, () => true);
+  const most = Math.max(high, scale.signed && !scale.ratio ? -low : high);
+  return most > scale.high * (1 + 1e-6) ? { ...scale, most } : scale;
+}
+
+/** What must be said of values that lie beyond the scale's end; nothing where none does. */
+export function beyondText(scale, strongest) {
+  if (scale.most === undefined) return "";
+  const [end, most] = [scale.high, scale.most].map((value) => short(Number(value.toPrecision(2))));
+  return `${strongest}: ${end} and more (up to ${most} where less than a whole window lies behind)`;
+}
+
+function endsOf(looks, { signed = false, ratio = false }) {
   let [low, high] = limits(looks, fullWindow);
   if (low > high) [low, high] = limits(looks, () => true);
   if (low > high) [low, high] = [0, 1];

@@ -68,9 +68,10 @@ export function createTable(title, label, choose) {
     element,
     fill,
     caption: (text) => say(caption, text),
-    columns(name, lag) {
+    columns(name, lag, unit) {
       say(what, name);
       say(distance, lag);
+      say(weight, unit);
     },
   };
 }

@@ -29,21 +29,26 @@ export function isDark() {
   return window.matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
-/** Keeps an element's colours as the surroundings', and light on paper. Returns what ends that. */
+/** Keeps an element's colours as the surroundings', and light on paper. Returns what ends that.
+ *
+ * `changed(dark, printing)` draws anew; for the printer at once, since no frame comes before it. */
 export function followTheme(root, changed) {
-  let dark = null;
-  const apply = (wanted, now) => {
-    if (wanted === dark) return;
-    dark = wanted;
+  let [dark, printing] = [null, false];
+  const apply = (onPaper) => {
+    const wanted = isDark() && !onPaper;
+    if (wanted === dark && onPaper === printing) return;
+    [dark, printing] = [wanted, onPaper];
     const colours = palette(dark);
     for (const name of LETTERS) root.style.setProperty(`--av-${name}`, colours[name]);
     root.style.setProperty("color-scheme", dark ? "dark" : "light");
     root.classList.toggle("av-dark", dark);
-    changed(dark, now);
+    changed(dark, printing);
   };
-  const update = () => apply(isDark(), false);
-  // A canvas cannot be drawn again while it is printed, so that happens at once before.
-  const before = () => apply(false, true);
+  const update = () => apply(printing);
+  const before = () => apply(true);
+  const after = () => apply(false);
+  const paper = window.matchMedia("print");
+  const turned = () => apply(paper.matches);
   const system = window.matchMedia("(prefers-color-scheme: dark)");
   const watcher = new MutationObserver(update);
   const attributes = { attributes: true, attributeFilter: ["data-jp-theme-light", "data-vscode-theme-kind"] };
@@ -51,12 +56,14 @@ export function followTheme(root, changed) {
   watcher.observe(document.documentElement, { attributes: true, attributeFilter: ["theme", "data-theme"] });
   system.addEventListener("change", update);
   window.addEventListener("beforeprint", before);
-  window.addEventListener("afterprint", update);
+  window.addEventListener("afterprint", after);
+  paper.addEventListener("change", turned);
   update();
   return () => {
     watcher.disconnect();
     system.removeEventListener("change", update);
     window.removeEventListener("beforeprint", before);
-    window.removeEventListener("afterprint", update);
+    window.removeEventListener("afterprint", after);
+    paper.removeEventListener("change", turned);
   };
 }

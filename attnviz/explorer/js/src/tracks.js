@@ -2,6 +2,8 @@
 
 import { short, ticks } from "./numbers.js";
 import { xOf } from "./layout.js";
+import { seriesColours } from "./colour.js";
+import { withUnit } from "./wording.js";
 
 /** The ends of a track's vertical axis over the whole sequence. */
 export function rangeOf(track) {
@@ -46,12 +48,12 @@ export function drawTitle(painter, { view, layout, colours }, strip) {
   const y = strip.top + 10;
   const style = { size: 9.5, fill: colours.soft };
   const aside = track.before ? "; dashed: unedited" : "";
-  const unit = track.unit ? ` (${track.unit})` : "";
-  const choices = [`${track.label}${unit}${aside}`, `${track.label}${aside}`, track.label];
+  const choices = [`${withUnit(track.label, track.unit)}${aside}`, `${track.label}${aside}`, track.label];
   painter.text(fitted(painter, choices, strip.legend.room, style), layout.left, y, style);
+  const own = seriesColours(track.series, colours);
   strip.legend.entries.forEach(({ label, x, line }, i) => {
     const [left, base] = [layout.left + x, y + 12 * line];
-    painter.rect(left, base - 6, 9, 5, { fill: colours.series[i % colours.series.length] });
+    painter.rect(left, base - 6, 9, 5, { fill: own[i] });
     painter.text(label, left + 12, base, { ...style, fill: colours.ink });
   });
 }
@@ -67,19 +69,19 @@ export function drawTrack(painter, scene, strip) {
   const track = view.tracks[strip.number];
   const [low, high] = rangeOf(track);
   const place = placer(track.kind, low, high, strip);
+  const own = seriesColours(track.series, colours);
   drawLevels(painter, scene, strip, { track, low, high, place });
   painter.clipped(layout.left, strip.top - 1, layout.inner, strip.height + 2, () => {
     if (track.kind === "stack") {
-      drawStack(painter, scene, track, place);
+      drawStack(painter, scene, { track, place, own });
       return;
     }
     (track.before || []).forEach((one, i) => {
-      const stroke = colours.series[i % colours.series.length];
+      const stroke = own[i];
       painter.path(pieces(one.values, layout, place), { stroke, width: 1, dash: [3, 2.5], opacity: 0.75 });
     });
     track.series.forEach((one, i) => {
-      const stroke = colours.series[i % colours.series.length];
-      painter.path(pieces(one.values, layout, place), { stroke, width: 1.3 });
+      painter.path(pieces(one.values, layout, place), { stroke: own[i], width: 1.3 });
     });
   });
 }
@@ -140,12 +142,12 @@ function pieces(values, layout, place) {
   );
 }
 
-function drawStack(painter, { layout, colours }, track, place) {
+function drawStack(painter, { layout, colours }, { track, place, own }) {
   const count = layout.last - layout.first;
   const zero = new Float64Array(count);
   const [up, down] = [zero.slice(), zero.slice()];
   track.series.forEach(({ values }, i) => {
-    const fill = colours.series[i % colours.series.length];
+    const fill = own[i];
     for (const [base, sign] of [
       [up, 1],
       [down, -1],

@@ -5,7 +5,7 @@ import { createCommands } from "./commands.js";
 import { createControls } from "./controls.js";
 import { make, say } from "./dom.js";
 import { createTip } from "./hover.js";
-import { actionOf, keyHelp } from "./keys.js";
+import { actionOf, keepKeys, keyHelp } from "./keys.js";
 import { createPanel } from "./panel.js";
 import { sliceKeeper } from "./slices.js";
 import { followTheme } from "./theme.js";
@@ -31,12 +31,16 @@ const CAUSES = {
 
 let made = 0;
 
-/** Builds an explorer in an element and returns what takes it away again. */
-export function createExplorer(host, store) {
+/** Builds an explorer in an element and returns what takes it away again.
+ *
+ * `alone`: the page holds nothing else, so keys count from the start. */
+export function createExplorer(host, store, { alone = false } = {}) {
   // Ids of words are needed by screen readers; no two explorers share one.
   const name = `attnviz-${Date.now().toString(36)}-${made++}`;
   const dirty = new Set(["text", "controls"]);
-  let [views, panels, frame, dark, plain, spoken] = [[], [], 0, false, false, false];
+  let [views, panels, frame] = [[], [], 0];
+  let [dark, printing, plain, spoken] = [false, false, false, false];
+  let waiting = alone; // until there is a text that can have the focus
   let aside = null; // a selected word that the first panel has not
   const slices = sliceKeeper(store, () => touch("text"));
   const explorer = {
@@ -61,8 +65,7 @@ export function createExplorer(host, store) {
     },
   };
 
-  // JupyterLab's own shortcuts would otherwise hear the same keys.
-  const root = make("div", { class: "attnviz", "data-lm-suppress-shortcuts": "true" });
+  const root = make("div", { class: "attnviz" });
   const commands = createCommands(explorer);
   const controls = createControls(store, { ...commands.controls, help: () => showHelp() });
   const help = keyHelp();
@@ -86,7 +89,7 @@ export function createExplorer(host, store) {
 
   function draw() {
     frame = 0;
-    const what = { text: dirty.has("text"), map: dirty.has("map"), place: true };
+    const what = { text: dirty.has("text"), map: dirty.has("map"), place: true, printing };
     const places = what.text || what.map || dirty.has("place");
     if (what.text) views = viewsOf(store, slices, plain);
     if (places) placeViews(views, store, aside);
@@ -102,6 +105,13 @@ export function createExplorer(host, store) {
     // Last, for it needs a layout.
     for (const panel of panels) panel.reveal();
     announce();
+    if (waiting) takeFocus();
+  }
+
+  function takeFocus() {
+    const first = panels.find((panel) => panel.view().focused);
+    waiting = !first;
+    if (first && document.activeElement === document.body) first.words.element.focus({ preventScroll: true });
   }
 
   function matchPanels() {
@@ -121,7 +131,7 @@ export function createExplorer(host, store) {
   }
 
   const sizes = new ResizeObserver(() => {
-    for (const panel of panels) panel.draw(true);
+    for (const panel of panels) panel.draw(true, printing);
     if (views.length > 0) bars.show(views, dark);
   });
   function pressed(event) {
@@ -129,7 +139,7 @@ export function createExplorer(host, store) {
     if (action === null) return;
     if (action === "help") showHelp();
     else if (action === "none" && !help.hidden) showHelp(false);
-    else commands.key(action);
+    else if (action !== "none" || !controls.close()) commands.key(action);
     event.preventDefault();
     event.stopPropagation();
   }
@@ -138,13 +148,12 @@ export function createExplorer(host, store) {
   const stops = Object.entries(CAUSES).map(([trait, what]) => store.on(trait, () => touch(what)));
   // Another text has other words.
   for (const trait of ["sequence", "sentence"]) stops.push(store.on(trait, () => (aside = null)));
+  stops.push(keepKeys(root));
   stops.push(
-    followTheme(root, (isDark, now) => {
-      dark = isDark;
-      if (!now) return touch("text");
-      cancelAnimationFrame(frame);
-      dirty.add("text");
-      draw();
+    followTheme(root, (isDark, onPaper) => {
+      [dark, printing] = [isDark, onPaper];
+      touch("text");
+      if (printing) explorer.settle();
     }),
   );
   touch("text");

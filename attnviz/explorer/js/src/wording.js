@@ -1,7 +1,7 @@
 // Sentences: for the live region, and for what is said when nothing can be shown. Pure.
 
-import { byStrength, nameOf, sourcesOf, unmeasured } from "./reading.js";
-import { general } from "./numbers.js";
+import { byStrength, featureName, nameOf, sourcesOf, unmeasured } from "./reading.js";
+import { general, shortWord } from "./numbers.js";
 
 export const NO_NUMBER = "not a number";
 
@@ -13,7 +13,7 @@ export function linksOf(view, t) {
   const found = sourcesOf(look, t);
   if (found === null) return [];
   const links = found.map((item) => {
-    const feature = look.axis === "feature" ? `${lens.kinds?.[item.index] ?? "feature"} ${item.lag}` : null;
+    const feature = look.axis === "feature" ? featureName(lens, item.index) : null;
     return { ...item, label: feature ?? nameOf(item, view.words) };
   });
   for (const extra of view.extras) {
@@ -33,6 +33,37 @@ export function saidAloud(view, t, count = 3) {
   const where = (link) => (look.axis === "feature" || link.lag < 0 ? "" : ` at ${look.axis} ${link.lag}`);
   const told = links.map((link) => `${link.label}${where(link)}, ${general(link.weight)}`);
   return `${start}: ${told.join("; ")}.`;
+}
+
+/** One name for what several cells call by several symbols: "attention α / ŵ". */
+export function sharedLabel(labels) {
+  const different = [...new Set(labels)];
+  if (different.length < 2) return different[0] ?? "";
+  const parts = different.map((label) => label.split(" "));
+  let same = 0;
+  while (parts.every((words) => words[same] !== undefined && words[same] === parts[0][same])) same++;
+  const [name, rests] = [
+    parts[0].slice(0, same).join(" "),
+    parts.map((words) => words.slice(same).join(" ")),
+  ];
+  if (name === "") return different.join(" / ");
+  return rests.every((rest) => /^\S+$/.test(rest)) ? `${name} ${rests.join(" / ")}` : name;
+}
+
+/** A label with its unit, unless it says the unit already. */
+export function withUnit(label, unit) {
+  return !unit || label.split(/[\s,]+/).includes(unit) ? label : `${label} (${unit})`;
+}
+
+/** What the numbers of a lens are, in a word for the head of a column. */
+export function unitWord({ label, unit }) {
+  if (/^1 = uniform/.test(unit || "")) {
+    // Multiples of an equal share: their symbol, if they have one.
+    const symbol = label.split(" ").pop();
+    return symbol.includes("·") ? symbol.replace(/_t$/, "") : "multiple";
+  }
+  if (/squared standard deviation/.test(unit || "")) return "variance";
+  return shortWord((unit || "").split(/[,(]/)[0].trim() || "value", 10);
 }
 
 /** The same for the live region: a word that was not measured says so. */

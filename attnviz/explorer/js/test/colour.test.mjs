@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { channels, inkOn, palette, ramp, rampColour } from "../src/colour.js";
 import { binned, coloured, hatching } from "../src/grid.js";
 import { lookAt } from "../src/reading.js";
-import { placeOf, scaleOf, scaleTicks, strengthOf } from "../src/scale.js";
+import { beyondText, placeOf, scaleOf, scaleTicks, strengthOf } from "../src/scale.js";
 
 const light = ([r, g, b]) => {
   const linear = [r, g, b].map((c) =>
@@ -54,7 +54,10 @@ const lookOf = (n, sources, matrix, more = {}) =>
 test("the scale is that of timesteps with a full window, over all panels", () => {
   const first = lookOf(4, [1, 2], [9, NaN, 8, 7, 0.2, 0.3, 0.1, NaN]);
   const second = lookOf(3, [1], [5, 0.6, 0.5]);
-  assert.deepEqual(scaleOf([first]), { low: 0, high: Math.fround(0.3), signed: false, ratio: false });
+  const scale = { low: 0, high: Math.fround(0.3), signed: false, ratio: false };
+  assert.deepEqual(scaleOf([first]), { ...scale, most: 9 });
+  assert.match(beyondText(scaleOf([first]), "darkest"), /^darkest: 0\.3 and more \(up to 9 where less /);
+  assert.equal(beyondText(scaleOf([lookOf(3, [1], [0.1, 0.6, 0.5])]), "darkest"), "");
   assert.equal(scaleOf([first, second]).high, Math.fround(0.6));
   const back = lookOf(3, [1], [0.5, 0.6, 5], { direction: -1 });
   assert.equal(scaleOf([back]).high, Math.fround(0.6));
