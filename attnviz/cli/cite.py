@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 What = Annotated[
     str | None,
     typer.Argument(
-        metavar="[TRACE|MODEL]",
+        metavar="TRACE|MODEL",
         help="A trace, a shipped model, the folder of a run, or effects of ablations (.nc).",
     ),
 ]

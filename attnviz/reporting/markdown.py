@@ -18,7 +18,9 @@ from attnviz.reporting.contents import (
 
 __all__ = ["markdown_page"]
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+\-!|~&$])")
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|~&$])")
+# What makes a list or a heading of a line that begins so.
+_BEGINNING = re.compile(r"^(\d*)([#+\-=.)])")
 
 
 def markdown_page(report: Report, folder: Path, name: str) -> str:
@@ -67,4 +69,5 @@ def _rows(head: Sequence[str], rows: Sequence[Sequence[str]], words: int) -> str
 
 def _plain(text: str) -> str:
     """Text on one line that means nothing to Markdown."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    line = _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return _BEGINNING.sub(r"\1\\\2", line)

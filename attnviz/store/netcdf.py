@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["read_netcdf", "write_netcdf"]
 
 #: So much of all arrays together is in memory at once, if a single sequence is not more.
-BLOCK_BYTES = 2**24
+BLOCK_BYTES = 2**22
 #: Attributes of the file that are not the trace's own.
 JSON, EXPORT, COORDINATES = "attnviz_json", "attnviz_export", "coordinates"
 Chosen = tuple[Sequence[str], Sequence[str] | None]  # layers, and signals if not all
@@ -146,7 +146,7 @@ def _layout(values: xr.Variable, count: int) -> dict[str, Any]:
 def _fill(target: "h5netcdf.Group", node: xr.Dataset, first: int, block: Sequence[int]) -> None:
     for name, values in node.variables.items():
         if "sequence" in values.dims:
-            part = values.isel(sequence=list(block))
+            part = values.isel(sequence=_run(block))
             target.variables[str(name)][first : first + len(block)] = _plain(part)
 
 
@@ -159,6 +159,12 @@ def _blocks(
     size = max(1, BLOCK_BYTES // max(1, bytes_each))
     for first in range(0, len(rows), size):
         yield first, rows[first : first + size]
+
+
+def _run(rows: Sequence[int]) -> slice | list[int]:
+    """Rows one after the other as a slice: a list costs many times their size to read."""
+    first, last = rows[0], rows[-1] + 1
+    return slice(first, last) if list(rows) == list(range(first, last)) else list(rows)
 
 
 def _plain(values: xr.Variable) -> np.ndarray:

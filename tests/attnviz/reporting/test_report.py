@@ -135,10 +135,17 @@ def test_hostile_text_stays_text(tmp_path):
 
     section = Section("s", [Paragraph(HOSTILE), Table(["a|b"], [[HOSTILE]]), Code("``` x")])
     text = markdown_page(Report(HOSTILE, "", [section]), tmp_path, "f")
-    assert "<" not in text.replace("\\<", "") and "](" not in text.replace("\\]\\(", "")
+    assert "<" not in text.replace("\\<", "") and "](" not in text.replace("\\]", "")
     row = text.splitlines()[-5] if "|" in text.splitlines()[-5] else text
     assert row.replace("\\|", "").count("|") == 2
     assert "````\n``` x\n````" in text
+
+
+@pytest.mark.parametrize("text", ["- a", "# a", "12. a", "1) a", "+ a", "=== a", "> a", "<b>"])
+def test_no_line_of_markdown_begins_a_list_or_a_heading(tmp_path, text):
+    page = markdown_page(Report("t", "", [Section("s", [Paragraph(text)])]), tmp_path, "f")
+    line = page.splitlines()[-1]
+    assert line.replace("\\", "") == text and re.match(r"\d*\\", line)
 
 
 def test_sections_without_anything_are_left_out():
