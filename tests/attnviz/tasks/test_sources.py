@@ -105,7 +105,7 @@ def test_the_message_says_where_to_get_what_and_where_to_put_it(nowhere):
 
 
 def test_there_is_no_other_data_set():
-    with pytest.raises(KeyError, match=r"no data set 'imbd'; there are \['imdb'\]"):
+    with pytest.raises(KeyError, match=r"no data set 'imbd'; there are \['imdb', 'uci-har'\]"):
         locate("imbd")
 
 
