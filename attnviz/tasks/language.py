@@ -70,11 +70,12 @@ def streams(ids: Int[np.ndarray, "token"], batch: int) -> Int[np.ndarray, "batch
 
     Stream b is the b-th piece of the text, so that `streams[:, t + 1]` follows `streams[:, t]` in
     the text and a state can be carried along. What is left over at the end, fewer tokens than
-    there are streams, is dropped, as in the published recipes.
+    there are streams, is dropped.
 
     References:
         Recurrent Neural Network Regularization (Zaremba et al., 2014),
-        https://arxiv.org/abs/1409.2329, section 4.1 and the released code.
+        https://arxiv.org/abs/1409.2329, section 4.1. Its released code leaves the tokens that are
+        too many between the streams: its stream b begins at token round(b · tokens / batch).
 
     Arguments:
         ids: The text.
