@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Bool, Float32, Int64, Shaped
 
 from attnviz.tasks.drawing import drawn_order
 from attnviz.tasks.labelled import LabelledSplit, LabelledTask
@@ -147,33 +147,33 @@ def _opened(path: Path) -> Iterator[_Read]:
 
 def _half(name: str, read: _Read, path: Path) -> _Half:
     """Windows, classes and subjects of a half, one row of each a window."""
-    labels = _table(f"{name}/y_{name}.txt", 1, read, path)[:, 0]
-    subjects = _table(f"{name}/subject_{name}.txt", 1, read, path)[:, 0]
+    labels = _table(f"{name}/y_{name}.txt", 1, np.int64, read, path)[:, 0]
+    subjects = _table(f"{name}/subject_{name}.txt", 1, np.int64, read, path)[:, 0]
     values = np.empty((len(labels), LENGTH, len(SIGNALS)), dtype=np.float32)
     files = [f"{name}/Inertial Signals/{signal}_{name}.txt" for signal in SIGNALS]
     if len(subjects) != len(labels):
         reason = f"{name} has {len(labels)} labels but {len(subjects)} subjects"
         raise DamagedDataError(_damaged(path, reason))
     for number, file in enumerate(files):
-        table = _table(file, LENGTH, read, path)
+        table = _table(file, LENGTH, np.float32, read, path)
         if len(table) != len(labels):
             reason = f"{file} has {len(table)} windows, not one for each of {len(labels)} labels"
             raise DamagedDataError(_damaged(path, reason))
         values[:, :, number] = table
     if not np.isin(labels, np.arange(1, len(CLASSES) + 1)).all():
-        reason = f"{name} has labels {labels.min():g} to {labels.max():g}, not 1 to {len(CLASSES)}"
+        reason = f"{name} has labels {labels.min()} to {labels.max()}, not 1 to {len(CLASSES)}"
         raise DamagedDataError(_damaged(path, reason))
-    return _Half(values, labels.astype(np.int64) - 1, subjects.astype(np.int64))
+    return _Half(values, labels - 1, subjects)
 
 
 def _table(
-    name: str, columns: int, read: _Read, path: Path
-) -> Float32[np.ndarray, "sequence column"]:
+    name: str, columns: int, kind: type[np.generic], read: _Read, path: Path
+) -> Shaped[np.ndarray, "sequence column"]:
     content = read(name)
     try:
         if not content.strip():
             raise ValueError("it is empty")
-        table = np.loadtxt(io.BytesIO(content), dtype=np.float32, ndmin=2, encoding="ascii")
+        table = np.loadtxt(io.BytesIO(content), dtype=kind, ndmin=2, encoding="ascii")
     except ValueError as error:  # what decoders raise, too
         reason = f"{name} is no table of numbers ({error})"
         raise DamagedDataError(_damaged(path, reason)) from error

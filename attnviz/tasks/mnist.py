@@ -30,8 +30,8 @@ Order = Literal["pixel", "permuted", "row"]
 _ORDERS: tuple[Order, ...] = ("pixel", "permuted", "row")
 _SIDE = 28
 _HALVES = {"train": "train", "test": "t10k"}
-_DIGITS = tuple(str(digit) for digit in range(10))
-_CLOTHES = (
+DIGITS = tuple(str(digit) for digit in range(10))
+CLOTHES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
     "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
@@ -65,7 +65,7 @@ def load_mnist(
         DataNotFoundError: If the data is not here and cannot be downloaded.
         DamagedDataError: If a file is not the published one.
     """
-    return _loaded("mnist", _DIGITS, order, data, held_out, seed)
+    return _loaded("mnist", DIGITS, order, data, held_out, seed)
 
 
 def load_fashion_mnist(
@@ -78,7 +78,7 @@ def load_fashion_mnist(
         DataNotFoundError: If the data is not here and cannot be downloaded.
         DamagedDataError: If a file is not the published one.
     """
-    return _loaded("fashion-mnist", _CLOTHES, order, data, held_out, seed)
+    return _loaded("fashion-mnist", CLOTHES, order, data, held_out, seed)
 
 
 def _loaded(

@@ -67,6 +67,8 @@ def _tokens(path: Path) -> list[str]:
         raise _damaged(path, f"bytes that are not UTF-8 ({error})") from error
     if lines.pop():
         raise _damaged(path, "a last line without an end")
+    if not lines:
+        raise _damaged(path, "no line")
     tokens = [token for line in lines for token in (*line.split(), END)]
     if tokens.count(END) != len(lines):
         raise _damaged(path, f"{END} within a line, which is for its end alone")
