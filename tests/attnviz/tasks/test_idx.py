@@ -38,7 +38,7 @@ def test_sizes_above_a_byte_are_read_with_the_highest_first(tmp_path):
 def test_a_file_cut_off_is_refused(tmp_path, part):
     whole = packed(np.random.default_rng(0).integers(0, 256, size=(4, 9, 9)))
 
-    with pytest.raises(DamagedDataError, match="not a complete IDX file.*Delete it .* http://x/"):
+    with pytest.raises(DamagedDataError, match=r"not a complete IDX file.*Delete it .* http://x/"):
         read(tmp_path, whole[: int(part * len(whole))])
 
 

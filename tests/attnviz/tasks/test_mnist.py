@@ -125,12 +125,12 @@ def test_clothes_are_read_row_by_row_unless_asked_otherwise(small):
 
 
 def test_an_unknown_order_is_refused(load, unchecked):
-    with pytest.raises(ValueError, match="in the order 'pixel', 'permuted' or 'row', .* 'column'"):
+    with pytest.raises(ValueError, match=r"order 'pixel', 'permuted' or 'row', .* 'column'"):
         load("column")
 
 
 def test_something_is_left_to_train_on(load):
-    with pytest.raises(ValueError, match="Of 30 sequences 0 to 29 can be held out.* got 30"):
+    with pytest.raises(ValueError, match=r"Of 30 sequences 0 to 29 can be held out.* got 30"):
         load("row", held_out=30)
 
 
@@ -139,7 +139,7 @@ def test_a_file_that_is_not_the_published_one_is_refused(small):
     path = folder / "t10k-labels-idx1-ubyte.gz"
     path.write_bytes(packed(np.arange(12)[::-1] % 10))
 
-    with pytest.raises(DamagedDataError, match="t10k-labels-idx1-ubyte.gz is not the published"):
+    with pytest.raises(DamagedDataError, match=r"t10k-labels-idx1-ubyte\.gz is not the published"):
         load_mnist("row", folder)
 
 
@@ -172,7 +172,7 @@ def test_a_published_file_cut_off_is_refused(small):
     name = "train-images-idx3-ubyte.gz"
     folder = small(**{name: small_mnist()[name][:9000]})
 
-    with pytest.raises(DamagedDataError, match="train-images.* cannot be unzipped"):
+    with pytest.raises(DamagedDataError, match=r"train-images.* cannot be unzipped"):
         load_mnist("row", folder)
 
 
@@ -210,10 +210,13 @@ def test_the_validation_split_never_changes(full):
     # Numbers of the images in the file, drawn by their classes: digits and clothes differ.
     ids = " ".join(full.splits["validation"].ids).encode()
 
-    assert hashlib.sha256(ids).hexdigest()[:16] == {
-        "mnist-row": "87f72e8e5c1a5ba3",
-        "fashion-mnist-row": "eec75cd0eb1b9303",
-    }[full.name]
+    assert (
+        hashlib.sha256(ids).hexdigest()[:16]
+        == {
+            "mnist-row": "87f72e8e5c1a5ba3",
+            "fashion-mnist-row": "eec75cd0eb1b9303",
+        }[full.name]
+    )
 
 
 @pytest.mark.data
@@ -232,7 +235,9 @@ def test_pixels_have_the_known_mean_and_spread(full):
 @pytest.mark.data
 @pytest.mark.parametrize("name", LOADERS)
 def test_orders_of_the_full_test_split_hold_the_same_pixels(full_data, name):
-    row, permuted = (LOADERS[name](order, full_data).splits["test"] for order in ("row", "permuted"))
+    row, permuted = (
+        LOADERS[name](order, full_data).splits["test"] for order in ("row", "permuted")
+    )
 
     back = np.empty((10000, 784), dtype=np.uint8)
     back[:, pixel_permutation()] = permuted.values[:, :, 0]
