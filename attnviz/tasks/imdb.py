@@ -80,7 +80,7 @@ def load_imdb(
         "source": SOURCES["imdb"].url,
         "terms": SOURCES["imdb"].terms,
         "file": archive.file if archive else path.name,
-        "md5": archive.md5 if archive else None,
+        "md5": archive.digest if archive else None,
         "left_out_of_training": len(train) - len(kept),
         "texts_in_both_halves": len({review.text for review in train} & tested),
         "training_groups": len(set(groups)),

@@ -4,12 +4,14 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from platformdirs import user_cache_path
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
+
+from attnviz.tasks.fetching import FetchError, fetch
+from attnviz.tasks.published import SOURCES, Archive, Source
 
 __all__ = [
     "SOURCES",
@@ -17,8 +19,11 @@ __all__ = [
     "DamagedDataError",
     "DataNotFoundError",
     "Source",
+    "announce_on_stderr",
     "cache_folder",
+    "digest_of",
     "locate",
+    "places",
     "verified",
 ]
 
@@ -31,61 +36,6 @@ class DataNotFoundError(FileNotFoundError):
 
 class DamagedDataError(ValueError):
     """A data set is not what its publishers published."""
-
-
-@dataclass(frozen=True)
-class Archive:
-    """One published file that holds a data set.
-
-    Arguments:
-        file: Its name.
-        md5: The digest of its content.
-        size: In bytes.
-    """
-
-    file: str
-    md5: str
-    size: int
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a data set is published, and on which terms.
-
-    Arguments:
-        name: Of the data set, and of the folder that holds it.
-        url: The canonical address.
-        sha256: The digest of what is there.
-        archives: What is accepted; the first is the one at `url`.
-        folder: The folder that unpacking gives, accepted in place of an archive.
-        terms: What its publishers ask of its users.
-    """
-
-    name: str
-    url: str
-    sha256: str
-    archives: tuple[Archive, ...]
-    folder: str
-    terms: str
-
-
-SOURCES = {
-    "imdb": Source(
-        name="imdb",
-        url="https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",
-        sha256="c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe",
-        archives=(
-            Archive("aclImdb_v1.tar.gz", "7c2ac02c03563afcf9b574c7e56c153a", 84_125_825),
-            # The labelled reviews alone, member for member the same.
-            Archive("aclImdb_labelled.tar.gz", "8c5cc3d82261ad402df21b9ed5cc153c", 28_535_776),
-        ),
-        folder="aclImdb",
-        terms=(
-            "Large Movie Review Dataset: no formal licence. Cite Maas et al., Learning Word "
-            "Vectors for Sentiment Analysis, ACL 2011, https://aclanthology.org/P11-1015."
-        ),
-    )
-}
 
 
 def announce_on_stderr(message: str) -> None:
@@ -125,20 +75,41 @@ def locate(
     if name not in SOURCES:
         raise KeyError(f"There is no data set {name!r}; there are {sorted(SOURCES)}.")
     source = SOURCES[name]
-    place = data if data is not None else os.environ.get(VARIABLE) or None
-    if place is not None:
-        place = Path(place).expanduser()
-        if not place.exists():
-            raise DataNotFoundError(_missing(source, f"There is nothing at {place}.", place))
+    missing = partial(_missing, source)
+    for place in places(data, missing):
         if found := _found(source, place):
             return found
     if data is not None:
-        raise DataNotFoundError(_missing(source, f"It is not in {place}.", place))
-    if found := _found(source, cache_folder()):
-        return found
+        place = Path(data).expanduser()
+        raise DataNotFoundError(missing(f"It is not in {place}.", place))
     if not download:
-        raise DataNotFoundError(_missing(source, "It is not on this machine.", None))
+        raise DataNotFoundError(missing("It is not on this machine.", None))
     return _downloaded(source, announce)
+
+
+def places(data: Path | str | None, missing: Callable[[str, Path | None], str]) -> list[Path]:
+    """Where to look for a data set: at `data` alone, else where ATTNVIZ_DATA points, and the cache.
+
+    Arguments:
+        data: The place that was named, if any.
+        missing: Makes a message of a reason and the place it is about.
+
+    Raises:
+        DataNotFoundError: If there is nothing at the place that was named.
+    """
+    named = data if data is not None else os.environ.get(VARIABLE) or None
+    if named is None:
+        return [cache_folder()]
+    place = Path(named).expanduser()
+    if not place.exists():
+        raise DataNotFoundError(missing(f"There is nothing at {place}.", place))
+    return [place] if data is not None else [place, cache_folder()]
+
+
+def digest_of(path: Path, algorithm: str) -> str:
+    """The digest of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def verified(path: Path, source: Source) -> Archive:
@@ -147,14 +118,14 @@ def verified(path: Path, source: Source) -> Archive:
     Raises:
         DamagedDataError: If it is none of them.
     """
-    with path.open("rb") as file:
-        md5 = hashlib.file_digest(file, "md5").hexdigest()
+    algorithm = source.archives[0].algorithm
+    digest = digest_of(path, algorithm)
     for archive in source.archives:
-        if archive.md5 == md5:
+        if archive.digest == digest:
             return archive
-    expected = " or ".join(f"{archive.md5} ({archive.file})" for archive in source.archives)
+    expected = " or ".join(f"{archive.digest} ({archive.file})" for archive in source.archives)
     raise DamagedDataError(
-        f"{path} is not the published {source.name} archive: its md5 is {md5} "
+        f"{path} is not the published {source.name} archive: its {algorithm} is {digest} "
         f"({path.stat().st_size:,} bytes), expected {expected}. It may be cut off or altered: "
         f"delete it and get it again from {source.url}"
     )
@@ -183,76 +154,28 @@ def _candidates(source: Source, place: Path) -> Iterator[Path]:
 
 
 def _missing(source: Source, reason: str, place: Path | None) -> str:
-    published = source.archives[0]
+    published = _published(source)
     folder = cache_folder() if place is None or place.is_file() else place
     return (
         f"The {source.name} data set is needed. {reason} Get {source.url} "
-        f"({published.size:,} bytes, sha256 {source.sha256}) and save it as "
+        f"({published.described}) and save it as "
         f"{folder / source.name / published.file}, or point --data or {VARIABLE} at the folder "
         f"that holds {source.name}/{published.file}."
     )
 
 
-class _Bar:
-    """Shows a download's progress; has what pooch asks of a bar."""
-
-    def __init__(self, name: str) -> None:
-        self._progress = Progress(
-            "{task.description}",
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            console=Console(stderr=True),
-        )
-        self._task = self._progress.add_task(name, total=None)
-        self._progress.start()
-
-    @property
-    def total(self) -> int | float | None:
-        """How many bytes are awaited."""
-        return self._progress.tasks[0].total
-
-    @total.setter
-    def total(self, total: int | float) -> None:
-        self._progress.update(self._task, total=total)
-
-    def update(self, count: int) -> None:
-        """More bytes have come."""
-        self._progress.advance(self._task, count)
-
-    def reset(self) -> None:
-        """Begins again at nothing."""
-        self._progress.reset(self._task, total=self.total)
-
-    def close(self) -> None:
-        """Leaves the terminal as it was."""
-        self._progress.stop()
+def _published(source: Source) -> Archive:
+    """What is at the source's address, with the digest that a download is held to."""
+    return replace(source.archives[0], digest=source.sha256)
 
 
 def _downloaded(source: Source, announce: Callable[[str], None]) -> Path:
-    published = source.archives[0]
+    published = _published(source)
+    path = cache_folder() / source.name / published.file
+    size = "" if published.size is None else f" ({published.size:,} bytes)"
+    message = f"Downloading {source.url}{size} to {path.parent}. Terms: {source.terms}"
     try:
-        import pooch
-    except ModuleNotFoundError as error:
-        reason = "Downloading it needs pooch: pip install 'attnviz[data]'."
-        raise DataNotFoundError(_missing(source, reason, None)) from error
-    folder = cache_folder() / source.name
-    announce(
-        f"Downloading {source.url} ({published.size:,} bytes) to {folder}. Terms: {source.terms}"
-    )
-    bar = _Bar(published.file)
-    try:
-        # pooch writes beside the place, checks the digest, and then renames.
-        path = pooch.retrieve(
-            source.url,
-            known_hash=f"sha256:{source.sha256}",
-            fname=published.file,
-            path=folder,
-            downloader=pooch.HTTPDownloader(progressbar=bar, timeout=30),
-        )
-    except (OSError, ValueError) as error:  # no network, no room, or a wrong digest
-        reason = f"Downloading it failed ({type(error).__name__}: {error})."
-        raise DataNotFoundError(_missing(source, reason, None)) from error
-    finally:
-        bar.close()
-    return Path(path)
+        fetch(source.url, f"sha256:{source.sha256}", path, announce=lambda: announce(message))
+    except FetchError as error:
+        raise DataNotFoundError(_missing(source, str(error), None)) from error
+    return path

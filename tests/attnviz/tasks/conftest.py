@@ -1,10 +1,13 @@
 import hashlib
 import io
+import os
 import tarfile
+from pathlib import Path
 
 import pytest
 
 from attnviz.tasks import sources
+from attnviz.tasks.published import FILE_SETS, FileSet
 
 
 def small_imdb():
@@ -112,3 +115,30 @@ def publish(tmp_path, monkeypatch):
 @pytest.fixture
 def unpack(tmp_path):
     return lambda files: write_folder(tmp_path / "unpacked", files)
+
+
+@pytest.fixture
+def publish_files(tmp_path, monkeypatch):
+    """Writes files and makes them the published ones of a data set; gives their folder."""
+
+    def write(name, contents, url="http://127.0.0.1:9/"):
+        folder = tmp_path / "published" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, content in contents.items():
+            (folder / file).write_bytes(content)
+        files = tuple(
+            sources.Archive(file, hashlib.md5(content).hexdigest(), len(content))
+            for file, content in contents.items()
+        )
+        monkeypatch.setitem(FILE_SETS, name, FileSet(name, url, files, "cite us"))
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def full_data():
+    """Where the full data sets are; skips where they are not."""
+    if not os.environ.get("ATTNVIZ_DATA"):
+        pytest.skip("needs the full data sets: set ATTNVIZ_DATA to the folder that holds them")
+    return Path(os.environ["ATTNVIZ_DATA"])

@@ -1,13 +1,13 @@
 import hashlib
 import sys
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from attnviz.tasks import DamagedDataError, DataNotFoundError, load_imdb, locate
 from attnviz.tasks.sources import SOURCES, Archive, Source, verified
+from tests.attnviz.tasks.serving import served
+
+NAME = "aclImdb_v1.tar.gz"
 
 
 @pytest.fixture
@@ -104,8 +104,16 @@ def test_the_message_says_where_to_get_what_and_where_to_put_it(nowhere):
     assert isinstance(caught.value, FileNotFoundError)
 
 
+def test_a_size_that_the_publishers_do_not_say_is_left_out(nowhere):
+    with pytest.raises(DataNotFoundError) as caught:
+        locate("uci-har", download=False)
+
+    digest = "c00b803081a5c797cd5e4b83700a9810b38d53d9d84e01917e090e1fdbc81031"
+    assert f"using+smartphones.zip (sha256 {digest}) and save" in str(caught.value)
+
+
 def test_there_is_no_other_data_set():
-    with pytest.raises(KeyError, match=r"no data set 'imbd'; there are \['imdb'\]"):
+    with pytest.raises(KeyError, match=r"no data set 'imbd'; there are \['imdb', 'uci-har'\]"):
         locate("imbd")
 
 
@@ -124,34 +132,24 @@ def test_verified_tells_which_archive(tmp_path):
     assert verified(path, source).file == "b"
 
 
-@contextmanager
-def served(content):
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+def test_longer_digests_are_sha256(tmp_path):
+    path = tmp_path / "any-name"
+    path.write_bytes(b"second")
+    digest = hashlib.sha256(b"second").hexdigest()
+    source = Source("x", "http://x/a", "", (Archive("a", digest, None),), "x", "")
 
-        def log_message(self, format, *args):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/aclImdb_v1.tar.gz"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    assert verified(path, source).file == "a"
+    path.write_bytes(b"third")
+    with pytest.raises(DamagedDataError, match=rf"its sha256 is .*, expected {digest} \(a\)"):
+        verified(path, source)
 
 
 def test_it_is_fetched_once_and_the_terms_are_told_before(publish, files, nowhere):
     archive = publish(files)
     told = []
 
-    with served(archive.read_bytes()) as url:
+    with served({NAME: archive.read_bytes()}) as (address, _):
+        url = address + NAME
         publish.adopt(archive, url)
         path = locate("imdb", announce=told.append)
 
@@ -169,8 +167,8 @@ def test_it_is_fetched_once_and_the_terms_are_told_before(publish, files, nowher
 def test_another_file_at_the_address_is_not_kept(publish, files, nowhere):
     archive = publish(files)
 
-    with served(archive.read_bytes()[:-100]) as url:
-        publish.adopt(archive, url)
+    with served({NAME: archive.read_bytes()[:-100]}) as (address, _):
+        publish.adopt(archive, address + NAME)
         with pytest.raises(DataNotFoundError, match=r"failed \(ValueError: .*hash.*\)\. Get http"):
             locate("imdb", announce=lambda _: None)
 

@@ -1,0 +1,137 @@
+"""Sequences of numbers that each have a class: images read as sequences, windows of sensors."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+
+__all__ = ["LabelledSplit", "LabelledTask"]
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledSplit:
+    """Sequences of one length, the i-th entry of every field belonging to the i-th sequence.
+
+    Arguments:
+        values: As they are kept: uint8, of which 255 means 1, or float32.
+        labels: int64, the place of each sequence's class in the task's `classes`.
+        ids: A name for each sequence, unique in its task.
+        groups: int64, what sequences share that must not be torn apart by a split, such as a
+            subject; a number of its own for each if they share nothing.
+
+    Raises:
+        ValueError: If the fields differ in length, or the values are of another type.
+    """
+
+    values: Shaped[np.ndarray, "sequence time feature"]
+    labels: Int[np.ndarray, "label"]
+    ids: tuple[str, ...]
+    groups: Int[np.ndarray, "group"]
+
+    def __post_init__(self) -> None:
+        lengths = (len(self.values), len(self.labels), len(self.ids), len(self.groups))
+        if len(set(lengths)) != 1:
+            raise ValueError(
+                "A LabelledSplit has one label, id and group for each sequence, but got "
+                "{} sequences, {} labels, {} ids and {} groups.".format(*lengths)
+            )
+        if self.values.dtype not in (np.uint8, np.float32):
+            raise ValueError(
+                f"A LabelledSplit keeps uint8 or float32, but got {self.values.dtype}: of other "
+                "types it is not known what they are to be divided by."
+            )
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def features(
+        self, rows: slice | Sequence[int] | Int[np.ndarray, "row"] = slice(None)
+    ) -> Float[np.ndarray, "row_ time feature"]:
+        """Some of the sequences as a model reads them, made when they are asked for.
+
+        Arguments:
+            rows: Which, in the order given; all of them if not given.
+
+        Returns:
+            float32. What is kept as uint8 is divided by 255 and so is in [0, 1].
+        """
+        values = self.values[_places(rows)]
+        if values.dtype == np.uint8:
+            return values.astype(np.float32) / np.float32(255)
+        return values
+
+    def select(self, rows: Sequence[int] | Int[np.ndarray, "row"]) -> "LabelledSplit":
+        """Some of the sequences, in the order given."""
+        places = np.asarray(rows, dtype=np.int64)
+        return LabelledSplit(
+            self.values[places],
+            self.labels[places],
+            tuple(self.ids[place] for place in places),
+            self.groups[places],
+        )
+
+
+def _places(rows: slice | Sequence[int] | Int[np.ndarray, "row"]) -> slice | np.ndarray:
+    return rows if isinstance(rows, slice) else np.asarray(rows, dtype=np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledTask:
+    """Sequences of numbers to be told apart, with the splits that every run shares.
+
+    Its score is the accuracy: the share of the sequences whose class is predicted.
+
+    Arguments:
+        name: What the task is called in traces and tables.
+        classes: The name of each label.
+        features: The name of each feature; empty if they have none.
+        splits: `train`, `validation` and `test`; an unwanted one is empty, not absent.
+        provenance: Where the sequences came from, how they were split and on which terms;
+            values that JSON can hold.
+        metric: What its score is called.
+
+    Raises:
+        ValueError: If a label stands for no class, an id occurs twice, or splits differ in
+            timesteps or features.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    features: tuple[str, ...]
+    splits: Mapping[str, LabelledSplit]
+    provenance: Mapping[str, str | int | float | None]
+    metric: str = "accuracy"
+
+    def __post_init__(self) -> None:
+        for name, split in self.splits.items():
+            outside = (split.labels < 0) | (split.labels >= len(self.classes))
+            if outside.any():
+                first = int(outside.argmax())
+                raise ValueError(
+                    f"{self.name} has {len(self.classes)} classes, but {split.ids[first]} in "
+                    f"{name} has label {split.labels[first]}."
+                )
+        ids = [sequence for split in self.splits.values() for sequence in split.ids]
+        if len(set(ids)) != len(ids):
+            raise ValueError(f"{self.name} has {len(ids)} sequences but {len(set(ids))} ids.")
+        shapes = {name: split.values.shape[1:] for name, split in self.splits.items()}
+        if len(set(shapes.values())) != 1:
+            raise ValueError(
+                f"{self.name} needs the same timesteps and features in every split, but has "
+                + ", ".join(f"{name} {time} x {size}" for name, (time, size) in shapes.items())
+            )
+        if self.features and len(self.features) != self.feature_count:
+            raise ValueError(
+                f"{self.name} names {len(self.features)} features but has {self.feature_count}."
+            )
+
+    @property
+    def length(self) -> int:
+        """Timesteps of every sequence."""
+        return int(next(iter(self.splits.values())).values.shape[1])
+
+    @property
+    def feature_count(self) -> int:
+        """Numbers a timestep."""
+        return int(next(iter(self.splits.values())).values.shape[2])
