@@ -124,7 +124,7 @@ def _draw_shares(ax: Axes, name: str, trace: Trace, place: FlowPlace, longest: i
     ax.set_xlim(0, max(1, values.sizes["distance"] - 1))
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     kappa = route_cancellation(trace, place=place).values.values
-    write_title(ax, name, f"median κ = {np.nanmedian(kappa):.2f}")
+    write_title(ax, name, f"median κ = {np.nanmedian(kappa):.2f}", panel=True)
 
 
 def _legend(figure: Figure, panels: np.ndarray) -> None:

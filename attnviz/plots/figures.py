@@ -28,10 +28,12 @@ class PaperFigure(Figure):
 
     Attributes:
         provenance: What it was drawn from, for `save_figure`.
+        limits: Ends of its colour scale or of the axis that figures can share, if there is one.
         settings: Of matplotlib, when it was made.
     """
 
     provenance: Mapping[str, str] = MappingProxyType({})
+    limits: tuple[float, float] | None = None
     settings: Mapping[Any, Any] = MappingProxyType({})
 
     def draw(self, renderer: Any) -> None:  # noqa: ANN401  (that of PDF and SVG is no RendererBase)
