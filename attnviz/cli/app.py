@@ -7,9 +7,11 @@ from collections.abc import Callable
 import typer
 
 from attnviz.cli.ablate import ablate
+from attnviz.cli.compare import compare
 from attnviz.cli.console import USER_MISTAKES, err, explain
 from attnviz.cli.demo import demo
 from attnviz.cli.explore import explore
+from attnviz.cli.figure import figure
 from attnviz.cli.info import info
 from attnviz.cli.plot import plot
 from attnviz.cli.record import record
@@ -42,7 +44,7 @@ def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-for command in (demo, train, record, info, plot, ablate, explore):
+for command in (demo, train, record, info, plot, compare, figure, ablate, explore):
     app.command()(_interruptible(command))
 
 

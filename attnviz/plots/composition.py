@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from attnviz.plots.figures import PaperFigure, keep_style
 from attnviz.plots.headings import MARGIN
-from attnviz.plots.sizes import TITLE_SIZE, enlarged, size_of, widest
+from attnviz.plots.sizes import TITLE_SIZE, enlarged, look, size_of, widest
 from attnviz.plots.styling import house_style, in_panel
 
 __all__ = ["Composition", "Panel", "compose"]
@@ -59,11 +60,11 @@ class Composition(PaperFigure):
         for panel, (left, bottom) in zip(self.panels, self.corners, strict=True):
             panel.set_dpi(self.get_dpi())  # that of the file, and it may have changed
             width, height = panel.get_size_inches()
-            panel.bbox_inches.set_points([[left, bottom], [left + width, bottom + height]])
+            panel.bbox_inches.set_points(np.array([[left, bottom], [left + width, bottom + height]]))
             try:
                 panel.draw(renderer)
             finally:
-                panel.bbox_inches.set_points([[0.0, 0.0], [width, height]])
+                panel.bbox_inches.set_points(np.array([[0.0, 0.0], [width, height]]))
 
 
 @dataclass
@@ -124,11 +125,20 @@ def compose(
             _Placed(figure, at, panel.span, row)
             for figure, panel, (row, at) in zip(figures, panels, places, strict=True)
         ]
+        rows = [[one for one in placed if one.row == row] for row in range(placed[-1].row + 1)]
+        level = [row for row in rows if len(row) > 1 and all(map(_is_fluid, row))]
+        for row in level:
+            for one in row:
+                one.figure.set_figheight(max(beside.figure.get_figheight() for beside in row))
         for one in placed:
             _freeze(one.figure)
+        right = max((column + _GAP) * one.column + gutter + one.size[0] for one in placed)
+        right = right if look().width is None else widest()
         _align_columns(placed)
-        height = _align_rows(placed)
-        whole = _empty(widest(), height)
+        for row in level:
+            _level(row)
+        height = _align_rows(rows)
+        whole = _empty(right, height)
         whole.panels = tuple(figures)
         lefts = [(column + _GAP) * one.column + gutter for one in placed]
         whole.corners = tuple(
@@ -170,7 +180,20 @@ def _drawn(panels: Sequence[Panel], widths: Sequence[float]) -> list[Figure]:
         for number in sharing:
             if _limits(figures[number]) != limits:
                 figures[number] = draw(number, limits)
+        _share_axes([figures[number] for number in sharing])
     return figures
+
+
+def _share_axes(figures: Sequence[Figure]) -> None:
+    """One vertical axis for curves and stacks of the same name; maps have their rows."""
+    by_name: dict[str, list[Axes]] = {}
+    for ax in (ax for figure in figures for ax in _data(figure) if not ax.images):
+        by_name.setdefault(str(ax.get_label()).partition(",")[0], []).append(ax)
+    for alike in by_name.values():
+        ends = [ax.get_ylim() for ax in alike]
+        limits = (min(low for low, _ in ends), max(high for _, high in ends))
+        for ax in alike:
+            ax.set_ylim(*limits)
 
 
 def _limits(figure: Figure) -> Limits | None:
@@ -229,15 +252,34 @@ def _begin_at(figure: Figure, left: float, wanted: float) -> None:
         ax.set_position((x0 / width, box.y0, (x1 - x0) / width, box.height))
 
 
-def _align_rows(placed: Sequence[_Placed]) -> float:
+def _is_fluid(one: _Placed) -> bool:
+    """Whether the Axes of a panel take what room there is; those of maps have a fixed size."""
+    return one.figure.get_layout_engine() is not None and not one.figure.subfigs
+
+
+def _level(row: Sequence[_Placed]) -> None:
+    """Lets the Axes of panels side by side, of the same height, begin and end at one height."""
+    boxes = [[ax.get_position() for ax in _data(one.figure)] for one in row]
+    lowest = max(min(box.y0 for box in own) for own in boxes)
+    highest = min(max(box.y1 for box in own) for own in boxes)
+    for one, own in zip(row, boxes, strict=True):
+        low, high = min(box.y0 for box in own), max(box.y1 for box in own)
+        by = (highest - lowest) / (high - low)
+        for ax in one.figure.axes:
+            box = ax.get_position()
+            ax.set_position(
+                (box.x0, lowest + (box.y0 - low) * by, box.width, box.height * by)
+            )
+
+
+def _align_rows(rows: Sequence[Sequence[_Placed]]) -> float:
     """Sets the upper edge of each panel; gives the height of all, in inches of the layout."""
     down = 0.0
-    for row in range(1 + max(one.row for one in placed)):
-        beside = [one for one in placed if one.row == row]
-        lowest = max(one.inset for one in beside)
-        for one in beside:
+    for row in rows:
+        lowest = max(one.inset for one in row)
+        for one in row:
             one.top = down + lowest - one.inset
-        down = max(one.top + one.size[1] for one in beside) + _BETWEEN
+        down = max(one.top + one.size[1] for one in row) + _BETWEEN
     return down - _BETWEEN
 
 

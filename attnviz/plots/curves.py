@@ -8,6 +8,7 @@ import xarray as xr
 from attnviz.analysis.ablation import ablation_effect, effect_against, pair_interaction
 from attnviz.analysis.statistic import Statistic
 from attnviz.plots.ablation import Against, plot_ablation, plot_effect_against
+from attnviz.plots.axes import legend_beside
 from attnviz.plots.figures import PaperFigure, new_figure
 from attnviz.plots.lag_kernel import plot_lag_kernel
 from attnviz.plots.numbers import provenance_of
@@ -25,6 +26,7 @@ __all__ = [
 ]
 
 _KERNEL_HEIGHT, _EFFECT_HEIGHT = 2.3, 2.7
+_MOST_INSIDE = 2  # entries of a legend within the Axes
 _MADE_BY = ("model", "cell", "weights_digest", "level", "method", "group")
 
 
@@ -46,6 +48,8 @@ def draw_lag_kernels(traces: Mapping[str, Trace], options: PlotOptions) -> Paper
                 trace, group=options.group, head=options.head, lags=options.lags,
                 limits=options.limits, name=name, ax=ax,
             )  # fmt: skip
+        if len(ax.get_legend_handles_labels()[1]) > _MOST_INSIDE:
+            legend_beside(ax)  # inside it would cover the lines
         figure.limits = ax.get_ylim()
         if len(traces) == 1:
             figure.provenance = provenance_of(next(iter(traces.values())))
