@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from attnviz.cli.sources import Opened
+    from attnviz.plots import PlotOptions
 
 Places = Annotated[list[Path], typer.Argument(help="Traces, or effects (.nc); two at least.")]
 Output = Annotated[
@@ -101,7 +102,7 @@ def compare(  # noqa: PLR0913  (one parameter an option)
         words += ["--own-scale"] if own_scale else []
         takes = next(iter(named.values())).kind(chosen).takes
         first = choice.sequence[0] if choice.sequence else "0"
-        words += [w for w in choice.words(tuple(t for t in takes if t != "sequence"), 0)]
+        words += choice.words(tuple(t for t in takes if t != "sequence"), 0)
         words += ["--sequence", first] if "sequence" in takes else []
         _write(named, chosen, draw, options, look, outputs, command_line(*words, *look.words()))
 
@@ -150,7 +151,7 @@ def _drawing(
     together: bool,
     columns: int,
     share: bool,
-) -> "tuple[Callable[[], Figure], dict[str, object]]":
+) -> "tuple[Callable[[], Figure], dict[str, PlotOptions]]":
     """What draws the figure, and the options of each trace."""
     from attnviz.cli.panels import panel
     from attnviz.plots.composition import compose
@@ -184,15 +185,17 @@ def _scaled(kind: str) -> bool:
     return kind not in ("effect-against", "exit-routes")
 
 
-def _write(  # noqa: PLR0913  (what was typed, and what came of it)
+def _write(
     named: "Mapping[str, Opened]",
     kind: str,
     draw: "Callable[[], Figure]",
-    options: "Mapping[str, object]",
+    options: "Mapping[str, PlotOptions]",
     look: Appearance,
     outputs: Outputs,
     command: str,
 ) -> None:
+    from functools import partial
+
     from attnviz.cli.figure_files import Drawn, writing
     from attnviz.cli.panels import numbers_of, provenance_of_all
     from attnviz.cli.provenance import style_provenance
@@ -207,8 +210,8 @@ def _write(  # noqa: PLR0913  (what was typed, and what came of it)
         f"{kind} of {', '.join(named)}.",
         draw,
         {
-            _stem(name): lambda name=name: numbers_of(named[name], kind, options[name])  # type: ignore[misc]
-            for name in named
+            _stem(name): partial(numbers_of, source, kind, options[name])
+            for name, source in named.items()
         },
         {**provenance_of_all(list(named.values())), **said},
     )

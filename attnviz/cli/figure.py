@@ -10,6 +10,9 @@ from attnviz.cli import figure_options as typed
 from attnviz.cli.figure_options import Appearance, Outputs, command_line
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from attnviz.analysis.statistic import Statistic
     from attnviz.cli.sources import Opened
     from attnviz.plots import FigureSpec, PanelSpec, PlotOptions
 
@@ -80,9 +83,7 @@ def _changed(read: "FigureSpec", given: list[str]) -> dict[str, Path]:
     return found
 
 
-def _opened(
-    read: "FigureSpec", paths: Mapping[str, Path], spec: Path
-) -> "dict[str, Opened]":
+def _opened(read: "FigureSpec", paths: Mapping[str, Path], spec: Path) -> "dict[str, Opened]":
     """Every trace that a panel names, by that name."""
     from attnviz.cli.sources import open_source
 
@@ -148,9 +149,7 @@ def _repeated(kind: str, read: "FigureSpec") -> bool:
     return sum(one.kind == kind for one in read.panels) > 1
 
 
-def _options(
-    one: "PanelSpec", sources: "Mapping[str, Opened]", number: int
-) -> "PlotOptions":
+def _options(one: "PanelSpec", sources: "Mapping[str, Opened]", number: int) -> "PlotOptions":
     """The options of a panel; those that mean nothing for its kind are refused."""
     from attnviz.plots.options import PlotOptions
 
@@ -174,13 +173,13 @@ def _numbers(
     panels: "Sequence[PanelSpec]",
     chosen: "Sequence[PlotOptions]",
     sources: "Mapping[str, Opened]",
-) -> dict[str, object]:
+) -> "dict[str, Callable[[], Statistic]]":
     """What each panel draws, by its letter; of several traces by letter and number."""
     from functools import partial
 
     from attnviz.cli.panels import numbers_of
 
-    found = {}
+    found: dict[str, Callable[[], Statistic]] = {}
     for number, (one, options) in enumerate(zip(panels, chosen, strict=True)):
         for at, name in enumerate(one.traces, start=1):
             letter = chr(ord("a") + number) + (str(at) if len(one.traces) > 1 else "")

@@ -17,7 +17,7 @@ __all__ = ["Appearance", "Choice", "Outputs"]
 Measure = Literal["margin", "probability", "loss"]
 Sequences = Annotated[
     list[str] | None,
-    typer.Option("--sequence", help="Number, id, or words of the text; may be given several times."),
+    typer.Option("--sequence", help="Number, id, or words of the text; several times."),
 ]
 Layer = Annotated[str | None, typer.Option(help="Layer and direction, such as l0.")]
 Heads = Annotated[
@@ -174,7 +174,10 @@ class Appearance:
             "--dpi": None if self.dpi is None else f"{self.dpi:g}",
         }  # fmt: skip
         words = [
-            word for name, value in said.items() if value is not None for word in _typed(name, value)
+            word
+            for name, value in said.items()
+            if value is not None
+            for word in _typed(name, value)
         ]
         words += ["--no-title"] if self.no_title else []
         return words + [word for label in self.labels for word in _typed("--label", label)]

@@ -74,9 +74,7 @@ def write_index(written: "Written", figures: Sequence["Drawn"], source: "Opened"
 
 
 def _figure(written: "Written", drawn: "Drawn") -> str:
-    names = [
-        Path(file["path"]).name for file in written.files if file["figure"] == drawn.stem
-    ]
+    names = [Path(file["path"]).name for file in written.files if file["figure"] == drawn.stem]
     links = [f'<a href="{quote(name)}">{_said(Path(name).suffix[1:])}</a>' for name in names]
     return _FIGURE.format(
         stem=_said(drawn.stem),

@@ -78,7 +78,9 @@ def provenance_of_all(sources: Sequence[Opened]) -> dict[str, str]:
     said = {}
     for key in keys:
         values = [source.provenance.get(key, "") for source in unique]
-        said[key] = "\n".join(values) if key in _EACH else ", ".join(dict.fromkeys(values))
+        said[key] = (
+            "\n".join(values) if key in _EACH else ", ".join(filter(None, dict.fromkeys(values)))
+        )
     return said
 
 

@@ -117,9 +117,9 @@ def find_sequence(trace: Trace, what: str) -> int:
     ids = [str(name) for name in root["id"].values] if "id" in root else []
     if what in ids:
         return ids.index(what)
-    texts = [" ".join(str(t).split()).casefold() for t in root["text"].values] if "text" in root else []
-    words = " ".join(what.split()).casefold()
-    found = [number for number, text in enumerate(texts) if words in text]
+    texts = root["text"].values if "text" in root else []
+    words = _plain(what)
+    found = [number for number, text in enumerate(texts) if words in _plain(str(text))]
     if len(found) == 1:
         return found[0]
     if not found:
@@ -132,3 +132,8 @@ def find_sequence(trace: Trace, what: str) -> int:
         f"{len(found)} sequences have the words {what!r}: {several}. Add words, or choose one by "
         "its number."
     )
+
+
+def _plain(text: str) -> str:
+    """Words with one blank between, without capitals."""
+    return " ".join(text.split()).casefold()

@@ -157,8 +157,8 @@ def _draw_map(ax: Axes, statistic: Statistic, across: str) -> None:
     reach = float(np.nanmax(np.abs(values))) or 1.0
     lags = statistic.values["lag"].values
     image = ax.imshow(
-        values, cmap=look().colours or "RdBu", vmin=-reach, vmax=reach, origin="lower", aspect="auto",
-        interpolation="nearest",
+        values, cmap=look().colours or "RdBu", vmin=-reach, vmax=reach, origin="lower",
+        aspect="auto", interpolation="nearest",
     )  # fmt: skip
     ax.set_yticks(range(len(lags)), [str(lag) for lag in lags])
     if across != "timestep":

@@ -6,6 +6,7 @@ layout. The composition shifts them to their places and draws them with itself.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -54,17 +55,18 @@ class Composition(PaperFigure):
     panels: tuple[Figure, ...] = ()
     corners: tuple[tuple[float, float], ...] = ()
 
-    def draw(self, renderer: object) -> None:
+    def draw(self, renderer: Any) -> None:  # noqa: ANN401  (that of PDF and SVG is no RendererBase)
         """Draws itself, then each panel at its place."""
         super().draw(renderer)
         for panel, (left, bottom) in zip(self.panels, self.corners, strict=True):
             panel.set_dpi(self.get_dpi())  # that of the file, and it may have changed
             width, height = panel.get_size_inches()
-            panel.bbox_inches.set_points(np.array([[left, bottom], [left + width, bottom + height]]))
+            box = np.array([[0.0, 0.0], [width, height]])
+            panel.bbox_inches.set_points(box + (left, bottom))
             try:
                 panel.draw(renderer)
             finally:
-                panel.bbox_inches.set_points(np.array([[0.0, 0.0], [width, height]]))
+                panel.bbox_inches.set_points(box)
 
 
 @dataclass
@@ -267,9 +269,7 @@ def _level(row: Sequence[_Placed]) -> None:
         by = (highest - lowest) / (high - low)
         for ax in one.figure.axes:
             box = ax.get_position()
-            ax.set_position(
-                (box.x0, lowest + (box.y0 - low) * by, box.width, box.height * by)
-            )
+            ax.set_position((box.x0, lowest + (box.y0 - low) * by, box.width, box.height * by))
 
 
 def _align_rows(rows: Sequence[Sequence[_Placed]]) -> float:

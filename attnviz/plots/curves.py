@@ -70,8 +70,10 @@ def draw_ablation(effects: xr.Dataset, options: PlotOptions) -> PaperFigure:
         figure = _figure(0.7 * PAGE, _EFFECT_HEIGHT)
         ax = plot_ablation(effects, measure=options.measure, ax=figure.subplots())
         image = ax.images[0] if ax.images else None
-        if options.limits is not None:
-            _ = ax.set_ylim(*options.limits) if image is None else image.set_clim(*options.limits)
+        if options.limits is not None and image is None:
+            ax.set_ylim(*options.limits)
+        elif options.limits is not None and image is not None:
+            image.set_clim(*options.limits)
         figure.limits = ax.get_ylim() if image is None else image.get_clim()
         figure.provenance = _provenance(effects)
     return figure

@@ -118,9 +118,7 @@ def gate_attention_numbers(trace: Trace, options: PlotOptions) -> Statistic:
     return at_timesteps(parts, trace, options)
 
 
-def _chosen_ages(
-    parts: Statistic, trace: Trace, group: str, options: PlotOptions
-) -> Statistic:
+def _chosen_ages(parts: Statistic, trace: Trace, group: str, options: PlotOptions) -> Statistic:
     """The ages of the range, and what is no age."""
     by_age = replace(parts, values=trace.tree[group].dataset["age"])
     ages = {str(age) for age in chosen_lags(by_age, options, "age").values.values}

@@ -4,8 +4,8 @@ import csv
 import functools
 import json
 import platform
-from importlib.metadata import version
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 import xarray as xr

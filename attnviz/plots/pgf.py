@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -49,7 +50,7 @@ def save_pgf(figure: Figure, path: Path, provenance: Mapping[str, str]) -> Path:
     Returns:
         The path.
     """
-    settings = {"pgf.texsystem": check_tex(path), "pgf.rcfonts": False}
+    settings: dict[Any, Any] = {"pgf.texsystem": check_tex(path), "pgf.rcfonts": False}
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}.") as place:
         # In a folder of its own under its own name: the file names its images after itself.
         drawn = Path(place) / path.name

@@ -43,7 +43,5 @@ def real_range(text: str, name: str) -> tuple[float, float]:
     except ValueError:
         low = high = 0.0
     if not colon or not low < high:
-        raise ValueError(
-            f"{name} takes a lower and an upper end, such as 0:0.5, got {text!r}."
-        )
+        raise ValueError(f"{name} takes a lower and an upper end, such as 0:0.5, got {text!r}.")
     return low, high

@@ -36,8 +36,9 @@ def save_figure(
 
     The provenance is JSON in the PDF's Keywords, the SVG's Description or the PNG's tEXt
     `Description`; of PGF it stands above in comments. PGF needs a TeX to measure its words, and
-    keeps images as PNG files beside it. The same figure and provenance give the same bytes: no date is written. The
-    file is written beside its place and renamed; its folder is made if it is not there.
+    keeps images as PNG files beside it. The same figure and provenance give the same bytes: no
+    date is written. The file is written beside its place and renamed; its folder is made if it is
+    not there.
 
     Arguments:
         figure: Any figure, or Axes of it.
@@ -70,7 +71,12 @@ def save_figure(
     said = json.dumps(dict(provenance), sort_keys=True)
     salted = matplotlib.rc_context({"svg.hashsalt": "attnviz"})
     with house_style(), salted, replacing(path) as beside:
-        whole.savefig(beside, format=kind[1:], dpi=dpi or matplotlib.rcParams["savefig.dpi"], metadata=_metadata(kind, said))
+        whole.savefig(
+            beside,
+            format=kind[1:],
+            dpi=dpi or matplotlib.rcParams["savefig.dpi"],
+            metadata=_metadata(kind, said),
+        )
     return path
 
 

@@ -63,7 +63,7 @@ def plot_shortcut(
     route = route or next(iter(lagged_routes(trace)), "shortcut")
     statistic = shortcut_numbers(trace, options, route=route)
     scale = colour_scale(statistic, limits=limits or _limits(statistic))
-    lags = [str(lag) for lag in statistic.values["lag"].values]
+    rows = [str(lag) for lag in statistic.values["lag"].values]
     values = np.ascontiguousarray(statistic.values.values.T)
     where = group_for(trace, shares_of(trace, route), group)
     heading = Heading(
@@ -79,7 +79,7 @@ def plot_shortcut(
         ],
         provenance=provenance_of(trace),
     )
-    strip = MapStrip(values, scale, lags, _ROW_HEIGHT * len(lags))
+    strip = MapStrip(values, scale, rows, _ROW_HEIGHT * len(rows))
     time = time_axis(statistic, trace, options)
     return draw_wrapped([strip], time=time, heading=heading, row_label="lag (timesteps)")
 

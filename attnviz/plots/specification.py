@@ -155,7 +155,7 @@ def _panel(read: Table, where: str) -> PanelSpec:
         raise ValueError(f"{where} needs either trace = '...' or traces = ['...', '...'].")
     traces = read.pop("traces", None) or [read.pop("trace")]
     heads = read.pop("head", None)
-    ranges = {
+    ranges: Table = {
         name: (real_range if name == "limits" else whole_range)(read.pop(name), f"{where}: {name}")
         for name in ("tokens", "lags", "limits")
         if name in read

@@ -50,9 +50,9 @@ def save_tabular(
     columns = values.sizes[across] if across else 1
     if rows > _MOST_ROWS or columns > _MOST_COLUMNS:
         raise ValueError(
-            f"A tabular of the {statistic.name} would have {rows} rows and {columns} columns; up to "
-            f"{_MOST_ROWS} and {_MOST_COLUMNS} fit. Choose fewer timesteps with --tokens or fewer "
-            "lags with --lags, or write the numbers as CSV with --data."
+            f"A tabular of the {statistic.name} would have {rows} rows and {columns} columns; up "
+            f"to {_MOST_ROWS} and {_MOST_COLUMNS} fit. Choose fewer timesteps with --tokens or "
+            "fewer lags with --lags, or write the numbers as CSV with --data."
         )
     said = {**provenance, "statistic": statistic.name, "unit": statistic.unit}
     if statistic.uncertainty is not None:
