@@ -117,9 +117,9 @@ def find_sequence(trace: Trace, what: str) -> int:
     ids = [str(name) for name in root["id"].values] if "id" in root else []
     if what in ids:
         return ids.index(what)
-    texts = root["text"].values if "text" in root else []
+    texts = [str(text) for text in root["text"].values] if "text" in root else []
     words = _plain(what)
-    found = [number for number, text in enumerate(texts) if words in _plain(str(text))]
+    found = [number for number, text in enumerate(texts) if words in _plain(text)]
     if len(found) == 1:
         return found[0]
     if not found:

@@ -143,7 +143,10 @@ def test_a_comparison_can_be_made_again_to_the_byte(place, suffix):
             ("rra.zarr", "larnn.zarr", "--kind", "heatmap", "--layout", "together"),
             "'heatmap' draws one trace at a time",
         ),
-        (("rra.zarr", "larnn.zarr", "--tokens", "1:2"), "--tokens means nothing for the kind lag-k"),
+        (
+            ("rra.zarr", "larnn.zarr", "--tokens", "1:2"),
+            "--tokens means nothing for the kind lag-k",
+        ),
     ],
 )
 def test_what_cannot_be_compared_is_said(place, typed, arguments, message):
@@ -168,8 +171,10 @@ def test_a_specification_becomes_a_figure_with_aligned_panels(place, typed, monk
     assert all(text.get_fontweight() == "bold" for text in whole.texts)
     maps = [[ax for ax in panel.axes if ax.images and ax.get_label() != "colour bar"][0]
             for panel in whole.panels]  # fmt: skip
-    tops = [ax.get_position().y1 * panel.get_figheight() + bottom
-            for ax, panel, (_, bottom) in zip(maps, whole.panels, whole.corners, strict=True)]
+    tops = [
+        ax.get_position().y1 * panel.get_figheight() + bottom
+        for ax, panel, (_, bottom) in zip(maps, whole.panels, whole.corners, strict=True)
+    ]
     assert tops[0] == pytest.approx(tops[1], abs=1e-6)
     assert maps[0].images[0].get_clim() == maps[1].images[0].get_clim()
     across = matplotlib.image.imread("two.png").shape[1]
@@ -202,11 +207,11 @@ def test_a_figure_from_a_specification_can_be_made_again(place, typed):
     [
         (("share", "shared"), "has the key 'shared'; known are width, style, font, font_size"),
         (("tokens =", "token ="), "has the key 'token'; known are trace, traces, kind"),
-        (('kind = "heatmap"', 'kind = "map"'), "panel 1 needs a kind, one of heatmap, contribution"),
+        (('kind = "heatmap"', 'kind = "map"'), "panel 1 needs a kind, one of heatmap"),
         (("columns = 2", "columns = true"), "two.toml: columns is a whole number, got True"),
         (("head = [1]", 'head = ["a"]'), "panel 2: head is a number or a list of them, got 'a'"),
         (('"0:12"', '"0-12"'), "tokens takes a first number and one after the last"),
-        (('trace = "two"', 'trace = "three"'), "has a panel of 'three', but [traces] has only one, two"),
+        (('trace = "two"', 'trace = "three"'), "a panel of 'three', but [traces] has only one, two"),
         (("share = true", "share = true ="), "two.toml is no TOML"),
         (("head = [1]", "span = 3"), "spans 1 to 2 of the figure's columns, but span is 3"),
         (('kind = "heatmap"\nhead', 'kind = "lag-kernel"\nhead'), "Panel 2: tokens means nothing"),

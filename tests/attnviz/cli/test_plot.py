@@ -61,7 +61,7 @@ def test_without_a_kind_the_sensible_set_goes_to_a_folder_with_a_page(place, typ
     files = [f"{kind}.{suffix}" for kind in kinds for suffix in ("csv", "pdf")]
     assert names(folder) == sorted([*files, "index.html"])
     page = (folder / "index.html").read_text(encoding="utf-8")
-    assert page.count("<img src=\"data:image/png;base64,") == len(kinds)
+    assert page.count('<img src="data:image/png;base64,') == len(kinds)
     assert "Figures of a&amp;b.zarr" in page and "<script" not in page
     assert not re.search(r"(src|href)=\"(https?:)?//", page)
     for name in files:
@@ -100,7 +100,9 @@ def test_the_numbers_stand_beside_the_figure(place, typed):
     for row in table.itertuples():
         assert row.value == pytest.approx(drawn[row.timestep, row.head, row.lag - 1], rel=1e-6)
     assert attnviz.trace_digest("larnn.zarr") in (place / "map.csv").read_text()
-    rows = [line for line in (place / "map.tex").read_text().splitlines() if line[0] in "0123456789"]
+    rows = [
+        line for line in (place / "map.tex").read_text().splitlines() if line[0] in "0123456789"
+    ]
     assert len(rows) == 8 * 2
     assert [float(cell) for cell in rows[0].rstrip("\\ ").split("&")[3:]] == pytest.approx(
         drawn[3, 2, 1:4], abs=5e-3
@@ -123,9 +125,26 @@ def test_two_processes_write_the_same_bytes_wherever(place, suffix):
 
 @pytest.mark.parametrize("suffix", ["svg", "pdf", "png", "csv"])
 def test_info_tells_the_command_that_makes_the_same_bytes_again(place, typed, suffix):
-    look = ("--label", "lag (timesteps back)=$j$, in 'steps'", "--font-size", 8, "--style", "my.mplstyle")
+    look = (
+        "--label",
+        "lag (timesteps back)=$j$, in 'steps'",
+        "--font-size",
+        8,
+        "--style",
+        "my.mplstyle",
+    )
     (place / "my.mplstyle").write_text("axes.linewidth: 1.5\n")
-    first = ("plot", "rra.zarr", "--kind", "contribution", "--sequence", 1, "--limits", "0:0.7", *look)
+    first = (
+        "plot",
+        "rra.zarr",
+        "--kind",
+        "contribution",
+        "--sequence",
+        1,
+        "--limits",
+        "0:0.7",
+        *look,
+    )
     status, _, error = typed(*first, "--title", "-x  y; 'z'", "--format", "svg,png", "--data",
                              "--tokens", "0:12", "-o", "out/a.pdf")  # fmt: skip
     assert status == 0, error
@@ -246,7 +265,9 @@ def test_effects_of_ablations_are_drawn_too(place, typed):
 
 
 def test_a_script_reads_which_files_there_are(place, typed):
-    status, output, _ = typed("plot", "rra.zarr", "--kind", "text", "--format", "svg,png", "--data", "--json")
+    status, output, _ = typed(
+        "plot", "rra.zarr", "--kind", "text", "--format", "svg,png", "--data", "--json"
+    )
     assert status == 0
     files = json.loads(output)["files"]
     assert [file["path"] for file in files] == ["text.svg", "text.png", "text.csv"]
@@ -263,20 +284,38 @@ def test_a_script_reads_which_files_there_are(place, typed):
         (("-o", "x.jpg"), "attnviz writes .pdf, .svg, .png, .pgf, but x.jpg ends in '.jpg'"),
         (("--kind", "heatmap", "--kind", "text", "-o", "x.pdf"), "Name a folder: -o x."),
         (("--kind", "ablation"), "'ablation' is drawn from effects (attnviz ablate -o)"),
-        (("--kind", "lag-kernel", "--tokens", "1:3"), "--tokens means nothing for the kind lag-kernel"),
-        (("--kind", "heatmap", "--lags", "40:50"), "holds no lag of the attention, which has lags 2 to 11"),
-        (("--kind", "heatmap", "--lags", "5"), "--lags takes a first number and one after the last"),
-        (("--kind", "heatmap", "--lags", "5:5"), "Lags go from a first one, 0 at least, up to a larger"),
+        (
+            ("--kind", "lag-kernel", "--tokens", "1:3"),
+            "--tokens means nothing for the kind lag-kernel",
+        ),
+        (
+            ("--kind", "heatmap", "--lags", "40:50"),
+            "holds no lag of the attention, which has lags 2 to 11",
+        ),
+        (
+            ("--kind", "heatmap", "--lags", "5"),
+            "--lags takes a first number and one after the last",
+        ),
+        (
+            ("--kind", "heatmap", "--lags", "5:5"),
+            "Lags go from a first one, 0 at least, up to a larger",
+        ),
         (("--kind", "heatmap", "--limits", "1:0"), "--limits takes a lower and an upper end"),
         (("--kind", "heatmap", "--head", "3"), "has 1 head, number 0; there is no head 3"),
         (("--width", "wide"), "--width takes column, page, or millimetres such as 120, got 'wide'"),
         (("--width", "3"), "between 20 and 2000 mm wide, but width is 3"),
         (("--style", "papr"), "There is no style 'papr'"),
-        (("--font", "DejaVu Sanz"), "'DejaVu Sanz' is not installed, as far as matplotlib sees. Near it are DejaVu Sans"),
+        (
+            ("--font", "DejaVu Sanz"),
+            "'DejaVu Sanz' is not installed, as far as matplotlib sees. Near it are DejaVu Sans",
+        ),
         (("--font-size", "2"), "between 5 and 60 points, but the font size is 2"),
         (("--colours", "virids"), "no colour map 'virids'. Near it are viridis"),
         (("--title", "x", "--no-title"), "Give either --title or --no-title"),
-        (("--kind", "heatmap", "--label", "lag=x"), "No label of this figure reads 'lag'. They read:"),
+        (
+            ("--kind", "heatmap", "--label", "lag=x"),
+            "No label of this figure reads 'lag'. They read:",
+        ),
         (("--kind", "heatmap", "--label", "lag"), "--label takes OLD=NEW"),
         (("--kind", "gradient-flow"), "attnviz record --gradients routes"),
     ],
