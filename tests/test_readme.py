@@ -35,6 +35,6 @@ def test_every_file_it_points_to_is_there():
         assert (README.parent / target).is_file(), target
 
 
-@pytest.mark.parametrize("command", ["train", "record", "info", "plot", "demo", "ablate"])
+@pytest.mark.parametrize("command", ["train", "record", "info", "plot", "compare", "figure", "demo", "ablate"])
 def test_every_command_is_shown(command):
     assert f"attnviz {command}" in README.read_text(encoding="utf-8")

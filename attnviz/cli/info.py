@@ -35,7 +35,7 @@ def info(
     Example: attnviz info figure.pdf
     """
     suffix = path.suffix.lower()
-    if suffix in (*FIGURES, *TABLES) and not path.is_dir():
+    if suffix in FIGURES or (suffix in TABLES and path.is_file() and _says(path)):
         _about_figure(path, as_json=json)
         return
     if json:
@@ -73,6 +73,13 @@ def _about_figure(path: Path, *, as_json: bool) -> None:
     out.print(escape(made.command))
 
 
+def _says(path: Path) -> bool:
+    """Whether a table says where it comes from; another file is taken for a trace that is none."""
+    from attnviz.plots.numbers import read_comments
+
+    return bool(read_comments(path))
+
+
 def _said_by(path: Path) -> dict[str, str]:
     """The provenance of a figure or of a table."""
     if path.suffix.lower() in FIGURES:
@@ -81,12 +88,7 @@ def _said_by(path: Path) -> dict[str, str]:
         return read_provenance(path)
     from attnviz.plots.numbers import read_comments
 
-    if not (said := read_comments(path)):
-        raise ValueError(
-            f"{path} says nothing about where it comes from: attnviz plot --data and --latex write "
-            "tables that do. A trace is a directory or a .zip."
-        )
-    return said
+    return read_comments(path)
 
 
 def _about(trace: Trace, digest: str) -> None:

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from attnviz.plots.figures import PaperFigure, keep_style
+from attnviz.plots.figures import PaperFigure, keep_style, settle
 from attnviz.plots.headings import MARGIN
 from attnviz.plots.sizes import TITLE_SIZE, enlarged, look, size_of, widest
 from attnviz.plots.styling import house_style, in_panel
@@ -62,7 +62,7 @@ class Composition(PaperFigure):
             panel.set_dpi(self.get_dpi())  # that of the file, and it may have changed
             width, height = panel.get_size_inches()
             box = np.array([[0.0, 0.0], [width, height]])
-            panel.bbox_inches.set_points(box + (left, bottom))
+            panel.bbox_inches.set_points(box + np.array([left, bottom]))
             try:
                 panel.draw(renderer)
             finally:
@@ -219,9 +219,7 @@ def _common(figures: Sequence[Figure], word: str) -> Limits:
 
 def _freeze(figure: Figure) -> None:
     """Settles where everything stands."""
-    if figure.get_layout_engine() is not None:
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
+    settle(figure)
     figure.patch.set_visible(False)
 
 

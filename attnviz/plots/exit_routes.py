@@ -22,7 +22,7 @@ from attnviz.plots.axes import (
     write_title,
 )
 from attnviz.plots.captions import counted
-from attnviz.plots.figures import new_figure
+from attnviz.plots.figures import new_figure, settle
 from attnviz.plots.gradient_flow import route_colour
 from attnviz.plots.sizes import PAGE, chosen_width, enlarged
 from attnviz.plots.styling import house_style
@@ -79,6 +79,7 @@ def plot_exit_routes(
             ax.set_axis_off()
         panels[0].set_ylabel("share of the gradient")
         _legend(figure, panels[: len(traces)])
+        settle(figure)
     return figure
 
 

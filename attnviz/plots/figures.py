@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from attnviz.plots.sizes import enlarged
 
-__all__ = ["PaperFigure", "keep_style", "new_figure"]
+__all__ = ["PaperFigure", "keep_style", "new_figure", "settle"]
 
 # What matplotlib looks up again when it draws, as for ticks, which it makes only then.
 _LOOKED_UP = (
@@ -72,3 +72,14 @@ def new_figure(width: float, height: float) -> PaperFigure:
     FigureCanvasAgg(figure)
     keep_style(figure)
     return figure
+
+
+def settle(figure: Figure) -> None:
+    """Fixes where everything stands, whatever resolution the figure is drawn at next.
+
+    Arguments:
+        figure: Drawn; one that is laid out when it is drawn is laid out now and not again.
+    """
+    if figure.get_layout_engine() is not None:
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import matplotlib
-import matplotlib.style
 from matplotlib import font_manager
 from matplotlib.font_manager import FontProperties
 
@@ -29,6 +28,12 @@ _STYLES = {
 Settings = dict[Any, Any]
 _PAPER_TYPE = 7.0  # points of `font.size` in the paper style
 _LEAST_TYPE, _MOST_TYPE = 5.0, 60.0
+# Settings that are no style: of windows, files and the system.
+_NO_STYLE = {
+    "backend", "backend_fallback", "date.epoch", "docstring.hardcopy", "figure.max_open_warning",
+    "figure.raise_window", "interactive", "savefig.directory", "timezone", "tk.window_focus",
+    "toolbar", "webagg.address", "webagg.open_in_browser", "webagg.port", "webagg.port_retries",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ def style(
         _check_colours(colours)
     own = {**own, **_lettered(lettering)}
     scale = float(own.get("font.size", _PAPER_TYPE)) / _PAPER_TYPE
-    with matplotlib.style.context(["default", _larger(paper, scale), own]):
+    with _settings(_larger(paper, scale), own):
         chosen = replace(
             sizes or PAPER, scale=scale, family=_family(), title=lettering.title, colours=colours
         )
@@ -107,6 +112,21 @@ def style(
             yield
         finally:
             LOOK.reset(before)
+
+
+@contextmanager
+def _settings(*sheets: Settings) -> Iterator[None]:
+    """Matplotlib's own defaults and these sheets over them, for a while.
+
+    As `matplotlib.style.context` does it, whose import reads every sheet that ships.
+    """
+    with matplotlib.rc_context():
+        plain = matplotlib.rcParamsDefault
+        matplotlib.rcParams.update({key: plain[key] for key in plain if key not in _NO_STYLE})
+        for sheet in sheets:
+            kept = {key: value for key, value in sheet.items() if key not in _NO_STYLE}
+            matplotlib.rcParams.update(kept)
+        yield
 
 
 @contextmanager

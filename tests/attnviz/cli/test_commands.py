@@ -239,7 +239,7 @@ def test_the_adding_problem_goes_from_training_to_a_figure(monkeypatch, capsys, 
 
 
 def test_help_of_every_command_has_an_example(monkeypatch, capsys):
-    for command in ("demo", "train", "record", "info", "plot", "ablate"):
+    for command in ("demo", "train", "record", "info", "plot", "compare", "figure", "ablate"):
         status, output, _ = called(monkeypatch, capsys, command, "--help")
         assert status == 0
         assert f"attnviz {command}" in output

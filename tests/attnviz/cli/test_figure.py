@@ -169,7 +169,7 @@ def test_a_specification_becomes_a_figure_with_aligned_panels(place, typed, monk
     whole = seen[-1]
     assert [text.get_text() for text in whole.texts] == ["a", "b"]
     assert all(text.get_fontweight() == "bold" for text in whole.texts)
-    maps = [[ax for ax in panel.axes if ax.images and ax.get_label() != "colour bar"][0]
+    maps = [next(ax for ax in panel.axes if ax.images and ax.get_label() != "colour bar")
             for panel in whole.panels]  # fmt: skip
     tops = [
         ax.get_position().y1 * panel.get_figheight() + bottom
@@ -211,7 +211,7 @@ def test_a_figure_from_a_specification_can_be_made_again(place, typed):
         (("columns = 2", "columns = true"), "two.toml: columns is a whole number, got True"),
         (("head = [1]", 'head = ["a"]'), "panel 2: head is a number or a list of them, got 'a'"),
         (('"0:12"', '"0-12"'), "tokens takes a first number and one after the last"),
-        (('trace = "two"', 'trace = "three"'), "a panel of 'three', but [traces] has only one, two"),
+        (('trace = "two"', 'trace = "three"'), "of 'three', but [traces] has only one, two"),
         (("share = true", "share = true ="), "two.toml is no TOML"),
         (("head = [1]", "span = 3"), "spans 1 to 2 of the figure's columns, but span is 3"),
         (('kind = "heatmap"\nhead', 'kind = "lag-kernel"\nhead'), "Panel 2: tokens means nothing"),

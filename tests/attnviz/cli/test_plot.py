@@ -1,13 +1,13 @@
 """`attnviz plot` as a user types it: real files, exit codes, messages."""
 
 import json
-import os
 import re
 import shlex
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import matplotlib.image
 import numpy as np
@@ -66,7 +66,7 @@ def test_without_a_kind_the_sensible_set_goes_to_a_folder_with_a_page(place, typ
     assert not re.search(r"(src|href)=\"(https?:)?//", page)
     for name in files:
         assert f'href="{name}"' in page
-        assert f"{os.path.join('a&b-figures', name)}: " in output
+        assert f"{Path('a&b-figures', name)}: " in output
     assert attnviz.trace_digest(place / "a&b.zarr") in page
 
 
