@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from attnviz.cli.sources import Opened
-from attnviz.trace import Trace
 
 if TYPE_CHECKING:
     from attnviz.analysis.statistic import Statistic
@@ -82,8 +81,3 @@ def provenance_of_all(sources: Sequence[Opened]) -> dict[str, str]:
             "\n".join(values) if key in _EACH else ", ".join(filter(None, dict.fromkeys(values)))
         )
     return said
-
-
-def is_trace(source: Opened) -> bool:
-    """Whether it is a trace, and no effects."""
-    return isinstance(source.data, Trace)
