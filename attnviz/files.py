@@ -1,11 +1,12 @@
 """Files that are whole or not there: written beside their place, then renamed."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["replacing"]
+__all__ = ["replacing", "replacing_several"]
 
 
 @contextmanager
@@ -24,3 +25,23 @@ def replacing(path: Path) -> Iterator[Path]:
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_several(folder: Path) -> Iterator[Path]:
+    """Yields a folder to write several files to; moves them to `folder` once the block succeeds.
+
+    Nothing is left where the block fails or is interrupted, not even a folder.
+
+    Arguments:
+        folder: Where the files shall stand; made if it is not there. Others in it stay.
+
+    Yields:
+        A folder beside.
+    """
+    standing = next(place for place in (folder, *folder.parents) if place.is_dir())
+    with tempfile.TemporaryDirectory(dir=standing, prefix=".attnviz-") as beside:
+        yield Path(beside)
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in sorted(Path(beside).iterdir()):
+            file.replace(folder / file.name)

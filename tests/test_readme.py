@@ -37,7 +37,8 @@ def test_every_file_it_points_to_is_there():
 
 
 @pytest.mark.parametrize(
-    "command", ["train", "record", "info", "plot", "demo", "ablate", "explore"]
+    "command",
+    ["train", "record", "info", "plot", "compare", "figure", "demo", "ablate", "explore", "report"],
 )
 def test_every_command_is_shown(command):
     assert f"attnviz {command}" in README.read_text(encoding="utf-8")

@@ -1,5 +1,6 @@
 """Smaller forms of a statistic: one head, the mean over heads, bins of timesteps."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,28 +12,30 @@ from attnviz.analysis.statistic import Statistic
 __all__ = ["bin_means", "choose_head", "head_mean"]
 
 
-def choose_head(statistic: Statistic, head: int) -> Statistic:
-    """One head of a statistic; the axis `head` stays, with size 1.
+def choose_head(statistic: Statistic, head: int | Sequence[int]) -> Statistic:
+    """One head of a statistic, or some; the axis `head` stays, with as many.
 
     Arguments:
         statistic: Any statistic with an axis `head`.
-        head: Number of the head.
+        head: Number of the head, or several in the order wanted.
 
     Returns:
-        The statistic of that head.
+        The statistic of those heads.
 
     Raises:
         IndexError: If there is no such head.
     """
     count = statistic.values.sizes["head"]
-    if not 0 <= head < count:
+    chosen = [head] if isinstance(head, int) else list(head)
+    missing = next((one for one in chosen if not 0 <= one < count), None)
+    if missing is not None or not chosen:
         has = "1 head, number 0" if count == 1 else f"{count} heads, numbered 0 to {count - 1}"
-        raise IndexError(f"The {statistic.name} has {has}; there is no head {head}.")
+        raise IndexError(f"The {statistic.name} has {has}; there is no head {missing}.")
     spread = statistic.uncertainty
     return replace(
         statistic,
-        values=statistic.values.isel(head=[head]),
-        uncertainty=None if spread is None else spread.isel(head=[head]),
+        values=statistic.values.isel(head=chosen),
+        uncertainty=None if spread is None else spread.isel(head=chosen),
     )
 
 

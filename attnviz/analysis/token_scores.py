@@ -1,6 +1,6 @@
 """One number for each token of a sequence, to colour its text with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import xarray as xr
@@ -54,7 +54,7 @@ def token_score(
     *,
     kind: str = "attention_received",
     group: str | None = None,
-    head: int | None = None,
+    head: int | Sequence[int] | None = None,
 ) -> Statistic:
     r"""One score for each token of a sequence.
 
@@ -72,7 +72,7 @@ def token_score(
         sequence: Index of the sequence.
         kind: One of `TOKEN_SCORES`.
         group: The layer and direction; the first that holds the signal if not given.
-        head: One head; the mean over heads if not given.
+        head: One head, or several, whose mean is taken; the mean over all if not given.
 
     Returns:
         Axes `(time)`, as many as the sequence has timesteps.
@@ -136,11 +136,11 @@ def prediction_change(trace: Trace, sequence: int, *, target: int | None = None)
 
 
 def _received(
-    trace: Trace, group: str, statistic: Statistic, axis: str, head: int | None
+    trace: Trace, group: str, statistic: Statistic, axis: str, head: int | Sequence[int] | None
 ) -> Statistic:
     name = f"{statistic.name} received"
     if "head" in statistic.values.dims and statistic.values.sizes["head"] > 1:
-        name += ", mean over heads" if head is None else f", head {head}"
+        name += _heads(head)
     if "head" in statistic.values.dims and head is not None:
         statistic = choose_head(statistic, head)
     weights = statistic.values.isel(sequence=0)
@@ -175,3 +175,11 @@ def _margin_change(
     others = np.delete(score, int(chosen), axis=-1)
     margin = score[:, int(chosen)] - (others.max(-1) if others.shape[-1] else 0.0)
     return np.diff(margin, prepend=np.nan)
+
+
+def _heads(head: int | Sequence[int] | None) -> str:
+    if head is None:
+        return ", mean over heads"
+    chosen = [head] if isinstance(head, int) else list(head)
+    several = "mean over heads" if len(chosen) > 1 else "head"
+    return f", {several} {', '.join(map(str, chosen))}"

@@ -8,6 +8,7 @@ import typer
 
 from attnviz.cli.ablate import ablate
 from attnviz.cli.cite import cite
+from attnviz.cli.compare import compare
 from attnviz.cli.console import USER_MISTAKES, err, explain
 from attnviz.cli.data import COMMANDS as DATA_COMMANDS
 from attnviz.cli.data import app as data_app
@@ -15,6 +16,7 @@ from attnviz.cli.demo import demo
 from attnviz.cli.doctor import doctor
 from attnviz.cli.explore import explore
 from attnviz.cli.export import export
+from attnviz.cli.figure import figure
 from attnviz.cli.info import info
 from attnviz.cli.models import models
 from attnviz.cli.plot import plot
@@ -56,7 +58,7 @@ def _interruptible(command: Callable[..., None], left: str) -> Callable[..., Non
 for command in (demo, train, record, info, plot, ablate):
     app.command()(_interruptible(command, RESUMED))
 
-for lister in (models, cite, export, report, explore, doctor):
+for lister in (models, cite, compare, figure, export, report, explore, doctor):
     app.command()(_interruptible(lister, WHOLE))
 
 for name, of_data in DATA_COMMANDS.items():

@@ -1,5 +1,6 @@
 """`attnviz info`: what is in a trace, or in a figure made from one."""
 
+from json import dumps
 from pathlib import Path
 from typing import Annotated
 
@@ -12,31 +13,82 @@ from rich.text import Text
 from attnviz.cli.console import out
 from attnviz.trace import Trace
 
-FIGURES = (".pdf", ".svg", ".png")
+FIGURES, TABLES = (".pdf", ".svg", ".png", ".pgf"), (".csv", ".tex")
 LONGEST_ID, GAP = 24, 2
 
 
 def info(
-    path: Annotated[Path, typer.Argument(help="A trace (directory or .zip), or a figure.")],
+    path: Annotated[
+        Path, typer.Argument(help="A trace (directory or .zip), a figure, or its table.")
+    ],
+    json: Annotated[
+        bool, typer.Option("--json", help="Print what a figure says about itself as JSON.")
+    ] = False,
 ) -> None:
     """Says what a trace holds and where it comes from.
 
-    A figure tells which trace, model and command made it.
+    A figure, or the table of its numbers, tells which trace, model and versions made it, and the
+    command that makes it again, to the byte.
 
     Example: attnviz info trace.zarr
-    """
-    if path.suffix.lower() in FIGURES:
-        from attnviz.plots import read_provenance
 
-        for name, value in read_provenance(path).items():
-            out.print(f"[bold]{escape(name)}[/]  {escape(str(value))}")
+    Example: attnviz info figure.pdf
+    """
+    suffix = path.suffix.lower()
+    if suffix in FIGURES or (suffix in TABLES and path.is_file() and _says(path)):
+        _about_figure(path, as_json=json)
         return
+    if json:
+        raise ValueError(f"--json is for figures and their tables, and {path} is none.")
     from attnviz.store import open_trace, trace_digest
 
     trace = open_trace(path)
     _about(trace, trace_digest(path))
     _signals(trace)
     _some_sequences(trace)
+
+
+def _about_figure(path: Path, *, as_json: bool) -> None:
+    from attnviz.cli.provenance import again
+
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}.")
+    said = _said_by(path)
+    made = again(said, path)
+    if as_json:
+        found = {**said, "again": made.command} if made else said
+        typer.echo(dumps(found, ensure_ascii=False, indent=1))
+        return
+    for name, value in said.items():
+        if name != "command":
+            out.print(f"[bold]{escape(name)}[/]  {escape(', '.join(str(value).splitlines()))}")
+    if made is None:
+        return
+    for name, digest in made.missing.items():
+        out.print(
+            f"[bold]not found here[/]  {escape(name)} (digest {digest[:12]}…): put its path into "
+            "the command."
+        )
+    out.print("[bold]made again by[/]", style=None)
+    out.print(escape(made.command))
+
+
+def _says(path: Path) -> bool:
+    """Whether a table says where it comes from; another file is taken for a trace that is none."""
+    from attnviz.plots.numbers import read_comments
+
+    return bool(read_comments(path))
+
+
+def _said_by(path: Path) -> dict[str, str]:
+    """The provenance of a figure or of a table."""
+    if path.suffix.lower() in FIGURES:
+        from attnviz.plots.saving import read_provenance
+
+        return read_provenance(path)
+    from attnviz.plots.numbers import read_comments
+
+    return read_comments(path)
 
 
 def _about(trace: Trace, digest: str) -> None:

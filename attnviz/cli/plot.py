@@ -1,80 +1,197 @@
-"""`attnviz plot`: a figure from a saved trace."""
+"""`attnviz plot`: figures from a saved trace."""
 
-import shlex
-import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from attnviz.cli.console import out
-from attnviz.trace import Trace
+from attnviz.cli import figure_options as typed
+from attnviz.cli.figure_options import Appearance, Choice, Outputs, command_line
+
+if TYPE_CHECKING:
+    from attnviz.cli.figure_files import Drawn
+    from attnviz.cli.sources import Opened
 
 LISTED = (
-    "heatmap, contribution, gate-attention, feature-attention, text, lag-kernel, gradient-flow or "
-    "shortcut"
+    "heatmap, contribution, gate-attention, feature-attention, text, lag-kernel, gradient-flow, "
+    "shortcut or exit-routes; of effects ablation or effect-against"
 )
+Place = Annotated[Path, typer.Argument(help="A trace (directory or .zip), or effects (.nc).")]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="A figure (the suffix says pdf, svg, ...), or a folder."),
+]
+Kinds = Annotated[
+    list[str] | None,
+    typer.Option("--kind", help=f"What to draw: {LISTED}. May be given several times."),
+]
 
 
 def plot(  # noqa: PLR0913  (one parameter an option)
-    trace: Annotated[Path, typer.Argument(help="A trace (directory or .zip).")],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="The figure; the suffix says pdf, svg or png.")
-    ],
-    kind: Annotated[
-        str | None,
-        typer.Option(help=f"What to draw: {LISTED}; the first that the trace holds if not given."),
-    ] = None,
-    sequence: Annotated[int, typer.Option(help="Which sequence, counted from 0.")] = 0,
-    layer: Annotated[str | None, typer.Option(help="Layer and direction, such as l0.")] = None,
-    head: Annotated[int | None, typer.Option(help="One head only.")] = None,
-    tokens: Annotated[
-        str | None, typer.Option(help="From a timestep up to another, such as 100:160.")
-    ] = None,
-    score: Annotated[str | None, typer.Option(help="What colours the text view.")] = None,
-    numbers: Annotated[
-        Path | None, typer.Option(help="Write the plotted numbers to this CSV as well.")
-    ] = None,
+    trace: Place,
+    output: Output = None,
+    kind: Kinds = None,
+    sequence: typed.Sequences = None,
+    layer: typed.Layer = None,
+    head: typed.Heads = None,
+    tokens: typed.Tokens = None,
+    lags: typed.Lags = None,
+    limits: typed.Limits = None,
+    score: typed.Score = None,
+    measure: typed.MeasureOption = "margin",
+    width: typed.Width = None,
+    style: typed.Style = "paper",
+    font: typed.Font = None,
+    font_size: typed.FontSize = None,
+    title: typed.Title = None,
+    no_title: typed.NoTitle = False,
+    colours: typed.Colours = None,
+    label: typed.Labels = None,
+    dpi: typed.Dpi = None,
+    format: typed.Formats = None,
+    data: typed.Data = False,
+    latex: typed.Latex = False,
+    json: typed.Json = False,
+    quiet: typed.Quiet = False,
 ) -> None:
-    """Draws what a trace holds. Needs no PyTorch.
+    """Draws what a trace holds, or what ablations did. Needs no PyTorch.
 
-    Example: attnviz plot trace.zarr --kind contribution --sequence 3 -o figure.pdf
+    Without --kind and -o every plot that the trace can draw goes to a folder with an index page.
+    Several kinds or sequences go to a folder too. The same trace and options give the same bytes.
+
+    Example: attnviz plot trace.zarr
+
+    Example: attnviz plot trace.zarr --kind contribution --sequence 3 --width column -o figure.pdf
+
+    Example: attnviz plot trace.zarr --kind heatmap --sequence "what an ending" --lags 1:6 --data
+
+    Example: attnviz plot effects.nc --kind ablation --no-title --format pdf,svg -o ablation.pdf
     """
-    from attnviz.plots import KINDS, PlotOptions, provenance_of, save_figure, save_numbers
-    from attnviz.store import open_trace
+    from attnviz.cli.sources import open_source
 
-    if kind is not None and kind not in KINDS:
-        raise ValueError(f"There is no kind {kind!r}; there are {', '.join(KINDS)}.")
-    opened = open_trace(trace)
-    options = PlotOptions(
-        sequence=sequence, group=layer, head=head, tokens=_range(tokens), score=score
+    choice = Choice(
+        tuple(sequence or ()), layer, tuple(head or ()), tokens, lags, limits, score, measure
     )
-    command = shlex.join(["attnviz", *sys.argv[1:]])
-    provenance = {**provenance_of(opened), "command": command}
-    chosen = KINDS[kind or _first_kind(opened)]
-    save_figure(chosen.draw(opened, options), output, provenance=provenance)
-    out.print(f"{output}: {chosen.shows}")
-    if numbers is not None:
-        save_numbers(chosen.numbers(opened, options), numbers, provenance=provenance)
-        out.print(f"{numbers}: its numbers.")
+    look = Appearance(
+        width, style, font, font_size, title, no_title, colours, tuple(label or ()), dpi
+    )
+    outputs = Outputs(output, format, data, latex, json, quiet)
+    outputs.suffixes()  # a wrong format is said before anything is read
+    source = open_source(trace)
+    kinds = list(dict.fromkeys(kind or _usual(source, one=outputs.is_file)))
+    for name in kinds:
+        source.kind(name)
+    _refuse_idle(source, kinds, choice)
+    with look.applied():
+        _write(source, kinds, choice, look, outputs, everything=kind is None)
 
 
-def _first_kind(trace: Trace) -> str:
-    from attnviz.plots import drawable_kinds
-
-    kinds = drawable_kinds(trace)
-    if not kinds:
-        raise ValueError(f"There is no kind of figure for what {trace.path} holds.")
-    return kinds[0]
+def _usual(source: "Opened", *, one: bool) -> list[str]:
+    """What is drawn where nothing is asked for: the first kind for one file, else all."""
+    if not source.drawable:
+        raise ValueError(f"There is no kind of figure for what {source.path} holds.")
+    return source.drawable[:1] if one else source.drawable
 
 
-def _range(tokens: str | None) -> tuple[int, int] | None:
-    if tokens is None:
-        return None
-    first, colon, last = tokens.partition(":")
-    if not (colon and first.isdigit() and last.isdigit()):
+def _refuse_idle(source: "Opened", kinds: list[str], choice: Choice) -> None:
+    """Refuses options that mean nothing for any of the kinds."""
+    meant = {name for kind in kinds for name in source.kind(kind).takes}
+    if idle := [option for name, option in choice.given.items() if name not in meant]:
+        plural = "s" if len(kinds) > 1 else ""
         raise ValueError(
-            f"--tokens takes a first timestep and one after the last, such as 100:160, got "
-            f"{tokens!r}."
+            f"{', '.join(idle)} means nothing for the kind{plural} {', '.join(kinds)}. Leave it "
+            "out."
         )
-    return int(first), int(last)
+
+
+def _write(
+    source: "Opened",
+    kinds: list[str],
+    choice: Choice,
+    look: Appearance,
+    outputs: Outputs,
+    *,
+    everything: bool,
+) -> None:
+    from attnviz.cli.figure_files import writing
+
+    numbers = list(dict.fromkeys(source.sequence(what) for what in choice.sequence or ("0",)))
+    single = _single(kinds, numbers, outputs, everything=everything)
+    figures = [
+        figured(source, kind, choice, number, look, several=len(numbers) > 1, stem=single)
+        for kind in kinds
+        for number in (numbers if "sequence" in source.kind(kind).takes else numbers[:1])
+    ]
+    folder = outputs.output if single is None else (outputs.output or Path()).parent
+    with writing(folder or Path(f"{source.path.stem}-figures"), outputs) as written:
+        shown = []
+        for drawn in figures:
+            try:
+                written.write(drawn, look)
+            except (KeyError, ValueError) as error:
+                if not everything or single is not None:
+                    raise
+                _leave_out(drawn, error)
+                continue
+            shown.append(drawn)
+            if single is None:
+                written.thumbnail(drawn)
+        if not shown:
+            raise ValueError(f"Nothing of what {source.path} holds could be drawn.")
+        if single is None:
+            from attnviz.cli.index_page import write_index
+
+            write_index(written, shown, source)
+
+
+def _single(
+    kinds: list[str], numbers: list[int], outputs: Outputs, *, everything: bool
+) -> str | None:
+    """The stem of the only figure, or none where a folder is written."""
+    if outputs.is_file and outputs.output is not None:
+        if len(kinds) * len(numbers) > 1:
+            raise ValueError(
+                f"{len(kinds)} kinds and {len(numbers)} sequences make several figures, but "
+                f"{outputs.output} is one file. Name a folder: -o {outputs.output.stem}."
+            )
+        return outputs.output.stem
+    if outputs.output is None and not everything and len(kinds) * len(numbers) == 1:
+        return kinds[0]
+    return None
+
+
+def figured(
+    source: "Opened",
+    kind: str,
+    choice: Choice,
+    number: int,
+    look: Appearance,
+    *,
+    several: bool,
+    stem: str | None,
+) -> "Drawn":
+    """A figure that is to be drawn, with the command that makes it alone."""
+    from attnviz.cli.figure_files import Drawn
+    from attnviz.cli.provenance import style_provenance
+
+    chosen = source.kind(kind)
+    options = choice.options(number)
+    own = f"{kind}-{number}" if several and "sequence" in chosen.takes else kind
+    words = ["plot", source.path.name, "--kind", kind, *choice.words(chosen.takes, number)]
+    said = {"kind": kind, "command": command_line(*words, *look.words())}
+    return Drawn(
+        stem or own,
+        chosen.shows,
+        lambda: chosen.draw(source.data, options),
+        {"": lambda: chosen.numbers(source.data, options)},
+        {**source.provenance, **said, **style_provenance(look.style)},
+    )
+
+
+def _leave_out(drawn: "Drawn", error: Exception) -> None:
+    from rich.markup import escape
+
+    from attnviz.cli.console import err
+
+    why = str(error.args[0]) if error.args else type(error).__name__
+    err.print(f"Left out {drawn.stem}: {escape(why)}")

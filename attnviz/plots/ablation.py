@@ -11,9 +11,11 @@ from attnviz.analysis import Statistic
 from attnviz.analysis.ablation import Measure, ablation_effect, effect_against, pair_interaction
 from attnviz.plots.axes import axes_to_draw_on, legend_beside, number_logarithm, write_title
 from attnviz.plots.captions import counted
-from attnviz.plots.sizes import PAGE, enlarged
+from attnviz.plots.sizes import PAGE, enlarged, look
 
-__all__ = ["plot_ablation", "plot_effect_against"]
+__all__ = ["Against", "plot_ablation", "plot_effect_against"]
+
+Against = Literal["attention", "contribution"]
 
 _WIDTH, _HEIGHT = 0.7 * PAGE, 2.7
 _METHODS = {
@@ -61,7 +63,7 @@ def plot_ablation(
 def plot_effect_against(
     effects: xr.Dataset,
     *,
-    against: Literal["attention", "contribution"] = "contribution",
+    against: Against = "contribution",
     measure: Measure = "margin",
     ax: Axes | None = None,
 ) -> Axes:
@@ -155,8 +157,8 @@ def _draw_map(ax: Axes, statistic: Statistic, across: str) -> None:
     reach = float(np.nanmax(np.abs(values))) or 1.0
     lags = statistic.values["lag"].values
     image = ax.imshow(
-        values, cmap="RdBu", vmin=-reach, vmax=reach, origin="lower", aspect="auto",
-        interpolation="nearest",
+        values, cmap=look().colours or "RdBu", vmin=-reach, vmax=reach, origin="lower",
+        aspect="auto", interpolation="nearest",
     )  # fmt: skip
     ax.set_yticks(range(len(lags)), [str(lag) for lag in lags])
     if across != "timestep":

@@ -17,7 +17,7 @@ from matplotlib.transforms import ScaledTranslation
 
 from attnviz.plots.figures import PaperFigure, keep_style
 from attnviz.plots.lettering import drawable, fold, text_width
-from attnviz.plots.sizes import GREY, NOTE_SIZE, PAGE, chosen_width, enlarged, size_of
+from attnviz.plots.sizes import GREY, NOTE_SIZE, PAGE, chosen_width, enlarged, look, size_of
 from attnviz.plots.styling import house_style
 
 __all__ = [
@@ -62,14 +62,17 @@ def axes_to_draw_on(ax: Axes | None, width: float, height: float) -> Iterator[Ax
         yield figure.subplots()
 
 
-def write_title(ax: Axes, title: str, note: str) -> None:
+def write_title(ax: Axes, title: str, note: str, *, panel: bool = False) -> None:
     """Writes a title and a line of grey below it; either is folded where it is too long.
 
     Arguments:
         ax: The Axes.
         title: What they show; never read as mathematics.
         note: What else a reader must know; never read as mathematics.
+        panel: Whether it names one of several Axes, which a title of one's own does not replace.
     """
+    own = look().title
+    title = title if own is None or panel else own
     size, gap = enlarged(NOTE_SIZE), enlarged(_GAP)
     below, families = drawable(fold(note, _room(ax), size))
     _grow(ax, _LINE * size * (len(below) - 1))
@@ -78,6 +81,8 @@ def write_title(ax: Axes, title: str, note: str) -> None:
         textcoords="offset points", size=size, color=GREY, va="bottom", ha="left",
         linespacing=1.1, parse_math=False, family=families, annotation_clip=False,
     )  # fmt: skip
+    if not title:
+        return
     type_size = _points(rcParams["axes.titlesize"])
     above, families = drawable(fold(title, _room(ax), type_size))
     _grow(ax, _LINE * type_size * (len(above) - 1))

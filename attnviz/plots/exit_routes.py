@@ -22,7 +22,7 @@ from attnviz.plots.axes import (
     write_title,
 )
 from attnviz.plots.captions import counted
-from attnviz.plots.figures import new_figure
+from attnviz.plots.figures import new_figure, settle
 from attnviz.plots.gradient_flow import route_colour
 from attnviz.plots.sizes import PAGE, chosen_width, enlarged
 from attnviz.plots.styling import house_style
@@ -79,6 +79,7 @@ def plot_exit_routes(
             ax.set_axis_off()
         panels[0].set_ylabel("share of the gradient")
         _legend(figure, panels[: len(traces)])
+        settle(figure)
     return figure
 
 
@@ -124,7 +125,7 @@ def _draw_shares(ax: Axes, name: str, trace: Trace, place: FlowPlace, longest: i
     ax.set_xlim(0, max(1, values.sizes["distance"] - 1))
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     kappa = route_cancellation(trace, place=place).values.values
-    write_title(ax, name, f"median κ = {np.nanmedian(kappa):.2f}")
+    write_title(ax, name, f"median κ = {np.nanmedian(kappa):.2f}", panel=True)
 
 
 def _legend(figure: Figure, panels: np.ndarray) -> None:

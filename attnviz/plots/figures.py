@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from attnviz.plots.sizes import enlarged
 
-__all__ = ["PaperFigure", "keep_style", "new_figure"]
+__all__ = ["PaperFigure", "keep_style", "new_figure", "settle"]
 
 # What matplotlib looks up again when it draws, as for ticks, which it makes only then.
 _LOOKED_UP = (
@@ -28,10 +28,12 @@ class PaperFigure(Figure):
 
     Attributes:
         provenance: What it was drawn from, for `save_figure`.
+        limits: Ends of its colour scale or of the axis that figures can share, if there is one.
         settings: Of matplotlib, when it was made.
     """
 
     provenance: Mapping[str, str] = MappingProxyType({})
+    limits: tuple[float, float] | None = None
     settings: Mapping[Any, Any] = MappingProxyType({})
 
     def draw(self, renderer: Any) -> None:  # noqa: ANN401  (that of PDF and SVG is no RendererBase)
@@ -70,3 +72,14 @@ def new_figure(width: float, height: float) -> PaperFigure:
     FigureCanvasAgg(figure)
     keep_style(figure)
     return figure
+
+
+def settle(figure: Figure) -> None:
+    """Fixes where everything stands, whatever resolution the figure is drawn at next.
+
+    Arguments:
+        figure: Drawn; one that is laid out when it is drawn is laid out now and not again.
+    """
+    if figure.get_layout_engine() is not None:
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")

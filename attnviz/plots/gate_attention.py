@@ -18,7 +18,7 @@ from attnviz.analysis.selection import step
 from attnviz.plots.captions import cell_name, subtitle, truncation_note
 from attnviz.plots.headings import Heading
 from attnviz.plots.numbers import provenance_of
-from attnviz.plots.options import PlotOptions, need
+from attnviz.plots.options import PlotOptions, chosen_lags, need
 from attnviz.plots.scales import ColourScale, colour_scale
 from attnviz.plots.strips import MapStrip, source_keys
 from attnviz.plots.styling import in_house_style
@@ -40,6 +40,7 @@ def plot_gate_attention(
     tokens: tuple[int, int] | None = None,
     wrap: int = 60,
     limits: tuple[float, float] | None = None,
+    lags: tuple[int, int] | None = None,
 ) -> Figure:
     """Draws how much of each earlier candidate the gates keep, by age, with the tokens below.
 
@@ -55,6 +56,7 @@ def plot_gate_attention(
         tokens: First timestep and the one after the last; all of them if not given.
         wrap: Timesteps in a row at most.
         limits: Ends of the colour scale, to compare figures.
+        lags: First age and the one after the last; all of them if not given.
 
     Returns:
         A figure of page width at most; in each row of tokens one Axes for the initial state, one
@@ -65,7 +67,7 @@ def plot_gate_attention(
         IndexError: If there is no such sequence.
         ValueError: If the range does not fit the sequence.
     """
-    options = PlotOptions(sequence, group, None, tokens, wrap, limits)
+    options = PlotOptions(sequence, group, None, tokens, wrap, limits, lags=lags)
     group = need(trace, "gate_attention", group)
     statistic = gate_attention_numbers(trace, options)
     parts = [str(part) for part in statistic.values["part"].values]
@@ -110,7 +112,19 @@ def gate_attention_numbers(trace: Trace, options: PlotOptions) -> Statistic:
     """
     group = need(trace, "gate_attention", options.group)
     part = one_sequence(trace, options.sequence)
-    return at_timesteps(gate_attention_parts(part, group=group), trace, options)
+    parts = gate_attention_parts(part, group=group)
+    if options.lags is not None:
+        parts = _chosen_ages(parts, trace, group, options)
+    return at_timesteps(parts, trace, options)
+
+
+def _chosen_ages(parts: Statistic, trace: Trace, group: str, options: PlotOptions) -> Statistic:
+    """The ages of the range, and what is no age."""
+    by_age = replace(parts, values=trace.tree[group].dataset["age"])
+    ages = {str(age) for age in chosen_lags(by_age, options, "age").values.values}
+    names = [str(part) for part in parts.values["part"].values]
+    kept = [n for n, part in enumerate(names) if part in ages or not part.isdigit()]
+    return replace(parts, values=parts.values.isel(part=kept))
 
 
 def _scales(
@@ -140,7 +154,8 @@ def _before_start(
     trace: Trace, group: str, sequence: int, statistic: Statistic
 ) -> UInt8[np.ndarray, "age time"]:
     taken = step(one_sequence(trace, sequence), group).values[0]
-    age = trace.tree[group].dataset["age"].values[:, None]
+    parts = [str(part) for part in statistic.values["part"].values]
+    age = np.array([int(part) for part in parts if part.isdigit()])[:, None]
     before = age > taken[statistic.values["timestep"].values]
     return np.where(before, SOURCE_MISSING, SOURCE_REAL).astype(np.uint8)
 

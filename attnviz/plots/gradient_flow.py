@@ -51,6 +51,7 @@ def plot_gradient_flow(
     group: str | None = None,
     tokens: tuple[int, int] | None = None,
     wrap: int = 60,
+    limits: tuple[float, float] | None = None,
 ) -> Figure:
     """Draws the gradient that reaches each timestep, and the shares of the routes it came by.
 
@@ -65,6 +66,7 @@ def plot_gradient_flow(
         group: The layer and direction; the first that holds it if not given.
         tokens: First timestep and the one after the last; all of them if not given.
         wrap: Timesteps in a row at most.
+        limits: Ends of the norm's axis, to compare figures.
 
     Returns:
         A figure of page width at most; in each row of tokens one Axes for the norm and one for
@@ -75,7 +77,7 @@ def plot_gradient_flow(
         IndexError: If there is no such sequence.
         ValueError: If the range does not fit the sequence.
     """
-    options = PlotOptions(sequence, group, None, tokens, wrap)
+    options = PlotOptions(sequence, group, None, tokens, wrap, limits)
     place = flow_place(trace) if place is None else place
     statistic = gradient_flow_numbers(trace, options, place=place)
     part = one_sequence(trace, sequence)
@@ -86,9 +88,10 @@ def plot_gradient_flow(
     shares = np.ascontiguousarray(statistic.values.values.T)
     carrying = [n for n in range(len(names)) if np.nanmax(np.abs(shares[n]), initial=0.0) > 0.005]
     colours = [route_colour(names[n], n) for n in carrying]
+    decades = _decades(norm.values.values) if limits is None else _above_zero(limits)
     strips: list[Strip] = [
         LineStrip(
-            np.asarray(norm.values.values)[None], _decades(norm.values.values), _NORM_HEIGHT,
+            np.asarray(norm.values.values)[None], decades, _NORM_HEIGHT,
             label="norm", logarithmic=True,
         ),
         StackStrip(shares[carrying], colours, _limits(shares), _SHARE_HEIGHT, label="share"),
@@ -110,6 +113,7 @@ def plot_gradient_flow(
             *truncation_note(trace, sequence),
         ],
         provenance=provenance_of(trace),
+        limits=decades,
     )
     return draw_wrapped(strips, time=time_axis(statistic, trace, options), heading=heading)
 
@@ -166,6 +170,14 @@ def _decades(values: np.ndarray) -> tuple[float, float]:
         return 0.1, 1.0
     low, high = np.floor(np.log10(there.min())), np.ceil(np.log10(there.max()))
     return float(10.0 ** min(low, high - 1)), float(10.0**high)
+
+
+def _above_zero(limits: tuple[float, float]) -> tuple[float, float]:
+    if not limits[0] > 0:
+        raise ValueError(
+            f"The norm's axis is logarithmic: its limits lie above 0, but limits is {limits}."
+        )
+    return limits
 
 
 def _limits(shares: np.ndarray) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from attnviz.plots.figures import PaperFigure
 from attnviz.plots.lettering import drawable, fold, text_width
 from attnviz.plots.scales import ColourScale
-from attnviz.plots.sizes import GREY, LABEL_SIZE, NOTE_SIZE, TITLE_SIZE, enlarged, size_of
+from attnviz.plots.sizes import GREY, LABEL_SIZE, NOTE_SIZE, TITLE_SIZE, enlarged, look, size_of
 
 __all__ = ["MARGIN", "Heading", "axes_at", "draw_heading", "footer_height", "heading_height"]
 
@@ -36,6 +36,7 @@ class Heading:
         keys: Further patches or lines and their meaning.
         notes: What else a reader must know, below the figure.
         provenance: What the figure is drawn from.
+        limits: Ends of the axis that several figures can share, where there is no map.
     """
 
     title: str
@@ -44,6 +45,7 @@ class Heading:
     keys: Sequence[tuple[Artist, str]] = ()
     notes: Sequence[str] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
+    limits: tuple[float, float] | None = None
 
 
 def axes_at(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
@@ -73,7 +75,8 @@ def draw_heading(figure: PaperFigure, heading: Heading) -> None:
         figure: As high as `heading_height`, the Axes and `footer_height` need.
         heading: What to write.
     """
-    figure.provenance = heading.provenance
+    figure.provenance, scale = heading.provenance, heading.scale
+    figure.limits = heading.limits if scale is None else (scale.lowest, scale.highest)
     width, height = size_of(figure)
     top = MARGIN
     for line, size, colour in _folded(heading, width):
@@ -170,9 +173,11 @@ def _draw_legend(figure: Figure, entries: Sequence[_Entry], top: float) -> None:
 
 def _folded(heading: Heading, width: float) -> list[tuple[str, float, str]]:
     across = (width - 2 * MARGIN) / _HINTED
-    title = [(line, TITLE_SIZE, "black") for line in fold(heading.title, across, TITLE_SIZE)]
-    below = [(line, LABEL_SIZE, GREY) for line in fold(heading.subtitle, across, LABEL_SIZE)]
-    return title + (below if heading.subtitle else [])
+    own = look().title
+    title, subtitle = (heading.title, heading.subtitle) if own is None else (own, "")
+    above = [(line, TITLE_SIZE, "black") for line in fold(title, across, TITLE_SIZE)]
+    below = [(line, LABEL_SIZE, GREY) for line in fold(subtitle, across, LABEL_SIZE)]
+    return (above if title else []) + (below if subtitle else [])
 
 
 def _notes(heading: Heading, width: float) -> list[str]:

@@ -1,5 +1,6 @@
 """The attention by lag of a whole trace: RRA's static kernel, or a mean with its spread."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,8 +10,8 @@ from matplotlib.ticker import MaxNLocator
 from attnviz.analysis import Statistic, age_kernel, choose_head, head_mean, lag_kernel
 from attnviz.plots.axes import axes_to_draw_on, letter_legend, number_logarithm
 from attnviz.plots.captions import cell_name
-from attnviz.plots.options import PlotOptions, need
-from attnviz.plots.sizes import COLUMN, enlarged
+from attnviz.plots.options import PlotOptions, chosen_lags, need
+from attnviz.plots.sizes import COLUMN, enlarged, look
 from attnviz.trace import Trace, layer_groups
 
 __all__ = ["lag_kernel_numbers", "plot_lag_kernel"]
@@ -26,8 +27,11 @@ def plot_lag_kernel(
     trace: Trace,
     *,
     group: str | None = None,
-    head: int | None = None,
+    head: int | Sequence[int] | None = None,
     logarithmic: bool = False,
+    lags: tuple[int, int] | None = None,
+    limits: tuple[float, float] | None = None,
+    name: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draws the attention by lag: one line for each head.
@@ -41,8 +45,11 @@ def plot_lag_kernel(
     Arguments:
         trace: Must hold `attention` or `gate_attention`.
         group: The layer and direction; the first that holds it if not given.
-        head: One head; all of them if not given (more than six as their mean).
+        head: One head, or several; all of them if not given (more than six as their mean).
         logarithmic: Draw the weights on a logarithmic axis.
+        lags: First lag (or age) and the one after the last; all of them if not given.
+        limits: Ends of the vertical axis, to compare figures.
+        name: Of the line; the model's if not given.
         ax: Where to draw; a new figure if not given.
 
     Returns:
@@ -53,7 +60,8 @@ def plot_lag_kernel(
         ValueError: If `logarithmic` is asked for weights that are not all positive, or no
             sequence is long enough for a mean.
     """
-    options = PlotOptions(group=group, head=head)
+    name = str(trace.tree.attrs.get("model", "model")) if name is None else name
+    options = PlotOptions(group=group, head=head, lags=lags, limits=limits)
     statistic = lag_kernel_numbers(trace, options)
     lowest = float(statistic.values.min())
     if logarithmic and lowest <= 0:
@@ -62,22 +70,26 @@ def plot_lag_kernel(
             "Draw them with logarithmic=False."
         )
     with axes_to_draw_on(ax, COLUMN, 2.3) as drawn:
-        _draw_all(drawn, trace, statistic, group, logarithmic=logarithmic)
+        _draw_all(drawn, trace, statistic, options, name)
+        if logarithmic:
+            drawn.set_yscale("log")
+            _tick_logarithm(drawn)
+        else:
+            drawn.axhline(0, color="0.6", linewidth=enlarged(0.5), zorder=0)
+        if limits is not None:
+            drawn.set_ylim(*limits)
     return drawn
 
 
 def _draw_all(
-    ax: Axes, trace: Trace, statistic: Statistic, group: str | None, *, logarithmic: bool
+    ax: Axes, trace: Trace, statistic: Statistic, options: PlotOptions, name: str
 ) -> None:
-    group = _source(trace, group)[1]
+    group = _source(trace, options.group)[1]
     heads = trace.tree[group].sizes.get("head", 1)
     used = sum(1 for line in ax.lines if line.get_gid() == "kernel")
     for index in range(statistic.values.sizes["head"]):
-        label = _label(trace, statistic, index, heads=heads)
+        label = _label(name, statistic, index, heads=heads)
         _draw(ax, statistic, index, f"C{(used + index) % 7}", label)
-    if logarithmic:
-        ax.set_yscale("log")
-        _tick_logarithm(ax)
     _name_axes(ax, statistic, cell_name(trace, group), first=used == 0)
 
 
@@ -102,10 +114,11 @@ def lag_kernel_numbers(trace: Trace, options: PlotOptions) -> Statistic:
     if signal == "gate_attention":
         by_age = age_kernel(trace, group=group)
         spread = by_age.uncertainty
-        return replace(
+        by_age = replace(
             by_age, values=by_age.values.expand_dims("head"),
             uncertainty=None if spread is None else spread.expand_dims("head"),
         )  # fmt: skip
+        return chosen_lags(by_age, options, "age")
     by_lag = lag_kernel(trace, group=group)
     heads = {"head": np.arange(by_lag.values.sizes["head"])}
     spread = by_lag.uncertainty
@@ -113,6 +126,7 @@ def lag_kernel_numbers(trace: Trace, options: PlotOptions) -> Statistic:
         by_lag, values=by_lag.values.assign_coords(heads),
         uncertainty=None if spread is None else spread.assign_coords(heads),
     )  # fmt: skip
+    by_lag = chosen_lags(by_lag, options)
     if options.head is not None:
         return choose_head(by_lag, options.head)
     return head_mean(by_lag) if by_lag.values.sizes["head"] > _MOST_HEADS else by_lag
@@ -143,8 +157,8 @@ def _draw(ax: Axes, statistic: Statistic, index: int, colour: str, label: str) -
         ax.fill_between(lags, low, high, color=colour, alpha=0.18, linewidth=0)
 
 
-def _label(trace: Trace, statistic: Statistic, index: int, *, heads: int) -> str:
-    label = str(trace.tree.attrs.get("model", "model"))
+def _label(name: str, statistic: Statistic, index: int, *, heads: int) -> str:
+    label = name
     if "mean over" in statistic.name:
         label += f", {statistic.name.split(', ')[-1]}"
     elif heads > 1:
@@ -163,11 +177,10 @@ def _name_axes(ax: Axes, statistic: Statistic, cell: str, *, first: bool) -> Non
     label = f"attention {statistic.symbol} ({kind})"
     ax.set_ylabel(label if first or ax.get_ylabel() == label else "weight (means: ± sd)")
     title = f"{'Gate attention' if 'gate' in statistic.name else 'Attention'} of {cell}"
-    same = first or title == ax.get_title(loc="left").removesuffix(" by lag")
-    ax.set_title(
-        f"{title} by {statistic.values.dims[-1]}" if same else "Attention by lag", loc="left"
-    )
-    if ax.get_yscale() == "linear":
-        ax.axhline(0, color="0.6", linewidth=enlarged(0.5), zorder=0)
+    before = ax.get_title(loc="left").rpartition(" by ")[0]
+    same = first or look().title is not None or title == before
+    title = f"{title} by {statistic.values.dims[-1]}" if same else "Attention by lag"
+    own = look().title
+    ax.set_title(title if own is None else own, loc="left", parse_math=False)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     letter_legend(ax.legend())

@@ -18,7 +18,7 @@ from attnviz.plots.captions import cell_name, subtitle, truncation_note
 from attnviz.plots.figures import PaperFigure
 from attnviz.plots.headings import Heading
 from attnviz.plots.numbers import provenance_of
-from attnviz.plots.options import PlotOptions, need
+from attnviz.plots.options import PlotOptions, chosen_lags, need
 from attnviz.plots.scales import ColourScale, colour_scale
 from attnviz.plots.strips import MapStrip, source_keys
 from attnviz.plots.styling import in_house_style
@@ -50,7 +50,7 @@ def lag_numbers(trace: Trace, name: str, options: PlotOptions) -> Statistic:
     """
     group = need(trace, name, options.group)
     part = one_sequence(trace, options.sequence)
-    statistic = _OF[name](part, group)
+    statistic = chosen_lags(_OF[name](part, group), options)
     heads = statistic.values.sizes["head"]
     if "head" not in statistic.values.coords:
         statistic = replace(statistic, values=statistic.values.assign_coords(head=np.arange(heads)))
@@ -140,7 +140,8 @@ def _beyond_scale(statistic: Statistic, scale: ColourScale) -> list[str]:
 def _holds(
     trace: Trace, group: str, statistic: Statistic, options: PlotOptions
 ) -> UInt8[np.ndarray, "time lag"]:
-    kinds = source_kind(trace, group, options.sequence).values
+    lags = statistic.values["lag"].values
+    kinds = source_kind(trace, group, options.sequence).sel(lag=lags).values
     return np.asarray(kinds[statistic.values["timestep"].values])
 
 

@@ -1,17 +1,21 @@
 """The numbers behind a figure as a table."""
 
 import csv
+import functools
+import json
+import platform
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 import xarray as xr
 
-from attnviz.analysis import Statistic
+from attnviz.analysis.statistic import Statistic
 from attnviz.files import replacing
 from attnviz.store import trace_digest
 from attnviz.trace import Trace
 
-__all__ = ["provenance_of", "save_numbers"]
+__all__ = ["comments", "provenance_of", "read_comments", "save_numbers", "versions"]
 
 _FROM_TRACE = ("model", "cell", "task", "split", "seed", "mode", "weights_digest", "format")
 
@@ -58,10 +62,48 @@ def save_numbers(
     table = table[first + [name for name in table if name not in first + last] + last]
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
-        for key in sorted(said):
-            file.write(f"# {key}: {' '.join(str(said[key]).split())}\n")
+        file.write(comments(said, "#"))
         table.to_csv(file, index=False, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
     return path
+
+
+def read_comments(path: Path | str) -> dict[str, str]:
+    """Reads back the provenance that stands above a table.
+
+    Arguments:
+        path: What `save_numbers` wrote, or lines that begin with `#` or `%` in another text file.
+
+    Returns:
+        The provenance; empty if there is none.
+    """
+    found = {}
+    with Path(path).open(encoding="utf-8", errors="replace") as file:
+        for line in file:
+            if not line.startswith(("# ", "% ")):
+                break
+            key, colon, value = line[2:].rstrip("\n").partition(": ")
+            if colon:
+                found[key] = str(json.loads(value)) if value.startswith('"') else value
+    return found
+
+
+def comments(said: Mapping[str, str], sign: str) -> str:
+    """Provenance as lines of a comment.
+
+    Arguments:
+        said: The provenance.
+        sign: What a comment begins with.
+
+    Returns:
+        A line for each, sorted by name.
+    """
+    return "".join(f"{sign} {key}: {_line(str(said[key]))}\n" for key in sorted(said))
+
+
+def _line(value: str) -> str:
+    """A value on one line; in quotes, as JSON, where it would change."""
+    plain = " ".join(value.split()) == value and not value.startswith('"')
+    return value if plain else json.dumps(value, ensure_ascii=False)
 
 
 def _columns(spread: xr.DataArray | None) -> dict[str, xr.DataArray]:
@@ -81,10 +123,21 @@ def provenance_of(trace: Trace) -> dict[str, str]:
 
     Returns:
         Model, cell, task and weights as far as the trace knows them; of a stored trace its name
-        and digest.
+        and digest; and the versions of what draws it.
     """
     attrs = trace.tree.attrs
     said = {name: str(attrs[name]) for name in _FROM_TRACE if name in attrs}
     if trace.path is not None:
         said |= {"trace": trace.path.name, "trace_digest": trace_digest(trace)}
-    return said
+    return said | versions()
+
+
+@functools.cache
+def _versions() -> tuple[tuple[str, str], ...]:
+    return tuple((name, version(name)) for name in ("attnviz", "matplotlib", "numpy", "xarray"))
+
+
+def versions() -> dict[str, str]:
+    """The versions of what draws, as provenance."""
+    said = [f"{name} {number}" for name, number in _versions()]
+    return {"versions": ", ".join([*said, f"Python {platform.python_version()}"])}

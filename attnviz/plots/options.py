@@ -1,10 +1,17 @@
 """What to show of a trace, and what a plot needs from it."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
+import numpy as np
+
+from attnviz.analysis.statistic import Statistic
 from attnviz.trace import Trace, group_for, layer_groups, sequence_length
 
-__all__ = ["PlotOptions", "chosen_range", "need"]
+__all__ = ["Measure", "PlotOptions", "chosen_lags", "chosen_range", "need"]
+
+Measure = Literal["margin", "probability", "loss"]
 
 _ALTERNATIVES = {
     "attention": "plot_heatmap (--kind heatmap)",
@@ -21,21 +28,26 @@ class PlotOptions:
     Arguments:
         sequence: Index of the sequence.
         group: The layer and direction; the first that holds the signal if not given.
-        head: One head; all of them if not given.
+        head: One head, or several; all of them if not given.
         tokens: First timestep and the one after the last; all of them if not given.
         wrap: Timesteps in a row at most.
-        limits: Ends of the colour scale, to compare figures; from the values if not given.
+        limits: Ends of the colour scale, of curves those of the vertical axis, to compare figures;
+            from the values if not given.
         score: What colours the text, one of `attnviz.analysis.TOKEN_SCORES`; the first that the
             trace holds if not given.
+        lags: First lag (or age) and the one after the last; all of them if not given.
+        measure: Of effects, which: on the margin, the probability or the loss.
     """
 
     sequence: int = 0
     group: str | None = None
-    head: int | None = None
+    head: int | Sequence[int] | None = None
     tokens: tuple[int, int] | None = None
     wrap: int = 60
     limits: tuple[float, float] | None = None
     score: str | None = None
+    lags: tuple[int, int] | None = None
+    measure: Measure = "margin"
 
     def __post_init__(self) -> None:
         """Refuses what nothing can be drawn with."""
@@ -47,6 +59,44 @@ class PlotOptions:
                 f"The colour scale goes from its lower end up to its upper end, but limits is "
                 f"({low}, {high}). Give the smaller number first."
             )
+        if self.lags is not None and not 0 <= self.lags[0] < self.lags[1]:
+            first, last = self.lags
+            raise ValueError(
+                f"Lags go from a first one, 0 at least, up to a larger one, but lags is "
+                f"({first}, {last})."
+            )
+
+
+def chosen_lags(statistic: Statistic, options: PlotOptions, axis: str = "lag") -> Statistic:
+    """A statistic cut down to the lags that are shown.
+
+    Arguments:
+        statistic: With the axis.
+        options: With the range of lags, if any.
+        axis: `lag` or `age`.
+
+    Returns:
+        The statistic; the same where all lags are shown.
+
+    Raises:
+        ValueError: If there is none of these lags.
+    """
+    if options.lags is None:
+        return statistic
+    first, last = options.lags
+    there = statistic.values[axis].values
+    kept = np.flatnonzero((there >= first) & (there < last))
+    if not kept.size:
+        raise ValueError(
+            f"The range {first}:{last} holds no {axis} of the {statistic.name}, which has "
+            f"{axis}s {there.min()} to {there.max()}. The last number is not included."
+        )
+    spread = statistic.uncertainty
+    return replace(
+        statistic,
+        values=statistic.values.isel({axis: kept}),
+        uncertainty=None if spread is None else spread.isel({axis: kept}),
+    )
 
 
 def chosen_range(trace: Trace, options: PlotOptions) -> tuple[int, int]:

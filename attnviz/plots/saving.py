@@ -14,50 +14,69 @@ from matplotlib.figure import Figure
 
 from attnviz.files import replacing
 from attnviz.plots.figures import PaperFigure
+from attnviz.plots.numbers import read_comments
+from attnviz.plots.pgf import check_tex, save_pgf
 from attnviz.plots.styling import house_style
+from attnviz.plots.suffixes import FORMATS, unknown_suffix
 
-__all__ = ["read_provenance", "save_figure"]
+__all__ = ["FORMATS", "read_provenance", "save_figure"]
 
-_FORMATS = (".pdf", ".svg", ".png")
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 
 
 def save_figure(
-    figure: Figure | Axes, path: Path | str, *, provenance: Mapping[str, str] | None = None
+    figure: Figure | Axes,
+    path: Path | str,
+    *,
+    provenance: Mapping[str, str] | None = None,
+    dpi: float | None = None,
 ) -> Path:
-    """Writes a figure as PDF, SVG or PNG, with its provenance in the file's metadata.
+    """Writes a figure as PDF, SVG, PNG or PGF, with its provenance in the file's metadata.
 
     The provenance is JSON in the PDF's Keywords, the SVG's Description or the PNG's tEXt
-    `Description`. The same figure and provenance give the same bytes: no date is written. The
-    file is written beside its place and renamed; its folder is made if it is not there.
+    `Description`; of PGF it stands above in comments. PGF needs a TeX to measure its words, and
+    keeps images as PNG files beside it. The same figure and provenance give the same bytes: no
+    date is written. The file is written beside its place and renamed; its folder is made if it is
+    not there.
 
     Arguments:
         figure: Any figure, or Axes of it.
         path: Where to write; the suffix says the format.
         provenance: What the figure was made from, such as model, trace, sequence and command;
             what the figure itself knows if not given.
+        dpi: Dots an inch of a PNG, and of images within the others; the style's if not given.
 
     Returns:
         The path.
 
     Raises:
-        ValueError: If the suffix is none of `.pdf`, `.svg` and `.png`.
+        ValueError: If the suffix is none of `.pdf`, `.svg`, `.png` and `.pgf`.
+        FileNotFoundError: If a PGF is asked for and there is no TeX.
     """
     path = Path(path)
     kind = path.suffix.lower()
-    if kind not in _FORMATS:
-        raise ValueError(_unknown(path, "save_figure writes"))
+    if kind not in FORMATS:
+        raise ValueError(unknown_suffix(path, "save_figure writes"))
+    if kind == ".pgf":
+        check_tex(path)
     whole = figure.get_figure(root=True) if isinstance(figure, Axes) else figure
     if whole is None:
         raise ValueError("These Axes belong to no figure any more, so there is nothing to save.")
     if provenance is None:
         provenance = whole.provenance if isinstance(whole, PaperFigure) else {}
-    said = json.dumps(dict(provenance), sort_keys=True)
     path.parent.mkdir(parents=True, exist_ok=True)
+    if kind == ".pgf":
+        return save_pgf(whole, path, provenance)
+    said = json.dumps(dict(provenance), sort_keys=True)
     salted = matplotlib.rc_context({"svg.hashsalt": "attnviz"})
     with house_style(), salted, replacing(path) as beside:
-        whole.savefig(beside, format=kind[1:], metadata=_metadata(kind, said))
+        whole.savefig(
+            beside,
+            format=kind[1:],
+            dpi=dpi or matplotlib.rcParams["savefig.dpi"],
+            metadata=_metadata(kind, said),
+        )
     return path
 
 
@@ -65,7 +84,7 @@ def read_provenance(path: Path | str) -> dict[str, str]:
     """Reads back what `save_figure` wrote about a figure.
 
     Arguments:
-        path: A PDF, SVG or PNG file.
+        path: A PDF, SVG, PNG or PGF file.
 
     Returns:
         The provenance.
@@ -75,9 +94,12 @@ def read_provenance(path: Path | str) -> dict[str, str]:
     """
     path = Path(path)
     kind = path.suffix.lower()
-    if kind not in _FORMATS:
-        raise ValueError(_unknown(path, "read_provenance reads"))
-    found = {".pdf": _from_pdf, ".svg": _from_svg, ".png": _from_png}[kind](path.read_bytes())
+    if kind not in FORMATS:
+        raise ValueError(unknown_suffix(path, "read_provenance reads"))
+    if kind == ".pgf" and (comments := read_comments(path)):
+        return comments
+    read_as = {".pdf": _from_pdf, ".svg": _from_svg, ".png": _from_png}
+    found = read_as[kind](path.read_bytes()) if kind in read_as else None
     try:
         read = json.loads(found or "")
     except ValueError:
@@ -88,11 +110,6 @@ def read_provenance(path: Path | str) -> dict[str, str]:
             "or another program has rewritten it since."
         )
     return {str(key): str(value) for key, value in read.items()}
-
-
-def _unknown(path: Path, who: str) -> str:
-    given = f"{path.name} ends in {path.suffix!r}" if path.suffix else f"{path.name} has no suffix"
-    return f"{who} {', '.join(_FORMATS)}, but {given}. Name the file with one of these suffixes."
 
 
 def _metadata(kind: str, said: str) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LogNorm, Normalize
 from matplotlib.ticker import MaxNLocator
 
-from attnviz.analysis import Statistic
+from attnviz.analysis.statistic import Statistic
+from attnviz.plots.sizes import look
 
 __all__ = ["ColourScale", "colour_scale", "ratio_scale"]
 
@@ -44,7 +45,7 @@ class ColourScale:
     @property
     def colour_map(self) -> Colormap:
         """The colours, with grey for values that are not there."""
-        return matplotlib.colormaps[self.colours].with_extremes(bad=BAD)
+        return matplotlib.colormaps[look().colours or self.colours].with_extremes(bad=BAD)
 
     def draw_bar(self, ax: Axes) -> None:
         """Draws the scale itself, as a bar from left to right."""

@@ -11,7 +11,7 @@ from attnviz.analysis.selection import step
 from attnviz.plots.captions import cell_name, subtitle, truncation_note
 from attnviz.plots.headings import Heading
 from attnviz.plots.numbers import provenance_of
-from attnviz.plots.options import PlotOptions
+from attnviz.plots.options import PlotOptions, chosen_lags
 from attnviz.plots.scales import colour_scale
 from attnviz.plots.strips import MapStrip
 from attnviz.plots.styling import in_house_style
@@ -34,6 +34,7 @@ def plot_shortcut(
     tokens: tuple[int, int] | None = None,
     wrap: int = 60,
     limits: tuple[float, float] | None = None,
+    lags: tuple[int, int] | None = None,
 ) -> Figure:
     """Draws what came back to each timestep by each lag of a route, of its whole gradient.
 
@@ -48,6 +49,7 @@ def plot_shortcut(
         tokens: First timestep and the one after the last; all of them if not given.
         wrap: Timesteps in a row at most.
         limits: Ends of the colour scale, to compare figures.
+        lags: First lag and the one after the last; all of them if not given.
 
     Returns:
         A figure of page width at most.
@@ -57,11 +59,11 @@ def plot_shortcut(
         IndexError: If there is no such sequence.
         ValueError: If the range does not fit the sequence.
     """
-    options = PlotOptions(sequence, group, None, tokens, wrap, limits)
+    options = PlotOptions(sequence, group, None, tokens, wrap, limits, lags=lags)
     route = route or next(iter(lagged_routes(trace)), "shortcut")
     statistic = shortcut_numbers(trace, options, route=route)
     scale = colour_scale(statistic, limits=limits or _limits(statistic))
-    lags = [str(lag) for lag in statistic.values["lag"].values]
+    rows = [str(lag) for lag in statistic.values["lag"].values]
     values = np.ascontiguousarray(statistic.values.values.T)
     where = group_for(trace, shares_of(trace, route), group)
     heading = Heading(
@@ -77,7 +79,7 @@ def plot_shortcut(
         ],
         provenance=provenance_of(trace),
     )
-    strip = MapStrip(values, scale, lags, _ROW_HEIGHT * len(lags))
+    strip = MapStrip(values, scale, rows, _ROW_HEIGHT * len(rows))
     time = time_axis(statistic, trace, options)
     return draw_wrapped([strip], time=time, heading=heading, row_label="lag (timesteps)")
 
@@ -86,7 +88,7 @@ def shortcut_numbers(trace: Trace, options: PlotOptions, *, route: str | None = 
     """The numbers of `plot_shortcut`: axes `(time, lag)`."""
     route = route or next(iter(lagged_routes(trace)), "shortcut")
     part = one_sequence(trace, options.sequence)
-    shares = shortcut_share(part, route=route, group=options.group)
+    shares = chosen_lags(shortcut_share(part, route=route, group=options.group), options)
     where = group_for(trace, shares_of(trace, route), options.group)
     taken = step(part, where)
     later = taken + shares.values["lag"] < sequence_length(trace, options.sequence)

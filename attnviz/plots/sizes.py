@@ -53,6 +53,8 @@ class Look:
         scale: How many times as large type and lines are as on paper.
         family: The font family of words from the data, as far as it has their characters.
         width: How wide figures are, in millimetres; each plot has its own if not given.
+        title: In place of the plot's own title and the line below it; empty for neither.
+        colours: Name of the colour map of all maps; each plot has its own if not given.
     """
 
     column: float = 85.0
@@ -60,6 +62,8 @@ class Look:
     scale: float = 1.0
     family: str = "DejaVu Sans"
     width: float | None = None
+    title: str | None = None
+    colours: str | None = None
 
 
 PAPER = Look()

@@ -1,5 +1,6 @@
 """A text coloured by a score of its tokens."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -49,7 +50,7 @@ def plot_text(
     sequence: int = 0,
     score: str | None = None,
     group: str | None = None,
-    head: int | None = None,
+    head: int | Sequence[int] | None = None,
     tokens: tuple[int, int] | None = None,
     limits: tuple[float, float] | None = None,
 ) -> Figure:
@@ -63,7 +64,7 @@ def plot_text(
         sequence: Which sequence to draw.
         score: One of `attnviz.analysis.TOKEN_SCORES`; the first the trace holds if not given.
         group: The layer and direction; the first that holds the signal if not given.
-        head: One head; the mean over heads if not given.
+        head: One head, or several, whose mean is drawn; the mean over all if not given.
         tokens: First timestep and the one after the last; all of them if not given.
         limits: Ends of the colour scale, to compare figures.
 

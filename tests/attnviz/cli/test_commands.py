@@ -97,7 +97,7 @@ def test_a_figure_tells_which_trace_and_command_made_it(
 def test_numbers_of_a_plot(monkeypatch, capsys, tmp_path, rra_store):
     figure, numbers = tmp_path / "map.pdf", tmp_path / "map.csv"
 
-    called(monkeypatch, capsys, "plot", rra_store, "-o", figure, "--numbers", numbers)
+    called(monkeypatch, capsys, "plot", rra_store, "-o", figure, "--data")
 
     rows = [line for line in numbers.read_text().splitlines() if not line.startswith("#")]
     attention = attnviz.signal(traces.rra(), "attention")
@@ -239,7 +239,7 @@ def test_the_adding_problem_goes_from_training_to_a_figure(monkeypatch, capsys, 
 
 
 def test_help_of_every_command_has_an_example(monkeypatch, capsys):
-    for command in ("demo", "train", "record", "info", "plot", "ablate"):
+    for command in ("demo", "train", "record", "info", "plot", "compare", "figure", "ablate"):
         status, output, _ = called(monkeypatch, capsys, command, "--help")
         assert status == 0
         assert f"attnviz {command}" in output

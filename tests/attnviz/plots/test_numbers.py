@@ -6,6 +6,7 @@ import pytest
 import xarray as xr
 from numpy.testing import assert_array_equal
 
+import attnviz
 from attnviz.analysis import Statistic, lag_kernel
 from attnviz.plots import PlotOptions, provenance_of, save_numbers
 from attnviz.plots.lag_map import lag_numbers
@@ -24,7 +25,7 @@ def test_a_row_for_each_number_with_its_token(tmp_path):
 
     said, table = read(save_numbers(statistic, tmp_path / "a/n.csv", provenance={"model": "m\nn"}))
 
-    assert said == ["# model: m n\n", "# statistic: attention\n", "# unit: weight\n"]
+    assert said == ['# model: "m\\nn"\n', "# statistic: attention\n", "# unit: weight\n"]
     assert list(table) == ["timestep", "token", "head", "lag", "holds", "value"]
     assert_array_equal(table["value"], statistic.values.values.ravel())
     assert table["token"][::21].tolist() == [
@@ -65,6 +66,8 @@ def test_other_suffixes_are_refused(tmp_path):
 def test_provenance_of_a_trace():
     said = provenance_of(traces.rra())
 
+    versions = said.pop("versions")
+    assert versions.startswith(f"attnviz {attnviz.__version__}, matplotlib ")
     assert said == {
         "model": "rra-imdb", "cell": "RRA", "task": "imdb", "split": "test", "mode": "eval",
         "format": "attnviz-trace/1",

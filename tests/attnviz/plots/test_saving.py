@@ -54,7 +54,8 @@ def test_the_same_figure_gives_the_same_bytes(tmp_path, suffix, plot, make):
 
 
 def test_other_kinds_of_file_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"\.pdf, \.svg, \.png, but a\.tiff ends in '\.tiff'"):
+    message = r"\.pdf, \.svg, \.png, \.pgf, but a\.tiff ends in '\.tiff'"
+    with pytest.raises(ValueError, match=message):
         save_figure(new_figure(1.0, 1.0), tmp_path / "a.tiff", provenance={})
     with pytest.raises(ValueError, match="but figure has no suffix"):
         save_figure(new_figure(1.0, 1.0), tmp_path / "figure", provenance={})

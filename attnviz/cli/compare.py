@@ -1,0 +1,224 @@
+"""`attnviz compare`: several traces in one figure, on one scale."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from attnviz.cli import figure_options as typed
+from attnviz.cli.figure_options import Appearance, Choice, Outputs, command_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from matplotlib.figure import Figure
+
+    from attnviz.cli.sources import Opened
+    from attnviz.plots import PlotOptions
+
+Places = Annotated[list[Path], typer.Argument(help="Traces, or effects (.nc); two at least.")]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="The figure; compare-KIND.pdf if not given.")
+]
+Kind = Annotated[
+    str | None, typer.Option(help="What to draw, as in attnviz plot; lag-kernel if not given.")
+]
+Names = Annotated[
+    list[str] | None, typer.Option("--name", help="What to call each, in order; the model's name.")
+]
+Layout = Annotated[
+    Literal["together", "panels"] | None,
+    typer.Option(help="All in one plot, where the kind can; or a panel for each."),
+]
+Columns = Annotated[int, typer.Option(help="Panels side by side.", min=1)]
+OwnScale = Annotated[bool, typer.Option("--own-scale", help="Each panel on a scale of its own.")]
+
+
+def compare(  # noqa: PLR0913  (one parameter an option)
+    traces: Places,
+    output: Output = None,
+    kind: Kind = None,
+    name: Names = None,
+    layout: Layout = None,
+    columns: Columns = 1,
+    own_scale: OwnScale = False,
+    sequence: typed.Sequences = None,
+    layer: typed.Layer = None,
+    head: typed.Heads = None,
+    tokens: typed.Tokens = None,
+    lags: typed.Lags = None,
+    limits: typed.Limits = None,
+    score: typed.Score = None,
+    measure: typed.MeasureOption = "margin",
+    width: typed.Width = None,
+    style: typed.Style = "paper",
+    font: typed.Font = None,
+    font_size: typed.FontSize = None,
+    title: typed.Title = None,
+    no_title: typed.NoTitle = False,
+    colours: typed.Colours = None,
+    label: typed.Labels = None,
+    dpi: typed.Dpi = None,
+    format: typed.Formats = None,
+    data: typed.Data = False,
+    latex: typed.Latex = False,
+    json: typed.Json = False,
+    quiet: typed.Quiet = False,
+) -> None:
+    """Draws several traces in one plot, or in panels on one scale. Needs no PyTorch.
+
+    Example: attnviz compare rra.zarr larnn.zarr -o kernels.pdf
+
+    Example: attnviz compare rra.zarr larnn.zarr --kind heatmap --sequence 3 -o heatmaps.pdf
+
+    Example: attnviz compare rra.zarr lstm.zarr --kind exit-routes --name RRA --name LSTM
+    """
+    from attnviz.cli.sources import open_source
+
+    choice = Choice(
+        tuple(sequence or ()), layer, tuple(head or ()), tokens, lags, limits, score, measure
+    )
+    look = Appearance(
+        width, style, font, font_size, title, no_title, colours, tuple(label or ()), dpi
+    )
+    outputs = Outputs(output, format, data, latex, json, quiet)
+    outputs.suffixes()
+    if len(traces) < 2 or len(choice.sequence) > 1:
+        raise ValueError(
+            f"attnviz compare takes two traces or more and one sequence, got {len(traces)} and "
+            f"{len(choice.sequence)}. attnviz plot draws one trace and several sequences."
+        )
+    named = _named([open_source(path) for path in traces], name or [])
+    chosen = kind or _usual(named)
+    together = _together(named, chosen, layout)
+    with look.applied():
+        draw, options = _drawing(
+            named, chosen, choice, together=together, columns=columns, share=not own_scale
+        )
+        words = ["compare", *(source.path.name for source in named.values()), "--kind", chosen]
+        words += [word for given in name or [] for word in ("--name", given)]
+        words += [] if layout is None else ["--layout", layout]
+        words += [] if columns == 1 else ["--columns", str(columns)]
+        words += ["--own-scale"] if own_scale else []
+        takes = next(iter(named.values())).kind(chosen).takes
+        first = choice.sequence[0] if choice.sequence else "0"
+        words += choice.words(tuple(t for t in takes if t != "sequence"), 0)
+        words += ["--sequence", first] if "sequence" in takes else []
+        _write(named, chosen, draw, options, look, outputs, command_line(*words, *look.words()))
+
+
+def _named(sources: "list[Opened]", names: list[str]) -> "dict[str, Opened]":
+    """The traces by what they are called: the model's name, or the file's where that is doubled."""
+    if names and len(names) != len(sources):
+        raise ValueError(f"There are {len(sources)} traces and {len(names)} --name. Name each.")
+    models = [source.model for source in sources]
+    stems = [source.path.stem for source in sources]
+    shown = names or (models if len(set(models)) == len(models) else stems)
+    if len(set(shown)) < len(shown):
+        raise ValueError(
+            f"Two of the traces are called the same ({', '.join(shown)}). Give each a --name."
+        )
+    return dict(zip(shown, sources, strict=True))
+
+
+def _usual(named: "Mapping[str, Opened]") -> str:
+    common = set.intersection(*(set(source.drawable) for source in named.values()))
+    order = ["lag-kernel", *next(iter(named.values())).drawable]
+    found = next((kind for kind in order if kind in common), None)
+    if found is None:
+        each = "; ".join(f"{name}: {', '.join(s.drawable)}" for name, s in named.items())
+        raise ValueError(
+            f"No kind of plot can be drawn of all of them ({each}). attnviz figure puts different "
+            "kinds into one figure."
+        )
+    return found
+
+
+def _together(named: "Mapping[str, Opened]", kind: str, layout: str | None) -> bool:
+    able = all(source.kind(kind).together is not None for source in named.values())
+    if layout == "together" and not able:
+        raise ValueError(
+            f"The kind {kind!r} draws one trace at a time: leave out --layout together."
+        )
+    return able and layout != "panels"
+
+
+def _drawing(
+    named: "Mapping[str, Opened]",
+    kind: str,
+    choice: Choice,
+    *,
+    together: bool,
+    columns: int,
+    share: bool,
+) -> "tuple[Callable[[], Figure], dict[str, PlotOptions]]":
+    """What draws the figure, and the options of each trace."""
+    from attnviz.cli.panels import panel
+    from attnviz.plots.composition import compose
+    from attnviz.plots.sizes import look
+
+    first = choice.sequence[0] if choice.sequence else "0"
+    takes = {name: source.kind(kind).takes for name, source in named.items()}
+    meant = set().union(*takes.values())
+    if idle := [option for name, option in choice.given.items() if name not in meant]:
+        raise ValueError(f"{', '.join(idle)} means nothing for the kind {kind}. Leave it out.")
+    options = {
+        name: choice.options(source.sequence(first) if "sequence" in takes[name] else 0)
+        for name, source in named.items()
+    }
+    if together:
+        one = panel(named, kind, next(iter(options.values())))
+        return lambda: one.draw(None), dict(options)
+    own = look().title
+    panels = [
+        panel(
+            {name: source}, kind, options[name], share=kind if share and _scaled(kind) else None,
+            title=f"{own}: {name}" if own else own,
+        )
+        for name, source in named.items()
+    ]  # fmt: skip
+    return lambda: compose(panels, columns=columns), dict(options)
+
+
+def _scaled(kind: str) -> bool:
+    """Whether the kind has a scale that panels can share."""
+    return kind not in ("effect-against", "exit-routes")
+
+
+def _write(
+    named: "Mapping[str, Opened]",
+    kind: str,
+    draw: "Callable[[], Figure]",
+    options: "Mapping[str, PlotOptions]",
+    look: Appearance,
+    outputs: Outputs,
+    command: str,
+) -> None:
+    from functools import partial
+
+    from attnviz.cli.figure_files import Drawn, writing
+    from attnviz.cli.panels import numbers_of, provenance_of_all
+    from attnviz.cli.provenance import style_provenance
+
+    output = outputs.output
+    if output is not None and not outputs.is_file:
+        output = output / f"compare-{kind}"
+    output = output or Path(f"compare-{kind}")
+    said = {"kind": kind, "command": command, **style_provenance(look.style)}
+    drawn = Drawn(
+        output.stem,
+        f"{kind} of {', '.join(named)}.",
+        draw,
+        {
+            _stem(name): partial(numbers_of, source, kind, options[name])
+            for name, source in named.items()
+        },
+        {**provenance_of_all(list(named.values())), **said},
+    )
+    with writing(output.parent, outputs) as written:
+        written.write(drawn, look)
+
+
+def _stem(name: str) -> str:
+    """A name as part of a file's name."""
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in name)

@@ -1,0 +1,104 @@
+"""What a figure says about itself, and the command that makes it again."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from attnviz.cli.sources import file_digest
+
+__all__ = ["Again", "again", "style_provenance"]
+
+_FOLDERS = (".", "traces", "..", "../traces")
+
+
+def style_provenance(style: str) -> dict[str, str]:
+    """The digest of a style that is a file; of a named one nothing."""
+    path = Path(style)
+    if path.suffix != ".mplstyle" or not path.is_file():
+        return {}
+    return {"style": path.name, "style_digest": file_digest(path)}
+
+
+@dataclass(frozen=True)
+class Again:
+    """The command that makes a figure again.
+
+    Arguments:
+        command: With the paths of what it is made from, as far as they were found.
+        missing: What was not found, by name, with its digest.
+    """
+
+    command: str
+    missing: Mapping[str, str]
+
+
+def again(said: Mapping[str, str], figure: Path) -> Again | None:
+    """The command that makes a figure again, and writes it where it is.
+
+    Files know what they are made from by name and digest. It is looked for in the current folder,
+    beside the figure and in the folder above, there also in `traces`; only what has the digest
+    counts.
+
+    Arguments:
+        said: What the figure says about itself.
+        figure: The figure, or the table of its numbers.
+
+    Returns:
+        The command; none where the figure does not say it.
+    """
+    if "command" not in said:
+        return None
+    words = shlex.split(said["command"])
+    missing = {}
+    for name, digest in _inputs(said):
+        found = _find(name, digest, figure)
+        if found is None:
+            missing[name] = digest
+            continue
+        at = next(
+            (n for n, word in enumerate(words) if word == name or word.endswith(f"={name}")), None
+        )
+        if at is not None:
+            words[at] = words[at][: len(words[at]) - len(name)] + str(found)
+    return Again(shlex.join([*words, *_output(said, figure)]), missing)
+
+
+def _inputs(said: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Names and digests, in the order of the command."""
+    found = []
+    for key in ("spec", "trace", "style"):
+        names = said.get(key, "").splitlines()
+        digests = said.get(f"{key}_digest", "").splitlines()
+        found += list(zip(names, digests, strict=False))
+    return found
+
+
+def _output(said: Mapping[str, str], figure: Path) -> list[str]:
+    """Where to write: for a table the figure beside which it stood."""
+    suffix = figure.suffix.lower()
+    if suffix not in (".csv", ".tex"):
+        return ["-o", str(figure)]
+    stem = figure.stem.removesuffix(f"-{said['panel']}") if "panel" in said else figure.stem
+    asked = "--data" if suffix == ".csv" else "--latex"
+    return ["-o", str(figure.with_name(f"{stem}.pdf")), asked]
+
+
+def _find(name: str, digest: str, figure: Path) -> Path | None:
+    places = [Path(), *(figure.parent / folder for folder in _FOLDERS)]
+    for place in places:
+        path = place / name
+        if path.exists() and _digest(path) == digest:
+            return path
+    return None
+
+
+def _digest(path: Path) -> str | None:
+    if path.suffix in (".nc", ".mplstyle", ".toml"):
+        return file_digest(path)
+    from attnviz.store.digest import trace_digest
+
+    try:
+        return trace_digest(path)
+    except (ValueError, OSError):
+        return None

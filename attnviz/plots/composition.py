@@ -1,0 +1,297 @@
+"""Several plots as the panels of one figure: aligned, lettered, on one scale where asked.
+
+Each panel is a figure of its own, drawn by its plot at the width of the panel, and keeps its
+layout. The composition shifts them to their places and draws them with itself.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from attnviz.plots.figures import PaperFigure, keep_style, settle
+from attnviz.plots.headings import MARGIN
+from attnviz.plots.sizes import TITLE_SIZE, enlarged, look, size_of, widest
+from attnviz.plots.styling import house_style, in_panel
+
+__all__ = ["Composition", "Panel", "compose"]
+
+Limits = tuple[float, float]
+_GAP, _GUTTER, _BETWEEN = 0.1, 0.14, 0.06  # inches: columns; for a letter; rows
+_MOST, _INCH = 26, 25.4
+_NO_DATA = ("colour bar", "key", "<colorbar>")
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A plot and its place in a figure.
+
+    Arguments:
+        draw: Draws it with the given ends of its scale; with its own where it gets none.
+        share: Panels with the same word here have one scale.
+        span: How many columns it takes.
+        title: In place of the plot's own; empty for none.
+    """
+
+    draw: Callable[[Limits | None], Figure]
+    share: str | None = None
+    span: int = 1
+    title: str | None = None
+
+
+class Composition(PaperFigure):
+    """A figure whose panels are figures.
+
+    Attributes:
+        panels: In reading order, each with its own Axes.
+        corners: The lower left corner of each, in inches.
+    """
+
+    panels: tuple[Figure, ...] = ()
+    corners: tuple[tuple[float, float], ...] = ()
+
+    def draw(self, renderer: Any) -> None:  # noqa: ANN401  (that of PDF and SVG is no RendererBase)
+        """Draws itself, then each panel at its place."""
+        super().draw(renderer)
+        for panel, (left, bottom) in zip(self.panels, self.corners, strict=True):
+            panel.set_dpi(self.get_dpi())  # that of the file, and it may have changed
+            width, height = panel.get_size_inches()
+            box = np.array([[0.0, 0.0], [width, height]])
+            panel.bbox_inches.set_points(box + np.array([left, bottom]))
+            try:
+                panel.draw(renderer)
+            finally:
+                panel.bbox_inches.set_points(box)
+
+
+@dataclass
+class _Placed:
+    """A drawn panel, with the column where it begins and its row; inches of the layout."""
+
+    figure: Figure
+    column: int
+    span: int
+    row: int
+    top: float = 0.0
+
+    @property
+    def size(self) -> tuple[float, float]:
+        return size_of(self.figure)
+
+    @property
+    def inset(self) -> float:
+        """From the upper edge down to the first Axes that hold data."""
+        tops = [ax.bbox.y1 for ax in _data(self.figure)] or [self.figure.bbox.y1]
+        return float((self.figure.bbox.y1 - max(tops)) / self.figure.get_dpi() / enlarged(1.0))
+
+
+def compose(
+    panels: Sequence[Panel],
+    *,
+    columns: int = 1,
+    letters: bool = True,
+    provenance: Mapping[str, str] | None = None,
+) -> Composition:
+    """Draws plots as the panels of one figure of the style's width.
+
+    Panels stand in rows, from left to right. Their Axes begin at one place in each column and at
+    one height in each row. A letter stands before each.
+
+    Arguments:
+        panels: From left to right and from top to bottom.
+        columns: How many stand side by side.
+        letters: Whether to write a, b, c, ... before them.
+        provenance: What the figure is drawn from.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: If there is no panel, there are more than 26, one is wider than the figure, or
+            a scale is to be shared with a plot that has none.
+    """
+    if not 1 <= len(panels) <= _MOST:
+        raise ValueError(f"A figure has 1 to {_MOST} panels, but there are {len(panels)}.")
+    with house_style():
+        gutter = _GUTTER if letters else 0.0
+        column = (widest() - _GAP * (columns - 1)) / columns
+        places = list(_places([panel.span for panel in panels], columns))
+        widths = [column * p.span + _GAP * (p.span - 1) - gutter for p in panels]
+        figures = _drawn(panels, [_INCH * enlarged(width) for width in widths])
+        placed = [
+            _Placed(figure, at, panel.span, row)
+            for figure, panel, (row, at) in zip(figures, panels, places, strict=True)
+        ]
+        rows = [[one for one in placed if one.row == row] for row in range(placed[-1].row + 1)]
+        level = [row for row in rows if len(row) > 1 and all(map(_is_fluid, row))]
+        for row in level:
+            for one in row:
+                one.figure.set_figheight(max(beside.figure.get_figheight() for beside in row))
+        for one in placed:
+            _freeze(one.figure)
+        right = max((column + _GAP) * one.column + gutter + one.size[0] for one in placed)
+        right = right if look().width is None else widest()
+        _align_columns(placed)
+        for row in level:
+            _level(row)
+        height = _align_rows(rows)
+        whole = _empty(right, height)
+        whole.panels = tuple(figures)
+        lefts = [(column + _GAP) * one.column + gutter for one in placed]
+        whole.corners = tuple(
+            (enlarged(left), enlarged(height - one.top - one.size[1]))
+            for left, one in zip(lefts, placed, strict=True)
+        )
+        for number, (left, one) in enumerate(zip(lefts, placed, strict=True)):
+            if letters:
+                _letter(whole, chr(ord("a") + number), left - gutter, one.top)
+        whole.provenance = dict(provenance or {})
+    return whole
+
+
+def _places(spans: Sequence[int], columns: int) -> Iterator[tuple[int, int]]:
+    """Row and first column of each panel; one that does not fit begins a row."""
+    row, at = 0, 0
+    for span in spans:
+        if not 1 <= span <= columns:
+            raise ValueError(
+                f"A panel spans 1 to {columns} of the figure's columns, but span is {span}."
+            )
+        if at + span > columns:
+            row, at = row + 1, 0
+        yield row, at
+        at += span
+
+
+def _drawn(panels: Sequence[Panel], widths: Sequence[float]) -> list[Figure]:
+    """All panels; those that share a scale are drawn again on it."""
+
+    def draw(number: int, limits: Limits | None) -> Figure:
+        with in_panel(width=widths[number], title=panels[number].title):
+            return panels[number].draw(limits)
+
+    figures = [draw(number, None) for number in range(len(panels))]
+    for word in {panel.share: None for panel in panels if panel.share is not None}:
+        sharing = [number for number, panel in enumerate(panels) if panel.share == word]
+        limits = _common([figures[number] for number in sharing], word)
+        for number in sharing:
+            if _limits(figures[number]) != limits:
+                figures[number] = draw(number, limits)
+        _share_axes([figures[number] for number in sharing])
+    return figures
+
+
+def _share_axes(figures: Sequence[Figure]) -> None:
+    """One vertical axis for curves and stacks of the same name; maps have their rows."""
+    by_name: dict[str, list[Axes]] = {}
+    for ax in (ax for figure in figures for ax in _data(figure) if not ax.images):
+        by_name.setdefault(str(ax.get_label()).partition(",")[0], []).append(ax)
+    for alike in by_name.values():
+        ends = [ax.get_ylim() for ax in alike]
+        limits = (min(low for low, _ in ends), max(high for _, high in ends))
+        for ax in alike:
+            ax.set_ylim(*limits)
+
+
+def _limits(figure: Figure) -> Limits | None:
+    return figure.limits if isinstance(figure, PaperFigure) else None
+
+
+def _common(figures: Sequence[Figure], word: str) -> Limits:
+    """The ends that hold all; of scales with both signs alike on both sides."""
+    ends = [_limits(figure) for figure in figures]
+    known = [pair for pair in ends if pair is not None]
+    if len(known) < len(ends):
+        raise ValueError(
+            f"The panels of the scale {word!r} are to share it, but panel {ends.index(None) + 1} "
+            "of them has no scale. Heatmaps, text and curves have one; scatter plots and exit "
+            "routes have none."
+        )
+    low, high = min(low for low, _ in known), max(high for _, high in known)
+    maps = all(low == -high for low, high in known if low < 0)
+    return (-max(-low, high), max(-low, high)) if low < 0 and maps else (low, high)
+
+
+def _freeze(figure: Figure) -> None:
+    """Settles where everything stands."""
+    settle(figure)
+    figure.patch.set_visible(False)
+
+
+def _data(figure: Figure) -> list[Axes]:
+    return [ax for ax in figure.axes if ax.axison and ax.get_label() not in _NO_DATA]
+
+
+def _align_columns(placed: Sequence[_Placed]) -> None:
+    """Lets the Axes of panels one below the other begin at the same place."""
+    for column in {one.column for one in placed}:
+        below = [one for one in placed if one.column == column]
+        lefts = [min((ax.bbox.x0 for ax in _data(one.figure)), default=0.0) for one in below]
+        dots = [one.figure.get_dpi() for one in below]
+        most = max(left / dpi for left, dpi in zip(lefts, dots, strict=True))
+        for one, left, dpi in zip(below, lefts, dots, strict=True):
+            _begin_at(one.figure, left / dpi, most)
+
+
+def _begin_at(figure: Figure, left: float, wanted: float) -> None:
+    """Narrows the Axes of a figure so that they begin further right and end where they did."""
+    if wanted - left < 1e-3 or any(ax.get_figure(root=False) is not figure for ax in figure.axes):
+        return
+    width = figure.get_figwidth()
+    moved = [ax for ax in figure.axes if ax.get_label() not in _NO_DATA[:2]]
+    right = max(ax.get_position().x1 for ax in moved) * width
+    by = (right - wanted) / (right - left)
+    for ax in moved:
+        box = ax.get_position()
+        x0, x1 = (wanted + (x * width - left) * by for x in (box.x0, box.x1))
+        ax.set_position((x0 / width, box.y0, (x1 - x0) / width, box.height))
+
+
+def _is_fluid(one: _Placed) -> bool:
+    """Whether the Axes of a panel take what room there is; those of maps have a fixed size."""
+    return one.figure.get_layout_engine() is not None and not one.figure.subfigs
+
+
+def _level(row: Sequence[_Placed]) -> None:
+    """Lets the Axes of panels side by side, of the same height, begin and end at one height."""
+    boxes = [[ax.get_position() for ax in _data(one.figure)] for one in row]
+    lowest = max(min(box.y0 for box in own) for own in boxes)
+    highest = min(max(box.y1 for box in own) for own in boxes)
+    for one, own in zip(row, boxes, strict=True):
+        low, high = min(box.y0 for box in own), max(box.y1 for box in own)
+        by = (highest - lowest) / (high - low)
+        for ax in one.figure.axes:
+            box = ax.get_position()
+            ax.set_position((box.x0, lowest + (box.y0 - low) * by, box.width, box.height * by))
+
+
+def _align_rows(rows: Sequence[Sequence[_Placed]]) -> float:
+    """Sets the upper edge of each panel; gives the height of all, in inches of the layout."""
+    down = 0.0
+    for row in rows:
+        lowest = max(one.inset for one in row)
+        for one in row:
+            one.top = down + lowest - one.inset
+        down = max(one.top + one.size[1] for one in row) + _BETWEEN
+    return down - _BETWEEN
+
+
+def _empty(width: float, height: float) -> Composition:
+    size = (enlarged(width), enlarged(height))
+    figure = Composition(figsize=size, dpi=matplotlib.rcParams["figure.dpi"])
+    FigureCanvasAgg(figure)
+    keep_style(figure)
+    return figure
+
+
+def _letter(figure: Figure, letter: str, left: float, top: float) -> None:
+    across, down = size_of(figure)
+    figure.text(
+        (left + 0.02) / across, 1 - (top + MARGIN) / down, letter, ha="left", va="top",
+        fontsize=enlarged(TITLE_SIZE + 1.0), fontweight="bold",
+    )  # fmt: skip
