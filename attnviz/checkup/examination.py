@@ -12,7 +12,7 @@ from attnviz.checkup.keeping import check_saved, check_trained
 from attnviz.checkup.padding import check_batch, check_lengths
 from attnviz.checkup.parameters import check_gradient, check_registered
 from attnviz.checkup.repeating import check_calls, check_causality, check_eval, check_pieces
-from attnviz.checkup.report import Finding, Report
+from attnviz.checkup.report import AFTERWARDS, Finding, Report
 from attnviz.checkup.signals import check_bounds, check_dropout, check_finite, check_weights
 from attnviz.checkup.subject import Subject, described, subject_of
 from attnviz.checkup.surroundings import check_compiled, check_precision, check_versions
@@ -119,7 +119,7 @@ def _carried_out(entry: Entry, subject: Subject, before: list[Finding]) -> list[
         return []
     if upset := [name for name in entry.rests_on if name in faults]:
         said = f"left out, since the fault in {' and '.join(upset)} would show here too."
-        return [Finding(entry.name, "skipped", said, "Mend that first, then ask again.")]
+        return [Finding(entry.name, "skipped", said, AFTERWARDS)]
     try:
         return entry.check(subject)
     except Exception as error:  # of the model's own code: whatever it is, it is a finding

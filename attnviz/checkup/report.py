@@ -9,11 +9,12 @@ from typing import Literal
 
 import pandas as pd
 
-__all__ = ["MARKS", "NOTHING", "Finding", "Report", "Status"]
+__all__ = ["AFTERWARDS", "HEAD", "MARKS", "NOTHING", "Finding", "Report", "Status"]
 
 Status = Literal["passed", "note", "skipped", "warning", "fault"]
 
 NOTHING = "Nothing to do."
+AFTERWARDS = "Mend that first, then ask again."
 MARKS: Mapping[Status, str] = {
     "passed": "✓",
     "note": "·",
@@ -22,7 +23,8 @@ MARKS: Mapping[Status, str] = {
     "fault": "✗",
 }
 _COLOURS = {"passed": "#2a7f3f", "warning": "#b26a00", "fault": "#b3261e"}
-_NAME = 12  # columns of a check's name, its mark and the blanks around it aside
+_NAME = 12  # columns of a check's name
+HEAD = _NAME + 4  # and of its mark, with the blanks around both
 
 
 @dataclass(frozen=True)
@@ -131,10 +133,11 @@ class Report:
     def _repr_html_(self) -> str:
         """The report as a notebook shows it."""
         rows = "".join(_row(finding) for finding in self.findings)
+        names = ("", "check", "measured", "what to do")
+        head = "".join(f"<th style='text-align:left'>{name}</th>" for name in names)
         return (
             f"<p><b>{html.escape(self.model)}</b><br>{html.escape(self.inputs)}</p>"
-            "<table><thead><tr><th></th><th>check</th><th>measured</th><th>what to do</th></tr>"
-            f"</thead><tbody>{rows}</tbody></table><p>{html.escape(self.summary)}</p>"
+            f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table><p>{html.escape(self.summary)}</p>"
         )
 
 
@@ -152,7 +155,7 @@ def _printed(finding: Finding, width: int) -> list[str]:
     blank = " " * len(head)
     said = f"{finding.where}: {finding.measured}" if finding.where else finding.measured
     lines = textwrap.wrap(said, max(width - len(head), 40)) or [""]
-    if finding.advice != NOTHING:
+    if finding.advice not in (NOTHING, AFTERWARDS):
         arrow = textwrap.wrap(finding.advice, max(width - len(head) - 2, 40))
         lines += [f"{'→' if not place else ' '} {line}" for place, line in enumerate(arrow)]
     return [(head if not place else blank) + line for place, line in enumerate(lines)]
@@ -165,6 +168,6 @@ def _row(finding: Finding) -> str:
         f"<b style='{style}'>{MARKS[finding.status]}</b>",
         html.escape(finding.check),
         where + html.escape(finding.measured),
-        html.escape(finding.advice),
+        html.escape("" if finding.advice == NOTHING else finding.advice),
     )
     return "<tr>" + "".join(f"<td style='text-align:left'>{cell}</td>" for cell in cells) + "</tr>"

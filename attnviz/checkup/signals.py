@@ -55,10 +55,11 @@ def _not_finite(one: Seen, broken: dict[str, Break]) -> Finding:
     first = {name: place for name, place in broken.items() if place.step == begun}
     name, place = next(iter(first.items()))
     value = float(one.signals[name][(place.time, place.row, *place.rest)])
+    what = "NaN" if value != value else "infinity"
     return Finding(
         "finite",
         "fault",
-        f"{value} begins at timestep {place.time} of sequence {place.row}, in {', '.join(first)}.",
+        f"{what} begins at timestep {place.time} of sequence {place.row}, in {', '.join(first)}.",
         "Look at that timestep: an input that is not finite, a division or logarithm of zero, or a "
         "state that grew (record hidden and memory). Lower the learning rate or clip gradients if "
         "it came with training.",

@@ -63,6 +63,8 @@ def doctor(
 
 def _show(report: "Report", *, quiet: bool) -> None:
     """The report in colours; if quiet only faults and warnings, and nothing if there are none."""
+    from attnviz.checkup.report import HEAD
+
     if quiet:
         report = report.wrong()
         if not report.findings:
@@ -70,6 +72,7 @@ def _show(report: "Report", *, quiet: bool) -> None:
     for status, line in report.lines(out.width):
         shown = Text(line)
         if status is not None:
-            # The mark alone: the words stay in the terminal's own colour.
-            shown.stylize(STYLES[status], 0, 4 if status != "skipped" else None)
+            # The mark, and the name of what is wrong; words stay in the terminal's own colour.
+            ends = {"skipped": None, "warning": HEAD, "fault": HEAD}
+            shown.stylize(STYLES[status], 0, ends.get(status, 4))
         out.print(shown)

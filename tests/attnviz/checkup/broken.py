@@ -446,10 +446,10 @@ BROKEN = {
         lambda: layer_of(OutOfBounds), "bounds", r"declares the bounds \(0.0, 1.0\), but is -"
     ),
     "NaN at a timestep": Wrong(
-        lambda: layer_of(NotFinite), "finite", "nan begins at timestep 5 of sequence .*in hidden"
+        lambda: layer_of(NotFinite), "finite", "NaN begins at timestep 5 of sequence .*in hidden"
     ),
     "NaN on the way back": Wrong(
-        backwards, "finite", "nan begins at timestep", where="l0_reverse"
+        backwards, "finite", "NaN begins at timestep", where="l0_reverse"
     ),
     "NaN in the head": Wrong(NaNInHead, "finite", r"output holds \d+ NaN, though every signal"),
     "a memory that outgrew training": Wrong(
