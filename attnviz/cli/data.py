@@ -42,11 +42,15 @@ def list_data(json: Json = False, quiet: Quiet = False, data: DataPlace = None) 
     table = Table("data set", "sequences", "download", "here", "what", box=None, pad_edge=False)
     for one, path in rows:
         halves = ", ".join(f"{count:,} {half}" for half, count in one.published.items())
-        size = f"{one.source.archives[0].size / 1e6:.0f} MB" if one.source else "generated"
+        size = "generated" if one.source is None else _megabytes(one.source.archives[0].size)
         here = "–" if one.source is None else "no" if path is None else "yes"
         table.add_row(one.name, halves or "any number", size, here, escape(one.what))
     out.print(table)
     out.print("\nNext: attnviz data terms imdb, or attnviz data download imdb")
+
+
+def _megabytes(size: int | None) -> str:
+    return "not told" if size is None else f"{size / 1e6:.0f} MB"
 
 
 def terms(name: Name, json: Json = False) -> None:

@@ -128,5 +128,5 @@ def verify(name: str, data: Path | None = None) -> Verdict:
             f"{path} has {halves} sequences, but {dict(known.published)} were published. It may be "
             f"cut off or altered: delete it and get it again with attnviz data download {name}."
         )
-    md5 = None if path.is_dir() else verified(path, known.source).md5
+    md5 = None if path.is_dir() else verified(path, known.source).digest
     return Verdict(path, md5, counts, left_out)

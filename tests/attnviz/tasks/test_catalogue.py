@@ -29,7 +29,7 @@ def test_every_source_is_in_the_catalogue_and_the_rest_is_generated():
 
 def test_a_whole_data_set_is_counted(small):
     found = verify_data("imdb", small)
-    assert found.path == small and found.md5 == DATASETS["imdb"].source.archives[0].md5
+    assert found.path == small and found.md5 == DATASETS["imdb"].source.archives[0].digest
     counted = sum(sum(by_class.values()) for by_class in found.counts.values())
     assert counted + found.left_out == 27 and found.left_out == 1
     assert found.counts["test"] == {"negative": 2, "positive": 3}
