@@ -261,10 +261,11 @@ class Explorer(anywidget.AnyWidget):
         state = chosen.told() | {"edits": {}, "filters": {}}
         light = [lightened(panel) for panel in session.panels]
         held = page({row.sequence: light}, [row], state=state)
+        height = min(14 + 66 * -(-len(light) // 2), 150)  # two panels stand side by side
         # In a frame of its own, so that neither its style nor its script meets the notebook's.
         frame = (
             f'<iframe srcdoc="{escape(held)}" sandbox="allow-scripts allow-downloads" '
-            'style="width:100%;height:60rem;border:0" title="attnviz explorer"></iframe>'
+            f'style="width:100%;height:{height}rem;border:0" title="attnviz explorer"></iframe>'
         )
         return {**data, "text/html": frame}, metadata
 
