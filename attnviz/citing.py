@@ -44,6 +44,17 @@ CELLS: Mapping[str, tuple[str, ...]] = {
 # By how the names of tasks begin.
 DATA: Mapping[str, tuple[tuple[str, str], ...]] = {
     "imdb": (("maas2011imdb", "the reviews"),),
+    "mnist-row": (("lecun1998gradient", "the digits"),),
+    "mnist-pixel": (
+        ("lecun1998gradient", "the digits"),
+        ("le2015simple", "reading them pixel by pixel"),
+    ),
+    "mnist-permuted": (
+        ("lecun1998gradient", "the digits"),
+        ("le2015simple", "reading them pixel by pixel, permuted"),
+    ),
+    "fashion-mnist-row": (("xiao2017fashion", "the pictures of clothes"),),
+    "ptb": (("zaremba2014recurrent", "how the words are read in parallel streams"),),
     "adding": (
         ("hochreiter1997lstm", "the adding problem"),
         ("arjovsky2016unitary", "the adding problem with numbers from [0, 1]"),

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.metadata
 import json
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ __all__ = [
     "to_numpy",
     "weights_digest",
 ]
+
+_HALVES = re.compile("[\ud800-\udfff]")
 
 GATE_ATTENTION = "gate_attention"
 Arrays = dict[str, np.ndarray]
@@ -95,7 +98,8 @@ def _root_dataset(batches: list[Batch], longest: int, model: nn.Module) -> xr.Da
         whole = np.issubdtype(joined.dtype, np.integer)
         variables["label"] = ("sequence", joined.astype(np.int32 if whole else np.float32))
     if all("text" in batch.described for batch in batches):
-        texts = [text for batch in batches for text in batch.described["text"]]
+        # Half a surrogate pair is no character: neither pandas nor a file could hold it.
+        texts = [_HALVES.sub("\ufffd", t) for batch in batches for t in batch.described["text"]]
         variables["text"] = ("sequence", np.array(texts, dtype=object))
     if all("span" in batch.described for batch in batches):
         spans = [span for batch in batches for span in batch.described["span"]]

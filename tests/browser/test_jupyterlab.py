@@ -91,9 +91,13 @@ def test_a_lag_is_switched_off_and_the_prediction_changes(lab):
 
 def test_gradients_and_influence_follow_when_they_are_ready(lab):
     python(lab, "explorer.sequence = 1")
+    told = "print([t.name for t in explorer.panels[0].tracks])"
+    for _ in range(120):
+        if "gradient" in python(lab, told):
+            break
+        lab.wait_for_timeout(250)
+    assert "gradient" in python(lab, told)
     lab.wait_for_function("() => !document.querySelector('.attnviz .av-busy').innerText.trim()")
-    tracks = python(lab, "print([t.name for t in explorer.panels[0].tracks])")
-    assert "gradient" in tracks
     python(lab, "explorer.timestep, explorer.lens = 5, 'influence'")
     lab.wait_for_function(
         "() => /replacement influence/.test(document.querySelector('.attnviz').innerText)"

@@ -220,11 +220,16 @@ def test_memory_does_not_grow_with_the_trace(tmp_path, monkeypatch, suffix, few,
         trace = attnviz.from_arrays(weights)
         stored = open_trace(save_trace(trace, tmp_path / f"{count}.zarr", block_size=8))
         export_trace(stored, tmp_path / f"warm{count}{suffix}", part=Part(sequences=[0]))  # imports
-        tracemalloc.start()
-        export_trace(stored, tmp_path / f"{count}{suffix}")
-        peaks[count] = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-    assert peaks[8 * few] < 1.2 * peaks[few]
+        found = []
+        for _ in range(3):  # reading ahead in threads, the store holds now more, now less
+            tracemalloc.start()
+            export_trace(stored, tmp_path / f"{count}{suffix}")
+            found.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+        peaks[count] = min(found)
+    # Names and lengths are held at once, a kilobyte a sequence at most; numbers are not.
+    assert peaks[8 * few] < 1.2 * peaks[few] + 1024 * 7 * few
+    assert 2 * time * 2 * 10 * 4 > 4 * 1024  # what a sequence would add if all were held
 
 
 def test_files_that_hold_no_trace_are_refused(tmp_path):
