@@ -20,17 +20,24 @@ from attnviz.explorer.session import Session
 from tests.browser.lab import notebook, open_notebook, running_lab
 
 WORDS = "It is a truth that a dull film in want of a plot must be in possession of money and stars"
-# From the key to the first frame in which every panel shows the new text and its prediction.
+# From the key to the end of the frame in which every panel shows the new text.
 KEY_TO_PICTURE = """text => new Promise(done => {
   const box = document.querySelector('.attnviz textarea');
   const panels = () => [...document.querySelectorAll('.attnviz .av-panel')];
   const shows = () => panels().every(p => p.textContent.includes(text.slice(-40)));
+  const painted = new MessageChannel();
+  painted.port1.onmessage = () => done(performance.now() - start);
+  const watching = new MutationObserver(() => {
+    if (!shows()) return;
+    watching.disconnect();
+    painted.port2.postMessage(0);
+  });
+  watching.observe(document.querySelector('.attnviz'), {
+    childList: true, characterData: true, subtree: true,
+  });
   box.value = text;
   const start = performance.now();
   box.dispatchEvent(new Event('input', {bubbles: true}));
-  const look = () => shows()
-    ? requestAnimationFrame(() => done(performance.now() - start)) : requestAnimationFrame(look);
-  look();
 })"""
 STEP = """() => new Promise(done => {
   const words = document.querySelector('.attnviz [role=listbox].av-words, .attnviz .av-words');
@@ -93,7 +100,8 @@ def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--page", action=argparse.BooleanOptionalAction, default=True)
+    options = parser.parse_args()
     from playwright.sync_api import sync_playwright
 
     print(
@@ -106,9 +114,10 @@ def main() -> None:
         found = shutil.which("chromium") or shutil.which("google-chrome")
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1500, "height": 1200})
-        large(page, folder)
+        if options.page:
+            large(page, folder)
         with running_lab(folder, home) as address:
-            typed(page, address, folder, rounds)
+            typed(page, address, folder, options.rounds)
         browser.close()
 
 
