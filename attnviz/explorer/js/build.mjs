@@ -1,4 +1,4 @@
-// Bundles src/ into the two files that are shipped: ../explorer.js and ../explorer.css.
+// Bundles src/ into ../explorer.js, which ships beside ../explorer.css.
 
 import { readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -11,7 +11,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const HEADER = `// attnviz's sentence explorer. Bundled from js/src by \`npm run build\`: change it there.
 // An ES module: \`export default { render }\` for anywidget, \`mount(element, root)\` for a page.`;
 
-/** The files that are shipped, by name. */
+/** The files that are shipped, by name: the bundle made anew, and the style sheet as it stands. */
 export async function shipped() {
   const { outputFiles } = await build({
     absWorkingDir: here,
@@ -31,7 +31,7 @@ export async function shipped() {
       throw new Error(`The page calls \`${name}\`, but no function of the bundle's top level is called so.`);
     }
   }
-  const style = await readFile(join(here, "src", "explorer.css"), "utf8");
+  const style = await readFile(join(here, "..", "explorer.css"), "utf8");
   if (/<\/script/i.test(script) || /<\/style/i.test(style)) {
     throw new Error("The page holds both files inside elements: they must not contain the end tags.");
   }
@@ -39,5 +39,5 @@ export async function shipped() {
 }
 
 if (argv[1] === fileURLToPath(import.meta.url)) {
-  for (const [name, text] of Object.entries(await shipped())) await writeFile(join(here, "..", name), text);
+  await writeFile(join(here, "..", "explorer.js"), (await shipped())["explorer.js"]);
 }

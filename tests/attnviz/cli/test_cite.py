@@ -3,7 +3,7 @@ import json
 import attnviz
 from tests.attnviz import traces
 from tests.attnviz.bib import read_bib
-from tests.attnviz.cli.typed import called
+from tests.attnviz.cli.shell import called
 
 
 def test_a_trace_is_cited_from_the_shell(monkeypatch, capsys, tmp_path):

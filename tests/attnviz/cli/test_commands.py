@@ -10,33 +10,9 @@ import numpy as np
 import pytest
 
 import attnviz
-from attnviz.cli import main
 from attnviz.tasks import load_adding
 from tests.attnviz import traces
-
-LONG_ENOUGH = 120
-
-
-def run(*arguments, **environment):
-    """Runs the command in a new process."""
-    return subprocess.run(
-        [sys.executable, "-m", "attnviz.cli", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "120", **environment},
-        timeout=LONG_ENOUGH,
-        check=False,
-    )
-
-
-def called(monkeypatch, capsys, *arguments):
-    """Runs the command in this process: its exit status, output and messages."""
-    monkeypatch.setattr(sys, "argv", ["attnviz", *map(str, arguments)])
-    monkeypatch.setenv("COLUMNS", "120")
-    with pytest.raises(SystemExit) as ended:
-        main()
-    said = capsys.readouterr()
-    return ended.value.code or 0, said.out, said.err
+from tests.attnviz.cli.shell import called, run
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 import attnviz
 from attnviz.store import read_netcdf
 from tests.attnviz import traces
-from tests.attnviz.cli.typed import called
+from tests.attnviz.cli.shell import called
 
 pytest.importorskip("h5netcdf")
 pytest.importorskip("pyarrow")

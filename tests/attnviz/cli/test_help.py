@@ -7,7 +7,7 @@ import pytest
 from typer.main import get_command
 
 from attnviz.cli.app import WHOLE, app
-from tests.attnviz.cli.typed import called
+from tests.attnviz.cli.shell import called
 
 
 def commands(group=None, before=()):

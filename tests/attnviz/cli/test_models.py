@@ -2,7 +2,7 @@ import json
 import shutil
 
 from attnviz.cards import SHIPPED
-from tests.attnviz.cli.typed import called
+from tests.attnviz.cli.shell import called
 
 
 def test_all_that_ship_are_listed_with_their_accuracy(monkeypatch, capsys, tmp_path):

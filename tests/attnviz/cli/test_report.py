@@ -5,7 +5,7 @@ import pytest
 
 import attnviz
 from tests.attnviz import traces
-from tests.attnviz.cli.typed import called
+from tests.attnviz.cli.shell import called
 
 
 @pytest.fixture

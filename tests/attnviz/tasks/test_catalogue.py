@@ -10,7 +10,7 @@ import pytest
 from attnviz.tasks import DamagedDataError, catalogue, sources
 from attnviz.tasks.catalogue import DATASETS, Dataset, place_of
 from attnviz.tasks.catalogue import verify as verify_data
-from tests.attnviz.cli.typed import called
+from tests.attnviz.cli.shell import called
 from tests.attnviz.tasks.serving import served
 
 
