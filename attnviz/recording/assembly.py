@@ -52,7 +52,7 @@ class Batch:
 
 
 def assemble(
-    batches: list[Batch], model: nn.Module, layers: Mapping[str, cells.Recurrent]
+    batches: list[Batch], model: nn.Module, layers: Mapping[str, cells.Recurrent], digest: str
 ) -> Trace:
     """One trace of several batches, in the order in which they were read.
 
@@ -60,6 +60,7 @@ def assemble(
         batches: What the forward calls left.
         model: What was recorded.
         layers: Its recurrent layers, by the prefix of their groups.
+        digest: Of the weights that the recording began with.
 
     Returns:
         The trace, in memory.
@@ -68,7 +69,7 @@ def assemble(
     tree = xr.DataTree(dataset=_root_dataset(batches, longest, model))
     modes = {batch.mode for batch in batches}
     tree.attrs = {
-        **provenance(model, layers),
+        **provenance(model, layers, digest),
         "mode": modes.pop() if len(modes) == 1 else "mixed",
     }
     for group in dict.fromkeys(group for batch in batches for group in batch.groups):
@@ -191,8 +192,10 @@ def _described_signals(cell: cells.Cell[Any]) -> dict[str, dict[str, Any]]:
     return described
 
 
-def provenance(model: nn.Module, layers: Mapping[str, cells.Recurrent]) -> dict[str, str]:
-    """Where a trace comes from: model, mode, weights, versions."""
+def provenance(
+    model: nn.Module, layers: Mapping[str, cells.Recurrent], digest: str | None = None
+) -> dict[str, str]:
+    """Where a trace comes from: model, mode, weights (by their digest, if it is known), versions."""
     first = next(iter(next(iter(layers.values())).groups.values()))
     return {
         "format": FORMAT,
@@ -200,7 +203,7 @@ def provenance(model: nn.Module, layers: Mapping[str, cells.Recurrent]) -> dict[
         "cell": type(first).__name__.removesuffix("Cell"),
         "mode": "train" if model.training else "eval",
         "loss_reduction": "sum",
-        "weights_digest": weights_digest(model),
+        "weights_digest": weights_digest(model) if digest is None else digest,
         "versions": _versions(),
     }
 

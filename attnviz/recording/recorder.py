@@ -280,9 +280,7 @@ class Recording:
             )
         for batch in batches:
             batch.closed = True
-        trace = assemble(batches, self.model, self.layers)
-        trace.tree.attrs["weights_digest"] = self._digest  # of the weights the block began with
-        return trace
+        return assemble(batches, self.model, self.layers, self._digest)
 
 
 def _check_call(batch: Batch, group: str, lengths: Tensor) -> None:

@@ -118,14 +118,14 @@ class _Job:
         cut = None if limit is None else Truncation(keep, limit)
         return make_plan(self.ids, [text.original_length for text in self.encoded], truncation=cut)
 
-    def attributes(self) -> dict[str, str]:
-        """What the trace says about where it comes from."""
+    def attributes(self, known: Mapping[str, str]) -> dict[str, str]:
+        """What the trace says about where it comes from, with what is known of the model."""
         reading = self.model.reading
         cut = {"side": "none" if reading.limit is None else reading.keep, "length": reading.limit}
         settings = self.model.card.get("settings", {})
         recipe = self.model.card.get("recipe", {})
         return {
-            **provenance(self.model, recurrent_layers(self.model)),
+            **known,
             "mode": "eval",
             "options": json.dumps(settings),
             **({"seed": str(recipe["seed"])} if "seed" in recipe else {}),
@@ -146,13 +146,14 @@ class _Job:
     def to_memory(self, progress: Callable[[int, int], None] | None) -> Trace:
         batches = [batch for block in self.plan().blocks for batch in block.batches]
         tree = self._read(batches, progress, done=0)
-        tree.attrs = dict(self.attributes())
+        tree.attrs = self.attributes({str(name): told for name, told in tree.attrs.items()})
         return Trace(tree)
 
     def to_store(
         self, path: Path, half: bool, progress: Callable[[int, int], None] | None
     ) -> Trace:
-        writer = TraceWriter(path, self.plan(), self.attributes(), half=half)
+        known = provenance(self.model, recurrent_layers(self.model))
+        writer = TraceWriter(path, self.plan(), self.attributes(known), half=half)
         pending = writer.pending()
         done = len(self.encoded) - sum(block.stop - block.start for block in pending)
         for block in pending:

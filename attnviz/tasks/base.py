@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
 
-__all__ = ["GeneratedTask", "NumberSplit", "TextSplit", "TextTask"]
+__all__ = ["GeneratedTask", "Labelled", "NumberSplit", "TextSplit", "TextTask", "check_labels"]
 
 TRAINING = 0  # the first entry of the seeds of what is trained on; splits have others
 
@@ -81,17 +82,47 @@ class TextTask:
     provenance: Mapping[str, str | int | float | None]
 
     def __post_init__(self) -> None:
-        for name, split in self.splits.items():
-            outside = (split.labels < 0) | (split.labels >= len(self.classes))
-            if outside.any():
-                first = int(outside.argmax())
-                raise ValueError(
-                    f"{self.name} has {len(self.classes)} classes, but {split.ids[first]} in "
-                    f"{name} has label {split.labels[first]}."
-                )
-        ids = [example for split in self.splits.values() for example in split.ids]
-        if len(set(ids)) != len(ids):
-            raise ValueError(f"{self.name} has {len(ids)} examples but {len(set(ids))} ids.")
+        check_labels(self.name, self.classes, self.splits, of="examples")
+
+
+@runtime_checkable
+class Labelled(Protocol):
+    """A split whose examples have an id and a label each."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """A name for each."""
+
+    @property
+    def labels(self) -> Int[np.ndarray, "sequence"]:
+        """The place of each one's class."""
+
+
+def check_labels(
+    task: str, classes: Sequence[str], splits: Mapping[str, Labelled], *, of: str
+) -> None:
+    """Refuses labels that stand for no class, and ids that occur twice.
+
+    Arguments:
+        task: The task's name.
+        classes: The name of each label.
+        splits: By name.
+        of: What the splits are of, in words.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    for name, split in splits.items():
+        outside = (split.labels < 0) | (split.labels >= len(classes))
+        if outside.any():
+            first = int(outside.argmax())
+            raise ValueError(
+                f"{task} has {len(classes)} classes, but {split.ids[first]} in {name} has label "
+                f"{split.labels[first]}."
+            )
+    ids = [one for split in splits.values() for one in split.ids]
+    if len(set(ids)) != len(ids):
+        raise ValueError(f"{task} has {len(ids)} {of} but {len(set(ids))} ids.")
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
+from attnviz.tasks.base import check_labels
+
 __all__ = ["LabelledSplit", "LabelledTask"]
 
 
@@ -104,17 +106,7 @@ class LabelledTask:
     metric: str = "accuracy"
 
     def __post_init__(self) -> None:
-        for name, split in self.splits.items():
-            outside = (split.labels < 0) | (split.labels >= len(self.classes))
-            if outside.any():
-                first = int(outside.argmax())
-                raise ValueError(
-                    f"{self.name} has {len(self.classes)} classes, but {split.ids[first]} in "
-                    f"{name} has label {split.labels[first]}."
-                )
-        ids = [sequence for split in self.splits.values() for sequence in split.ids]
-        if len(set(ids)) != len(ids):
-            raise ValueError(f"{self.name} has {len(ids)} sequences but {len(set(ids))} ids.")
+        check_labels(self.name, self.classes, self.splits, of="sequences")
         shapes = {name: split.values.shape[1:] for name, split in self.splits.items()}
         if len(set(shapes.values())) != 1:
             raise ValueError(
