@@ -195,7 +195,7 @@ def _described_signals(cell: cells.Cell[Any]) -> dict[str, dict[str, Any]]:
 def provenance(
     model: nn.Module, layers: Mapping[str, cells.Recurrent], digest: str | None = None
 ) -> dict[str, str]:
-    """Where a trace comes from: model, mode, digest of the weights (taken if not given), versions."""
+    """Where a trace comes from; the digest of the weights is taken if not given."""
     first = next(iter(next(iter(layers.values())).groups.values()))
     return {
         "format": FORMAT,
