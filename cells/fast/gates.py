@@ -36,7 +36,7 @@ def gate_uses(sweep: Sweep, start: int, end: int) -> Iterator[Use]:
 
 
 class Gates:
-    """The gates of all timesteps, in the buffer that holds what the input adds to them.
+    """The gates of all timesteps, in the buffer that begins as what the input adds to them.
 
     Arguments:
         sweep: For its sizes.
@@ -44,23 +44,23 @@ class Gates:
     """
 
     def __init__(self, sweep: Sweep, gates: Float[Tensor, "time batch four_units"]) -> None:
-        self.from_input, self._candidates = sweep.steps(gates), 3 * sweep.units
-        self._sigmoids = sweep.steps(gates[..., : self._candidates])
+        self._all, self._sigmoids = sweep.steps(gates), sweep.steps(gates[..., : 3 * sweep.units])
         self.i, self.f, self.o, self.g = map(sweep.steps, gates.chunk(4, dim=-1))
 
-    def write(self, t: int, raw: Tensor, c_past: Tensor, out: Tensor) -> Tensor:
+    def write(self, t: int, more: Tensor, c_past: Tensor, out: Tensor) -> Tensor:
         r"""Opens the gates of a timestep and writes its memory.
 
         .. math:: c_t = f \odot c_{t-1} + i \odot g
 
         Arguments:
             t: The timestep.
-            raw: What enters sigmoid and tanh, `(running, 4 unit)`.
+            more: What else enters them, `(running, 4 unit)`.
             c_past: The memory before.
             out: Where the memory goes.
         """
-        torch.sigmoid(raw[:, : self._candidates], out=self._sigmoids[t])
-        tanh(raw[:, self._candidates :], out=self.g[t])
+        self._all[t].add_(more)
+        self._sigmoids[t].sigmoid_()
+        tanh(self.g[t], out=self.g[t])
         written: Tensor = torch.mul(self.f[t], c_past, out=out).addcmul_(self.i[t], self.g[t])
         return written
 

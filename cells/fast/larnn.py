@@ -14,7 +14,7 @@ from cells.fast.larnn_readout import contribution, nearest_first, slot_uses
 from cells.fast.larnn_weights import context_norm, larnn_weights
 from cells.fast.larnn_window import Slots
 from cells.fast.norms import StepNorm
-from cells.fast.products import add_product, mapped, product
+from cells.fast.products import mapped, product
 from cells.fast.sweep import Arriving, Before, Carried, Gradients, Sweep, Use
 from cells.larnn import LARNNCell, LARNNState
 from cells.lengths import Rows
@@ -82,22 +82,22 @@ class LARNNSweep(Sweep):
         by_head = query.unflatten(-1, (self.slots.heads, -1))
         attend = self.slots.attending(self.steps(by_head))
         output_bias = weights.get("output_bias")
-        from_input, query = self.steps(self.gates), self.steps(query)
+        entering, query = self.steps(self.gates), self.steps(query)
         h_past, h = self.steps(self.hidden[:-1]), self.steps(self.hidden[1:])
         c, c_past = self.steps(self.memory[len(self.lags) :]), self.first_memory
         raw_c, raw_h, elu_r, attended, elu_c = (self.steps(b) for b in self.kept())
 
         for t, n in enumerate(self.running):
             own = self.fitting and n >= SMALLEST_BATCH
-            raw = add_product(from_input[t], h_past[t], self.from_hidden)
-            raw, raw_query = raw.split([4 * units, units], dim=-1)
-            _elu_if(self.elu_query, raw_query, out=query[t])
+            entering[t].add_(product(h_past[t], self.from_hidden))
+            if self.elu_query:
+                elu(query[t], out=query[t])
             mapped = product(attend(t), self.output, output_bias)
             _elu_if(self.elu_context, mapped, out=elu_r[t])
             attended[t].copy_(self.context_norm.forward(t, elu_r[t], own=own))
 
-            raw = add_product(raw, attended[t], self.from_attention)
-            gates.write(t, raw, c_past[:n], out=raw_c[t])
+            by_attention = product(attended[t], self.from_attention)
+            gates.write(t, by_attention, c_past[:n], out=raw_c[t])
             c_past = c[t].copy_(self.memory_norm.forward(t, raw_c[t], own=own))
             elu(c_past, out=elu_c[t])
             torch.mul(gates.o[t], elu_c[t], out=raw_h[t])

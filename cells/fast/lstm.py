@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cells.fast.functions import tanh, tanh_slope
 from cells.fast.gates import GateDeltas, Gates, gate_uses, gate_weights
-from cells.fast.products import WeightGradients, add_product, product
+from cells.fast.products import WeightGradients, product
 from cells.fast.sweep import Arriving, Before, Carried, Gradients, Sweep, Use
 from cells.lstm import LSTMCell
 
@@ -40,8 +40,7 @@ class LSTMSweep(Sweep):
         tanh_c = self.steps(self.squashed)
 
         for t in range(self.time):
-            raw = add_product(gates.from_input[t], h_past[t], self.from_hidden)
-            gates.write(t, raw, c_past[t], out=c[t])
+            gates.write(t, product(h_past[t], self.from_hidden), c_past[t], out=c[t])
             tanh(c[t], out=tanh_c[t])
             torch.mul(gates.o[t], tanh_c[t], out=h[t])
         return self.hidden[1:]

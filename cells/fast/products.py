@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["WeightGradients", "add_product", "mapped", "product"]
+__all__ = ["WeightGradients", "mapped", "product"]
 
 # Multiplications below which oneDNN's preparations cost more than it gains.
 SMALL = 1_000_000
@@ -23,26 +23,11 @@ def product(
     if _suits_onednn(a, b):
         result: Tensor = _onednn(a, b, bias, "none", [], "")  # type: ignore[misc]
         return result
-    if bias is not None:
-        return add_product(bias, a, b)
+    if bias is not None and not torch.is_autocast_enabled(a.device.type):
+        return torch.addmm(bias, a, b.t())
     mapped = torch.mm(a, b.t())
-    return mapped if mapped.dtype is a.dtype else mapped.to(a.dtype)  # autocast's is of lower
-
-
-def add_product(
-    offset: Float[Tensor, "#row column"] | Float[Tensor, "column"],
-    a: Float[Tensor, "row inner"],
-    b: Float[Tensor, "column inner"],
-) -> Tensor:
-    r""":math:`o + a b^\top`."""
-    if _suits_onednn(a, b):
-        if not offset.is_contiguous():
-            return product(a, b).add_(offset)
-        result: Tensor = _onednn.binary(a, offset, b, None, "add")  # type: ignore[union-attr]
-        return result
-    if torch.is_autocast_enabled(a.device.type):
-        return offset + torch.mm(a, b.t())  # addmm would round the offset too
-    return torch.addmm(offset, a, b.t())
+    mapped = mapped if mapped.dtype is a.dtype else mapped.to(a.dtype)  # autocast's is of lower
+    return mapped if bias is None else bias + mapped  # and it would round the bias too
 
 
 def mapped(

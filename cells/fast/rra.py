@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cells.fast.functions import tanh, tanh_slope
 from cells.fast.gates import GateDeltas, Gates, gate_uses, gate_weights
-from cells.fast.products import WeightGradients, add_product, product
+from cells.fast.products import WeightGradients, product
 from cells.fast.sweep import Arriving, Before, Carried, Gradients, Sweep, Use
 from cells.rra import RRACell, RRAState
 
@@ -40,7 +40,7 @@ class RRASweep(Sweep):
         self.kernel, gates = weights["kernel"], Gates(self, self.gates)
 
         # The window's states stand before those to come, so that each step's window is a slice.
-        reach, first = self.lags[-1], self.lags[0]
+        reach = self.lags[-1]
         self.first_hidden = start.hidden
         self.hidden = self.from_window(start.window, lead=reach)
         self.memory = self.from_state(start.memory)
@@ -49,14 +49,12 @@ class RRASweep(Sweep):
         self.context = self.passing(start.memory, self.units, needed="context" in self.keep)
         self.squashed = self.passing(start.memory, self.units, needed=self.saving)
         a, tanh_s = self.steps(self.context), self.steps(self.squashed)
-        oldest_first = self.kernel.flip(0)[None]
+        oldest_first, windows = self.kernel.flip(0)[None], self._windows(self.hidden, 0, self.time)
 
         h_past = start.hidden
         for t, n in enumerate(self.running):
-            raw = add_product(gates.from_input[t], h_past[:n], self.from_hidden)
-            gates.write(t, raw, c_past[t], out=c[t])
-            window = self.hidden[t : t + reach + 1 - first, :n].reshape(len(self.lags), -1)
-            torch.mm(oldest_first, window, out=a[t].view(1, -1))
+            gates.write(t, product(h_past[:n], self.from_hidden), c_past[t], out=c[t])
+            torch.mm(oldest_first, windows[t], out=a[t].view(1, -1))
             tanh(torch.add(c[t], a[t], out=tanh_s[t]), out=tanh_s[t])
             h_past = torch.mul(gates.o[t], tanh_s[t], out=h[t])
         return self.hidden[reach:]
@@ -90,16 +88,16 @@ class RRASweep(Sweep):
 
             dh, dc, kept, slope = (self.piece(part, start) for part in (d_h, d_c, f, of_h))
             ds = self.piece(d_sum[:size], start)
+            windows = self._windows(self.hidden[start:], start, end)
+            # By the shortcut h_t reaches every later timestep whose window holds it.
+            laters = self._windows(d_sum[first:], start, end)
             for t in reversed(range(start, end)):
-                s, n = t - start, self.running[t]
-                # By the shortcut, from every later timestep whose window holds h_t.
-                later = d_sum[s + first : s + reach + 1, :n].reshape(len(self.lags), -1)
-                torch.mm(nearest_first, later, out=dh[s].view(1, -1))
-                dh[s].add_(arriving_h[t]).add_(self.joined(carried_h, last_h, t))
+                s = t - start
+                torch.add(arriving_h[t], self.joined(carried_h, last_h, t), out=dh[s])
+                dh[s].view(1, -1).addmm_(nearest_first, laters[s])
                 torch.mul(dh[s], slope[s], out=ds[s])
                 torch.add(self.joined(carried_c, last_c, t), ds[s], out=dc[s])
-                window = self.hidden[t : t + reach + 1 - first, :n].reshape(len(self.lags), -1)
-                d_kernel.addmv_(window, ds[s].view(-1))
+                d_kernel.addmv_(windows[s], ds[s].view(-1))
                 delta = deltas.take(s, dc[s], dh[s])
                 carried_c = dc[s] * kept[s]
                 carried_h = product(delta, to_hidden)
@@ -121,6 +119,21 @@ class RRASweep(Sweep):
         learned = weights.named("from_input", "from_hidden", "bias")
         learned["kernel"] = d_kernel.flip(0)
         return Gradients(d_x, Carried(carried_h, carried_c, d_window), learned)
+
+    def _windows(
+        self, states: Float[Tensor, "place batch unit"], start: int, end: int
+    ) -> list[Tensor]:
+        """For each timestep of a piece as many states as there are lags, each a row of numbers.
+
+        The first timestep's stand in front; every other's, one place further on.
+        """
+        lags = len(self.lags)
+        if self.even:
+            return list(states.flatten(1).unfold(0, lags, 1).movedim(-1, 1)[: end - start].unbind())
+        return [
+            states[place : place + lags, :n].reshape(lags, -1)
+            for place, n in enumerate(self.running[start:end])
+        ]
 
     def uses(self, start: int, end: int) -> Iterator[Use]:
         """The gradient of every use of a state in some timesteps."""
