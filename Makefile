@@ -6,6 +6,8 @@ VENV ?= .venv
 TORCH := torch==2.13.0
 # The tests are many small steps: threads that wait for one another only slow them down.
 export OMP_NUM_THREADS ?= 1
+# Processes that share the tests, a file at a time.
+WORKERS ?= auto
 
 .PHONY: demo test lint js format clean
 
@@ -13,7 +15,7 @@ demo: $(VENV)/.demo
 	$(VENV)/bin/attnviz demo
 
 test: $(VENV)/.dev
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
