@@ -185,6 +185,13 @@ def test_noise_is_added_in_training_alone(tmp_path):
         tiny_recipe("gru", input_noise=0.1)
 
 
+def test_what_is_no_task_is_refused(tmp_path, unchecked):
+    with pytest.raises(TypeError, match=r"a task of one of the kinds TextTask, .* got 'har'"):
+        train(number_recipe("gru"), "har", tmp_path)
+    with pytest.raises(ValueError, match="no optimiser 'adamw'; there are adam, sgd, rmsprop"):
+        number_recipe("gru", optimiser="adamw")
+
+
 def test_what_does_not_fit_is_refused(tmp_path):
     recipe = number_recipe("gru")
     wide = dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, input_size=9))
@@ -200,10 +207,6 @@ def test_what_does_not_fit_is_refused(tmp_path):
         train(dataclasses.replace(two), tiny_task(), tmp_path)
     with pytest.raises(ValueError, match=r"gru reads tokens, so it cannot read numbers"):
         score(build_model(tiny_recipe("gru").model), number_task(), "test", recipe)
-    with pytest.raises(TypeError, match=r"a task of one of the kinds TextTask, .* got 'har'"):
-        train(recipe, "har", tmp_path)
-    with pytest.raises(ValueError, match="no optimiser 'adamw'; there are adam, sgd, rmsprop"):
-        number_recipe("gru", optimiser="adamw")
     with pytest.raises(ValueError, match="patience above 0, got 0"):
         number_recipe("gru", patience=0)
     with pytest.raises(ValueError, match="weight_decay of 0 or more"):
