@@ -9,16 +9,18 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from error
 
-from attnviz.training.recipe import Recipe, adding_recipe, default_recipe
+from attnviz.training.recipe import Recipe, Schedule, adding_recipe, default_recipe, number_recipe
 from attnviz.training.run import Run, export_model, open_run, score_test, train
 from attnviz.training.scoring import score
 
 __all__ = [
     "Recipe",
     "Run",
+    "Schedule",
     "adding_recipe",
     "default_recipe",
     "export_model",
+    "number_recipe",
     "open_run",
     "score",
     "score_test",
