@@ -8,7 +8,7 @@ import platform
 import shlex
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from lightning_fabric.utilities.warnings import PossibleUserWarning
-from pytorch_lightning import Trainer
+from pytorch_lightning import Callback, Trainer
 
 from attnviz.files import replacing
 from attnviz.models import (
@@ -76,6 +76,7 @@ def train(
     report: Callable[[Row], None] | None = None,
     preparing: Callable[[int, int], None] | None = None,
     say: Callable[[str], None] | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> Run:
     """Trains a model on a task, or goes on where this run stopped.
 
@@ -92,6 +93,7 @@ def train(
         preparing: Called with texts read and to be read, while their words are counted and
             numbered.
         say: Called with a sentence when the run goes on from a checkpoint, or is asked to stop.
+        callbacks: Lightning's, called before the run's own checkpoints are written.
 
     Returns:
         The finished run.
@@ -142,16 +144,23 @@ def train(
             said(f"Resuming at step {resume.step:,} of {resume.steps:,}.")
         if progress is not None:
             progress(resume.step, resume.steps)
-        _fit(learner_for(model, recipe), data, resume, epochs=left)
+        _fit(learner_for(model, recipe), data, resume, epochs=left, before=callbacks)
     _write_history(folder / "history.csv", resume.history)
     return Run(folder, recipe, tuple(resume.history))
 
 
-def _fit(learner: Learner, data: ResumableData, resume: ExactResume, *, epochs: int) -> None:
+def _fit(
+    learner: Learner,
+    data: ResumableData,
+    resume: ExactResume,
+    *,
+    epochs: int,
+    before: Sequence[Callback],
+) -> None:
     """Trains, and passes on what stops it."""
     try:
         with resume.stop.restoring(), _quiet_lightning():
-            _trainer(data.recipe, epochs, resume).fit(learner, data)
+            _trainer(data.recipe, epochs, [*before, resume]).fit(learner, data)
     except (SystemExit, KeyboardInterrupt):  # Lightning makes the first of the second
         if not resume.interrupted:
             raise
@@ -316,7 +325,7 @@ def _write_history(path: Path, history: list[Row]) -> None:
         writer.writerows(history)
 
 
-def _trainer(recipe: Recipe, epochs: int, resume: ExactResume) -> Trainer:
+def _trainer(recipe: Recipe, epochs: int, callbacks: list[Callback]) -> Trainer:
     return Trainer(
         accelerator="gpu" if torch.cuda.is_available() else "cpu",
         devices=1,
@@ -324,7 +333,7 @@ def _trainer(recipe: Recipe, epochs: int, resume: ExactResume) -> Trainer:
         gradient_clip_val=recipe.clip,
         reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,
-        callbacks=[resume],
+        callbacks=callbacks,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
