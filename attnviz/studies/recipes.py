@@ -120,8 +120,7 @@ def _fitting(task: AnyTask, given: Mapping[str, Any]) -> dict[str, Any]:
         head, outputs, features = "regression", len(task.outputs), task.features
         return _of_numbers(head, outputs, features)
     if isinstance(task, LabelledTask):
-        features = int(task.splits["train"].features.shape[-1])
-        return _of_numbers("classification", len(task.classes), features)
+        return _of_numbers("classification", len(task.classes), task.feature_count)
     if isinstance(task, TextTask):
         return {"model.head": "classification", "model.outputs": len(task.classes)}
     words = len(task.words)

@@ -10,7 +10,9 @@ from typing import Any, Literal, NamedTuple
 from attnviz.studies.jobs import Job
 from attnviz.studies.study import Study
 
-__all__ = ["Reached", "Record", "choose", "record_from_json", "record_to_json"]
+__all__ = ["Reached", "Record", "Status", "choose", "record_from_json", "record_to_json"]
+
+Status = Literal["finished", "diverged"]
 
 
 class Reached(NamedTuple):
@@ -59,7 +61,7 @@ class Record:
 
     job: Job
     values: Mapping[str, Any]
-    status: Literal["finished", "diverged"]
+    status: Status
     hidden_size: int
     parameters: int
     validation: float | None

@@ -15,7 +15,7 @@ from attnviz.studies.drawing import draw_trials
 from attnviz.studies.jobs import Job, list_jobs
 from attnviz.studies.loading import AnyTask
 from attnviz.studies.recipes import count_parameters, recipe_of
-from attnviz.studies.records import Reached, Record, choose, record_to_json
+from attnviz.studies.records import Reached, Record, Status, choose, record_to_json
 from attnviz.studies.results import RESULT, gather, update_results
 from attnviz.studies.study import Score, Study
 from attnviz.tasks import GeneratedTask
@@ -143,8 +143,11 @@ class _Worker:
                 continue
             try:
                 # Another may have finished it just before the claim was free.
-                if job not in gather(self.runs, self.results):
-                    self._do(job, values)
+                found = gather(self.runs, self.results)
+                if job not in found:
+                    record = self._same_run(job, values, found) or self._do(job, values)
+                    with replacing(self.runs / job.name / RESULT) as beside:
+                        beside.write_text(record_to_json(record), encoding="utf-8")
                     self.update()
             finally:
                 held.release()
@@ -166,9 +169,7 @@ class _Worker:
     def progress(self, jobs: Sequence[Job]) -> Progress:
         """How far it is."""
         found = gather(self.runs, self.results)
-        holders = {
-            job: holder(self.runs / job.name / "claims") for job in jobs if job not in found
-        }
+        holders = {job: holder(self.runs / job.name / "claims") for job in jobs if job not in found}
         return Progress(
             finished=tuple(job for job in jobs if job in found),
             open=tuple(job for job, who in holders.items() if who is None),
@@ -182,28 +183,36 @@ class _Worker:
         chosen = choose(self.study, job.cell, found.values())
         return None if chosen is None else dict(chosen.values)
 
-    def _do(self, job: Job, values: dict[str, Any]) -> None:
-        """Trains, scores and notes what came out."""
+    def _same_run(
+        self, job: Job, values: dict[str, Any], found: Mapping[Job, Record]
+    ) -> Record | None:
+        """A finished run at equal hidden size, where equal parameters come to the same size."""
+        twin = found.get(dataclasses.replace(job, size="hidden"))
+        if twin is None or twin.job == job:
+            return None
+        mine, other = (recipe_of(self.study, one, values, self.task) for one in (job, twin.job))
+        return dataclasses.replace(twin, job=job) if mine == other else None
+
+    def _do(self, job: Job, values: dict[str, Any]) -> Record:
+        """Trains, scores and says what came out."""
         recipe = recipe_of(self.study, job, values, self.task)
         folder = self.runs / job.name / "run"
         self.watch.say(f"{self.study.name}: {job.name} with {_told(values)}.")
-        test, status = None, "finished"
+        test: float | None = None
+        task: Any = self.task  # training refuses kinds of task that it does not know
+        status: Status = "finished"
         try:
             run = train(
-                recipe, self.task, folder,
+                recipe, task, folder,
                 progress=self.watch.progress, report=self.watch.report, say=self.watch.say,
                 callbacks=self._checks(job, recipe, folder),
             )  # fmt: skip
             if job.phase == "final":
-                test = _score_of(self.study.score, score_test(run, self.task), "")
+                test = _score_of(self.study.score, score_test(run, task), "")
         except FloatingPointError as error:
             self.watch.say(f"{job.name} has diverged: {error}")
             run, status = open_run(folder), "diverged"
-        record = dataclasses.replace(
-            self._record(job, values, run), test=test, status=status
-        )
-        with replacing(self.runs / job.name / RESULT) as beside:
-            beside.write_text(record_to_json(record), encoding="utf-8")
+        return dataclasses.replace(self._record(job, values, run), test=test, status=status)
 
     def _checks(self, job: Job, recipe: Recipe, folder: Path) -> list[SolvedChecks]:
         checks = self.study.checks

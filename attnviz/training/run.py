@@ -66,7 +66,7 @@ class Run:
         return load_folder(self.folder / "model")
 
 
-def train(
+def train(  # noqa: PLR0913  (whom it tells, and of what)
     recipe: Recipe,
     task: Task,
     folder: Path,
