@@ -252,7 +252,7 @@ class _Worker:
         return Reached(int(run.history[-1]["step"]) if run.history else 0, False)
 
 
-def _score_of(score: Score, row: Mapping[str, float], prefix: str) -> float | None:
+def _score_of(score: Score, row: Mapping[str, float | int], prefix: str) -> float | None:
     """A score among those of an epoch or a split; a perplexity also from the loss."""
     if (found := row.get(prefix + score)) is not None:
         return float(found)

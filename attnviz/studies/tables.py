@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from attnviz.files import replacing
-from attnviz.studies.answers import Answer, answer, final_of
+from attnviz.studies.answers import FEWEST, Answer, answer, final_of
 from attnviz.studies.jobs import Job, list_jobs
 from attnviz.studies.published import published
 from attnviz.studies.reading import read_study
@@ -112,11 +112,12 @@ def _natural(name: str) -> tuple[str, int]:
 
 def _effort(study: Study) -> str:
     searched = ", ".join(study.searched) or "nothing"
-    checked = "the trial that solved it first" if study.checks else "the best on validation"
+    best = "the one that solved it soonest" if study.checks else "the best on validation"
+    sizes = " Settings are searched at equal hidden size." if len(study.sizes.equal) > 1 else ""
     return (
-        f"{study.trials.count} trials for every cell ({searched}); {checked} was trained with each "
-        "seed, and each of these scored on the test split once. Mean ± standard deviation over "
-        "seeds.\n"
+        f"{study.trials.count} trials for every cell ({searched}); the setting of {best} was "
+        "trained with each seed, and each of these scored on the test split once. Mean ± standard "
+        f"deviation over seeds.{sizes}\n"
     )
 
 
@@ -201,8 +202,9 @@ def _iterations(finals: Sequence[Record]) -> str:
     else:
         median = f">{min(one.iterations for one in middle if not one.solved):,}"
     ends = [f"{'' if one.solved else '>'}{one.iterations:,}" for one in (ordered[0], ordered[-1])]
+    spread = f" ({ends[0]} to {ends[1]})" if ends[0] != ends[1] else ""
     solved = sum(one.solved for one in reached)
-    return f"{median} ({ends[0]} to {ends[1]}), {solved} of {len(reached)} solved"
+    return f"{median}{spread}, {solved} of {len(reached)} solved"
 
 
 def _pace(study: Study, found: Mapping[Job, Record], cell: str, size: Size) -> float | None:
@@ -213,7 +215,8 @@ def _pace(study: Study, found: Mapping[Job, Record], cell: str, size: Size) -> f
 
 def _told(study: Study, question: Question, answer: Answer) -> str:
     if answer.verdict == "not run":
-        return f"**{question.text}** Not run.\n"
+        needed = f"Only {answer.seeds} of the {FEWEST} seeds that an answer needs have been"
+        return f"**{question.text}** {needed if answer.seeds else 'Not'} run.\n"
     margin = _margin(study, question)
     if answer.advantage is None and not answer.censored:
         return f"**{question.text}** Not decided (margin {margin}): a run diverged.\n"
