@@ -8,6 +8,7 @@ and of two who try one fails. No file is ever taken away, so nobody takes away a
 import json
 import os
 import socket
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def claim(folder: Path) -> Claim | None:
     if last is not None and _held(last):
         return None
     path = folder / f"{0 if last is None else int(last.stem) + 1:06d}.json"
-    beside = folder / f".{os.getpid()}-{path.name}"
+    beside = folder / f".{os.getpid()}-{threading.get_ident()}-{path.name}"
     about = {"pid": os.getpid(), "host": socket.gethostname(), "began": _began(os.getpid())}
     try:
         beside.write_text(json.dumps(about) + "\n", encoding="utf-8")

@@ -128,6 +128,7 @@ class _Worker:
     ) -> None:
         self.study, self.task, self.watch = study, task, watch
         self.runs, self.results = runs, results
+        self._twins: dict[Job, Job | None] = {}
 
     def update(self) -> None:
         """Brings the results up to date."""
@@ -145,7 +146,9 @@ class _Worker:
                 # Another may have finished it just before the claim was free.
                 found = gather(self.runs, self.results)
                 if job not in found:
-                    record = self._same_run(job, values, found) or self._do(job, values)
+                    twin = self._same_run(job, values)
+                    record = self._do(job, values) if twin is None else found[twin]
+                    record = dataclasses.replace(record, job=job)
                     with replacing(self.runs / job.name / RESULT) as beside:
                         beside.write_text(record_to_json(record), encoding="utf-8")
                     self.update()
@@ -177,21 +180,25 @@ class _Worker:
         )
 
     def _values(self, job: Job, found: Mapping[Job, Record]) -> dict[str, Any] | None:
-        """What a run sets; none while the trials that decide it have not all been run."""
+        """What a run sets; none while others that it needs have not been run."""
         if job.phase == "trial":
             return draw_trials(self.study, job.cell)[job.number]
         chosen = choose(self.study, job.cell, found.values())
-        return None if chosen is None else dict(chosen.values)
-
-    def _same_run(
-        self, job: Job, values: dict[str, Any], found: Mapping[Job, Record]
-    ) -> Record | None:
-        """A finished run at equal hidden size, where equal parameters come to the same size."""
-        twin = found.get(dataclasses.replace(job, size="hidden"))
-        if twin is None or twin.job == job:
+        if chosen is None:
             return None
-        mine, other = (recipe_of(self.study, one, values, self.task) for one in (job, twin.job))
-        return dataclasses.replace(twin, job=job) if mine == other else None
+        values = dict(chosen.values)
+        twin = self._same_run(job, values)
+        return values if twin is None or twin in found else None
+
+    def _same_run(self, job: Job, values: dict[str, Any]) -> Job | None:
+        """The run at equal hidden size, where equal parameters come to the same size."""
+        twin = dataclasses.replace(job, size="hidden")
+        if twin == job or "hidden" not in self.study.sizes.equal:
+            return None
+        if job not in self._twins:  # to find the size, models are built
+            mine, other = (recipe_of(self.study, one, values, self.task) for one in (job, twin))
+            self._twins[job] = twin if mine == other else None
+        return self._twins[job]
 
     def _do(self, job: Job, values: dict[str, Any]) -> Record:
         """Trains, scores and says what came out."""
@@ -236,7 +243,7 @@ class _Worker:
             parameters=sum(one.numel() for one in weights) or count_parameters(run.recipe.model),
             validation=_score_of(self.study.score, best, "validation_"),
             validation_loss=best.get("validation_loss"), test=None,
-            epoch=int(best["epoch"]) if best else None, epochs=len(seconds), seconds=sum(seconds),
+            epoch=int(best["epoch"]) if best else None, epochs=len(seconds), seconds=math.fsum(seconds),
             epoch_seconds=statistics.median(seconds) if seconds else None,
             reached=self._reached(run),
         )  # fmt: skip
