@@ -22,6 +22,8 @@ from attnviz.cli.models import models
 from attnviz.cli.plot import plot
 from attnviz.cli.record import record
 from attnviz.cli.report import report
+from attnviz.cli.study import COMMANDS as STUDY_COMMANDS
+from attnviz.cli.study import app as study_app
 from attnviz.cli.train import train
 
 __all__ = ["app", "main"]
@@ -64,6 +66,10 @@ for lister in (models, cite, compare, figure, export, report, explore, doctor):
 for name, of_data in DATA_COMMANDS.items():
     data_app.command(name)(_interruptible(of_data, WHOLE))
 app.add_typer(data_app, name="data")
+
+for name, (of_study, goes_on) in STUDY_COMMANDS.items():
+    study_app.command(name)(_interruptible(of_study, RESUMED if goes_on else WHOLE))
+app.add_typer(study_app, name="study")
 
 
 @app.callback(invoke_without_command=True)

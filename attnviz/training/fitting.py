@@ -2,13 +2,13 @@
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from lightning_fabric.utilities.warnings import PossibleUserWarning
-from pytorch_lightning import Trainer
+from pytorch_lightning import Callback, Trainer
 
 from attnviz.training.batching import ResumableData
 from attnviz.training.module import Learner
@@ -17,18 +17,27 @@ from attnviz.training.resume import ExactResume
 __all__ = ["fit"]
 
 
-def fit(learner: Learner, data: ResumableData[Any], resume: ExactResume) -> None:
-    """Trains to the last epoch, and passes on what stops it."""
+def fit(
+    learner: Learner, data: ResumableData[Any], resume: ExactResume, *, before: Sequence[Callback]
+) -> None:
+    """Trains to the last epoch, and passes on what stops it.
+
+    Arguments:
+        learner: What is trained.
+        data: What on.
+        resume: Takes up the training where it was, and writes checkpoints.
+        before: Callbacks that see each step before its checkpoint is written.
+    """
     try:
         with resume.stop.restoring(), _quiet_lightning():
-            _trainer(data, resume).fit(learner, data)
+            _trainer(data, [*before, resume]).fit(learner, data)
     except (SystemExit, KeyboardInterrupt):  # Lightning makes the first of the second
         if not resume.interrupted:
             raise
         resume.stop.obey()
 
 
-def _trainer(data: ResumableData[Any], resume: ExactResume) -> Trainer:
+def _trainer(data: ResumableData[Any], callbacks: list[Callback]) -> Trainer:
     return Trainer(
         accelerator="gpu" if torch.cuda.is_available() else "cpu",
         devices=1,
@@ -36,7 +45,7 @@ def _trainer(data: ResumableData[Any], resume: ExactResume) -> Trainer:
         gradient_clip_val=data.recipe.clip,
         reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,
-        callbacks=[resume],
+        callbacks=callbacks,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,

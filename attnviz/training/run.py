@@ -1,11 +1,12 @@
 """A run: one training in a folder, from recipe to scored model."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from pytorch_lightning import Callback
 
 from attnviz.models import ModelSettings, SequenceModel, build_model, load_folder, save_folder
 from attnviz.training.fitting import fit
@@ -45,7 +46,7 @@ class Run:
         return load_folder(self.folder / "model")
 
 
-def train(
+def train(  # noqa: PLR0913  (whom it tells, and who watches)
     recipe: Recipe,
     task: Task,
     folder: Path,
@@ -55,6 +56,7 @@ def train(
     report: Callable[[Row], None] | None = None,
     preparing: Callable[[int, int], None] | None = None,
     say: Callable[[str], None] | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> Run:
     """Trains a model on a task, or goes on where this run stopped.
 
@@ -71,6 +73,7 @@ def train(
         preparing: Called with texts read and to be read, while their words are counted and
             numbered.
         say: Called with a sentence when the run goes on from a checkpoint, or is asked to stop.
+        callbacks: Lightning's, called before the run's own checkpoints are written.
 
     Returns:
         The finished run.
@@ -117,7 +120,7 @@ def train(
             said(f"Resuming at step {resume.step:,} of {resume.steps:,}.")
         if progress is not None:
             progress(resume.step, resume.steps)
-        fit(learner_for(model, recipe), data, resume)
+        fit(learner_for(model, recipe), data, resume, before=callbacks)
     write_history(folder / "history.csv", resume.history)
     return Run(folder, recipe, tuple(resume.history))
 

@@ -1,0 +1,84 @@
+"""Tasks by the names that studies give them."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from attnviz.studies.study import Score, Study
+from attnviz.tasks import (
+    GeneratedTask,
+    LabelledTask,
+    LanguageTask,
+    TextTask,
+    load_adding,
+    load_fashion_mnist,
+    load_har,
+    load_imdb,
+    load_mnist,
+    load_ptb,
+    load_table,
+)
+
+__all__ = ["TASKS", "AnyTask", "load_study_task"]
+
+AnyTask = TextTask | LabelledTask | LanguageTask | GeneratedTask
+
+#: Those that lie somewhere take `data`.
+TASKS: Mapping[str, Callable[..., AnyTask]] = {
+    "adding": load_adding,
+    "har": load_har,
+    "imdb": load_imdb,
+    "permuted-mnist": partial(load_mnist, order="permuted"),
+    "pixel-mnist": partial(load_mnist, order="pixel"),
+    "ptb": load_ptb,
+    "row-fashion-mnist": partial(load_fashion_mnist, order="row"),
+    "row-mnist": partial(load_mnist, order="row"),
+    "table": load_table,
+}
+
+_SCORES: Mapping[type, Score] = {
+    GeneratedTask: "loss",
+    TextTask: "accuracy",
+    LabelledTask: "accuracy",
+    LanguageTask: "perplexity",
+}
+
+
+def load_study_task(study: Study, data: Path | None = None) -> AnyTask:
+    """The task that a study is on.
+
+    Arguments:
+        study: Names it, with its options.
+        data: Where the data set lies; where it is usually found, if not given.
+
+    Returns:
+        The task.
+
+    Raises:
+        ValueError: If there is no such task or option, or the study scores it otherwise, or asks
+            when it is solved though it has no bar.
+    """
+    name, options = study.task
+    if name not in TASKS:
+        raise ValueError(f"{study.name}: there is no task {name!r}; there are {', '.join(TASKS)}.")
+    load = TASKS[name]
+    known = _options(load)
+    if unknown := sorted({*options} - {*known}):
+        raise ValueError(
+            f"{study.name}: the task {name} has no {', '.join(unknown)}; its options are "
+            f"{', '.join(known) or 'none'}."
+        )
+    place: dict[str, Any] = {"data": data} if "data" in inspect.signature(load).parameters else {}
+    task = load(**options, **place)
+    if study.score != (score := _SCORES[type(task)]):
+        raise ValueError(f"{study.name}: {name} is scored by {score}, not by {study.score}.")
+    if study.checks is not None and not isinstance(task, GeneratedTask):
+        raise ValueError(f"{study.name}: [checks] need a generated task, which {name} is not.")
+    return task
+
+
+def _options(load: Callable[..., AnyTask]) -> list[str]:
+    fixed = set(load.keywords) if isinstance(load, partial) else set()
+    return [name for name in inspect.signature(load).parameters if name not in {"data", *fixed}]

@@ -1,0 +1,180 @@
+"""What a study is: several cells on one task under one protocol, with equal effort for each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+__all__ = [
+    "CELLS",
+    "Checks",
+    "Final",
+    "Question",
+    "Score",
+    "Size",
+    "Sizes",
+    "Space",
+    "Study",
+    "Trials",
+]
+
+CELLS = ("rra", "larnn", "rau", "lstm", "gru")
+
+Score = Literal["accuracy", "loss", "perplexity"]
+Size = Literal["hidden", "parameters"]
+Claim = Literal["at least", "better", "reaches"]
+Values = Mapping[str, Any]  # by the dotted name of a field of a recipe
+
+
+@dataclass(frozen=True)
+class Space:
+    """The values that a search draws from: some to choose among, or a range.
+
+    Arguments:
+        choice: Each as often as the others, as nearly as the number of trials allows.
+        log_uniform: Both ends of a range; one draw in each of as many parts, equally wide in the
+            logarithm, as there are trials.
+    """
+
+    choice: tuple[Any, ...] = ()
+    log_uniform: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Trials:
+    """The search: as many trials for every cell.
+
+    Arguments:
+        count: Of each cell.
+        seed: Of the draws and of every trial's training.
+        recipe: Fields of the recipe that are other than in the base while searching.
+    """
+
+    count: int
+    seed: int
+    recipe: Values
+
+
+@dataclass(frozen=True)
+class Final:
+    """The trainings that are scored on the test split, once each.
+
+    Arguments:
+        seeds: One training each, the same seeds for every cell.
+        recipe: Fields of the recipe that are other than in the base.
+    """
+
+    seeds: tuple[int, ...]
+    recipe: Values
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """At which sizes cells are compared.
+
+    Arguments:
+        equal: Equal hidden size, equal number of parameters, or both.
+        reference: The cell whose number of parameters the others come nearest to.
+    """
+
+    equal: tuple[Size, ...] = ("hidden",)
+    reference: str = "lstm"
+
+
+@dataclass(frozen=True)
+class Checks:
+    """When a task counts as solved: consecutive checks on fresh sequences below the task's bar.
+
+    Arguments:
+        every: Iterations between two checks.
+        sequences: Fresh ones a check.
+        consecutive: Checks in a row that must be below the bar.
+        stop: The phases, `trials` and `final`, in which a training ends once solved.
+    """
+
+    every: int = 100
+    sequences: int = 1000
+    consecutive: int = 3
+    stop: tuple[str, ...] = ("trials",)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What was asked beforehand.
+
+    Arguments:
+        text: The question.
+        claim: The first cell is `at least` as good as the second, `better`, or `reaches` its
+            published number.
+        cells: Two; one that `reaches`.
+        measure: The score on the test split, or `iterations` until solved.
+        margin: What counts as a difference, in units of the score; of iterations a factor.
+        size: At equal hidden size or equal parameters.
+    """
+
+    text: str
+    claim: Claim
+    cells: tuple[str, ...]
+    measure: Literal["test", "iterations"] = "test"
+    margin: float = 0.0
+    size: Size = "hidden"
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study as its file describes it.
+
+    Arguments:
+        name: Of its folders; also of its tables.
+        about: A sentence for the reader of its tables.
+        task: Its name, by `task.name` of the file, and its options.
+        score: What validation selects by and test is scored by.
+        cells: In the order of the tables.
+        base: Fields of every recipe by their dotted names.
+        own: Those of single cells.
+        search: The space shared by all cells.
+        own_search: Those of single cells.
+        trials: How the space is searched.
+        final: The trainings that count.
+        sizes: At which sizes.
+        checks: When the task counts as solved; none for tasks without a bar.
+        questions: Asked beforehand.
+        text: The file.
+    """
+
+    name: str
+    about: str
+    task: tuple[str, Values]
+    score: Score
+    cells: tuple[str, ...]
+    base: Values
+    own: Mapping[str, Values]
+    search: Mapping[str, Space]
+    own_search: Mapping[str, Mapping[str, Space]]
+    trials: Trials
+    final: Final
+    sizes: Sizes
+    checks: Checks | None
+    questions: tuple[Question, ...]
+    text: str
+
+    @property
+    def searched(self) -> tuple[str, ...]:
+        """Every field that some cell's trials draw, sorted."""
+        own = {name for space in self.own_search.values() for name in space}
+        return tuple(sorted({*self.search, *own}))
+
+    def space(self, cell: str) -> dict[str, Space]:
+        """What the trials of a cell draw."""
+        return {**self.search, **self.own_search.get(cell, {})}
+
+    def settles(self) -> dict[str, object]:
+        """What decides the results of a run: two studies that agree on it can share results.
+
+        Cells and seeds can be added and questions reworded.
+        """
+        return {
+            "task": self.task, "score": self.score, "recipe": self.base, "own recipes": self.own,
+            "search": self.search, "own search": self.own_search, "trials": self.trials,
+            "final recipe": self.final.recipe, "reference": self.sizes.reference,
+            "checks": self.checks,
+        }  # fmt: skip

@@ -1,0 +1,148 @@
+"""When a task is solved: checks on fresh sequences every so many iterations of a training."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+
+from attnviz.files import replacing
+from attnviz.models import SequenceModel
+from attnviz.modes import evaluated
+from attnviz.tasks import GeneratedTask
+from attnviz.training.generated import number_loader
+from attnviz.training.resume import ExactResume
+
+__all__ = ["Check", "SolvedChecks", "read_checks", "solved_at"]
+
+CHECKS = 3  # the first entry of the seeds of what is checked on; trainings and splits have others
+
+
+class Check(NamedTuple):
+    """The loss on fresh sequences after so many iterations."""
+
+    step: int
+    loss: float
+
+
+def solved_at(checks: Sequence[Check], bar: float, *, consecutive: int) -> int | None:
+    """The iteration of the last of the first so many consecutive checks below a bar.
+
+    Arguments:
+        checks: In their order.
+        bar: Below it a check has passed.
+        consecutive: How many have to pass in a row.
+
+    Returns:
+        The iteration; None if that never happened.
+    """
+    row = 0
+    for check in checks:
+        row = row + 1 if check.loss < bar else 0
+        if row == consecutive:
+            return check.step
+    return None
+
+
+def read_checks(path: Path) -> list[Check]:
+    """The checks of a run so far; none where there is no file."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [Check(int(row["step"]), float(row["loss"])) for row in csv.DictReader(file)]
+
+
+class SolvedChecks(Callback):
+    """Checks whether a generated task is solved; nothing of the training is touched.
+
+    The sequences of a check are a function of seed and step, and are those of no training step
+    and no split. Checks are written to a file at once; after a resume those beyond the checkpoint
+    are made again, and come out the same. It has to stand before the callback that resumes.
+
+    Arguments:
+        task: Draws the sequences; with the bar.
+        path: Of the file of checks.
+        seed: Of the training.
+        every: Iterations between two checks.
+        sequences: Fresh ones a check.
+        consecutive: Checks in a row that must be below the bar.
+        stop: Whether the training ends with the epoch in which the task was solved.
+    """
+
+    def __init__(
+        self,
+        task: GeneratedTask,
+        path: Path,
+        *,
+        seed: int,
+        every: int = 100,
+        sequences: int = 1000,
+        consecutive: int = 3,
+        stop: bool = False,
+    ) -> None:
+        self.task, self.path, self.seed = task, path, seed
+        self.every, self.sequences, self.consecutive = every, sequences, consecutive
+        self.stop = stop
+        self.checks: list[Check] = []
+
+    @property
+    def solved(self) -> int | None:
+        """When the task was solved."""
+        return solved_at(self.checks, self.task.solved, consecutive=self.consecutive)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Takes up the checks that were made before the checkpoint."""
+        resume = _resume(trainer)
+        self.checks = [check for check in read_checks(self.path) if check.step <= resume.step]
+        if resume.batch == 0:  # in the middle of an epoch, the epoch is finished first
+            self._end_if_solved(trainer)
+
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,  # noqa: ANN401  (Lightning's signature)
+        batch: Any,  # noqa: ANN401
+        batch_idx: int,
+    ) -> None:
+        """Checks, if it is time."""
+        step = _resume(trainer).step + 1  # which it has not counted yet
+        if step % self.every:
+            return
+        model = pl_module.model
+        if not isinstance(model, SequenceModel):
+            raise TypeError(f"SolvedChecks checks a SequenceModel, got {type(model).__name__}.")
+        self.checks.append(Check(step, self._loss(model, step)))
+        with replacing(self.path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerows([Check._fields, *self.checks])
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Ends the training, if that is wanted."""
+        self._end_if_solved(trainer)
+
+    def _end_if_solved(self, trainer: Trainer) -> None:
+        if self.stop and self.solved is not None:
+            trainer.should_stop = True
+
+    @torch.no_grad()
+    def _loss(self, model: SequenceModel, step: int) -> float:
+        fresh = self.task.draw(self.sequences, np.random.default_rng([CHECKS, self.seed, step]))
+        device = next(model.parameters()).device
+        total = 0.0
+        with evaluated(model):
+            for inputs, lengths, targets in number_loader(fresh):
+                predicted = model(inputs.to(device), lengths)
+                total += float((predicted - targets.to(device)).square().mean(dim=-1).sum())
+        return total / self.sequences
+
+
+def _resume(trainer: Trainer) -> ExactResume:
+    """What counts the steps of the whole run, over all times it was resumed."""
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, ExactResume):
+            return callback
+    raise TypeError("SolvedChecks needs a training with ExactResume, and stands before it.")
