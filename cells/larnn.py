@@ -191,12 +191,16 @@ class LARNNCell(Cell[LARNNState]):
 
     @torch.no_grad()
     def _begin(self, forget_bias: ForgetBias) -> None:
+        spread, gates = 1 / math.sqrt(self.hidden_size), self.gates.from_input
         if self.options.start == "uniform":
             for parameter in self.parameters():
-                spread = 1 / math.sqrt(self.hidden_size)
                 parameter.uniform_(-spread, spread)
+        elif self.options.norm == "layer" and gates.bias is not None:
+            # Where inputs begin as zeros (the margin of a picture), biases of zero would make every
+            # memory zero, and the norm of that multiplies gradients by 1/√ε at each timestep.
+            gates.bias.uniform_(-spread, spread)
         normed = self.options.gate_norm == "applied" and self.options.norm != "none"
-        bias = self.gate_norm.bias if normed else self.gates.from_input.bias
+        bias = self.gate_norm.bias if normed else gates.bias
         if bias is not None:
             begin_forgetting(bias, self.hidden_size, forget_bias)
 

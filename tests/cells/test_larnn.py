@@ -618,6 +618,13 @@ def test_begins_with_small_gains_or_draws_everything():
         assert 0.1 < parameter.abs().max() <= 1 / 8, name
 
 
+def test_first_inputs_of_zeros_do_not_blow_up_gradients():
+    layer = LARNN(3, 64, options=dataclasses.replace(STABLE, gain=1.0))
+    x = torch.cat([torch.zeros(12, 5, 3), torch.randn(4, 5, 3)])
+    layer(x)[0][-1].sum().backward()
+    assert max(parameter.grad.norm() for parameter in layer.parameters()) < 1e3
+
+
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("make", "message"),
