@@ -55,7 +55,7 @@ class Record:
         epoch: The chosen one, from 1.
         epochs: That were trained.
         seconds: In all.
-        epoch_seconds: The median over epochs.
+        epoch_seconds: Of the processor, or with a GPU by the clock; the median over epochs.
         reached: When the task was solved, if that was checked.
     """
 

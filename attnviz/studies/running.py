@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from attnviz.files import replacing
 from attnviz.studies.claims import claim, holder
 from attnviz.studies.drawing import draw_trials
@@ -236,7 +238,9 @@ class _Worker:
 
     def _record(self, job: Job, values: dict[str, Any], run: Run) -> Record:
         best = run.best if run.history else {}
-        seconds = [float(row["seconds"]) for row in run.history]
+        # Runs that share the processor slow each other down, by the clock alone.
+        clock = "seconds" if torch.cuda.is_available() else "processor_seconds"
+        paces = [float(row[clock]) for row in run.history]
         weights = run.model().parameters() if run.history else ()
         return Record(
             job=job, values=values, status="finished", hidden_size=run.recipe.model.hidden_size,
@@ -244,8 +248,9 @@ class _Worker:
             validation=_score_of(self.study.score, best, "validation_"),
             validation_loss=best.get("validation_loss"), test=None,
             epoch=int(best["epoch"]) if best else None,
-            epochs=len(seconds), seconds=math.fsum(seconds),
-            epoch_seconds=statistics.median(seconds) if seconds else None,
+            epochs=len(run.history),
+            seconds=math.fsum(float(row["seconds"]) for row in run.history),
+            epoch_seconds=statistics.median(paces) if paces else None,
             reached=self._reached(run),
         )  # fmt: skip
 

@@ -6,7 +6,7 @@ state, where to go on, and what was counted so far.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,20 +66,19 @@ class ExactResume(Callback):
         self.path, self.data, self.every = path, data, every
         self.improved, self.report, self.progress, self.stop = improved, report, progress, stop
         self.history: list[Row] = []
-        self.batch, self.step, self.seconds = 0, 0, 0.0
+        self.batch, self.step, self.watch = 0, 0, Stopwatch()
         self.interrupted = False
-        self._since = time.perf_counter()
         self._restored = load_checkpoint(path)
         if self._restored is not None:
             self.data.epoch = self._restored["epoch"]
             self.data.first = self.batch = self._restored["batch"]
             self.step, self.history = self._restored["step"], self._restored["history"]
-            self.seconds = self._restored["seconds"]
+            self.watch = Stopwatch(self._restored["spent"])
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Puts weights, optimiser and counts back."""
         self.stop.listen()  # only now: Lightning has just set handlers of its own
-        self._since = time.perf_counter()
+        self.watch.start()
         if self._restored is None:
             return
         module = _learner(pl_module)
@@ -125,14 +124,13 @@ class ExactResume(Callback):
             "epoch": self.data.epoch + 1,
             "step": self.step,
             **module.take_scores(),
-            "seconds": self._spent(),
+            **self.watch.spent,
         }
         best = max(map(rank, self.history), default=float("-inf"))
         self.history.append(row)
         if rank(row) > best:
             self.improved(row)
-        self.seconds, self.batch = 0.0, 0
-        self._since = time.perf_counter()
+        self.watch, self.batch = Stopwatch(), 0
         self.data.epoch, self.data.first = self.data.epoch + 1, 0
         self._save(trainer, module)
         self.report(self.history)
@@ -155,9 +153,6 @@ class ExactResume(Callback):
             self.stop.say(f"A checkpoint is written at step {self.step:,} of {self.steps:,}.")
             self.stop.grant()
 
-    def _spent(self) -> float:
-        return self.seconds + time.perf_counter() - self._since
-
     def _save(self, trainer: Trainer, module: Learner) -> None:
         checkpoint = {
             "model": module.model.state_dict(),
@@ -167,10 +162,36 @@ class ExactResume(Callback):
             "batch": self.batch,
             "step": self.step,
             "history": self.history,
-            "seconds": self._spent(),
+            "spent": self.watch.spent,
         }
         with replacing(self.path) as beside:
             torch.save(checkpoint, beside)
+
+
+class Stopwatch:
+    """Seconds by the clock and of the processor, which others that use it do not make longer.
+
+    Arguments:
+        before: What was spent before it starts.
+    """
+
+    def __init__(self, before: Mapping[str, float] | None = None) -> None:
+        self._before = dict(before or {"seconds": 0.0, "processor_seconds": 0.0})
+        self.start()
+
+    def start(self) -> None:
+        """From now on."""
+        self._since = _clocks()
+
+    @property
+    def spent(self) -> dict[str, float]:
+        """Seconds of either kind."""
+        now = _clocks()
+        return {name: self._before[name] + now[name] - self._since[name] for name in now}
+
+
+def _clocks() -> dict[str, float]:
+    return {"seconds": time.perf_counter(), "processor_seconds": time.process_time()}
 
 
 def _learner(module: LightningModule) -> Learner:

@@ -22,7 +22,9 @@ def after(step):
 def history_of(folder):
     """The epochs, but for the time they took."""
     with (folder / "history.csv").open() as file:
-        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+        return [
+            {k: v for k, v in row.items() if "seconds" not in k} for row in csv.DictReader(file)
+        ]
 
 
 def result(folder):

@@ -40,7 +40,9 @@ def result(folder):
     """Everything a run leaves, but for the time it took."""
     files = {path.name: path.read_bytes() for path in (folder / "model").iterdir()}
     with (folder / "history.csv").open() as file:
-        rows = [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+        rows = [
+            {k: v for k, v in row.items() if "seconds" not in k} for row in csv.DictReader(file)
+        ]
     last = torch.load(folder / "checkpoint.ckpt", weights_only=True)
     weights = {name: values.numpy().tobytes() for name, values in last["model"].items()}
     moments = {
