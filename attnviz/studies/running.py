@@ -244,7 +244,8 @@ class _Worker:
             validation=_score_of(self.study.score, best, "validation_"),
             validation_loss=best.get("validation_loss"), test=None,
             epoch=int(best["epoch"]) if best else None, epochs=len(seconds),
-            seconds=math.fsum(seconds), epoch_seconds=statistics.median(seconds) if seconds else None,
+            seconds=math.fsum(seconds),
+            epoch_seconds=statistics.median(seconds) if seconds else None,
             reached=self._reached(run),
         )  # fmt: skip
 

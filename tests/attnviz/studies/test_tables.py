@@ -57,7 +57,8 @@ def test_a_question_is_answered_by_its_margin(claim, margin, verdict):
 
 def test_a_smaller_loss_is_better():
     found = answered(
-        asked("better", 1.0), finals("rra", [7.0, 6.0, 5.0, 7.0]), finals("lstm", [9.0, 9.0, 8.0, 9.0]),
+        asked("better", 1.0),
+        finals("rra", [7.0, 6.0, 5.0, 7.0]), finals("lstm", [9.0, 9.0, 8.0, 9.0]),
         score="perplexity",
     )  # fmt: skip
     assert found.advantage == 2.5
