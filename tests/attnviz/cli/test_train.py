@@ -1,9 +1,14 @@
 """`attnviz train` of the data sets, and what records and draws what came of it."""
 
+import dataclasses
+import json
+
 import numpy as np
 import pytest
 
 import attnviz
+from attnviz.cli.number_tasks import load_numbers
+from attnviz.training import recipe_for, train
 from tests.attnviz.cli.shell import called
 from tests.attnviz.training.tiny import number_task
 
@@ -19,7 +24,19 @@ def test_labelled_numbers_go_from_training_to_a_report(monkeypatch, capsys, tmp_
         return number_task(np.uint8)
 
     monkeypatch.setattr("attnviz.tasks.load_har", load)
-    train = ("train", "rra", "har", "--fold", 2, *SMALL, "--option", "window=3")
+    (tmp_path / "small.toml").write_text("[model]\ninput_size = 3\n")
+    train = (
+        "train",
+        "rra",
+        "har",
+        "--fold",
+        2,
+        *SMALL,
+        "--recipe",
+        "small.toml",
+        "--option",
+        "window=3",
+    )
 
     status, output, error = called(monkeypatch, capsys, *train, "--test")
     assert status == 0, error
@@ -59,6 +76,28 @@ def test_options_of_other_tasks_are_refused(monkeypatch, capsys, arguments, mess
     assert status == 1 and message in " ".join(error.split())
 
 
+def test_a_recipe_is_taken_by_its_name_or_from_a_file_and_kept_with_the_run(
+    monkeypatch, capsys, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("attnviz.tasks.load_har", lambda data, *, fold: number_task())
+    (tmp_path / "mine.toml").write_text(
+        "epochs = 1\nbatch_size = 16\nseed = 3\n[model]\nhidden_size = 5\ninput_size = 3\n"
+    )
+    train = ("train", "gru", "har", "--recipe", "mine.toml", "--run", "run", "--seed", 4)
+    status, _, error = called(monkeypatch, capsys, *train)
+    assert status == 0, error
+    kept = json.loads((tmp_path / "run" / "recipe.json").read_text())["recipe"]
+    assert (kept["epochs"], kept["batch_size"], kept["seed"]) == (1, 16, 4)
+    assert kept["model"]["hidden_size"] == 5
+
+    status, _, error = called(monkeypatch, capsys, "train", "gru", "har", "--recipe", "paper")
+    assert status == 1
+    assert "no recipe 'paper' for gru on har; there are start" in " ".join(error.split())
+    status, _, error = called(monkeypatch, capsys, "train", "gru", "har", "--recipe", "no.toml")
+    assert status == 1 and "no recipe at no.toml" in error
+
+
 @pytest.mark.data
 @pytest.mark.slow
 @pytest.mark.parametrize(
@@ -72,11 +111,6 @@ def test_options_of_other_tasks_are_refused(monkeypatch, capsys, arguments, mess
     ],
 )
 def test_a_few_batches_of_the_real_files_are_learnt_from(full_data, tmp_path, task, name, shape):
-    import dataclasses
-
-    from attnviz.cli.number_tasks import load_numbers
-    from attnviz.training import number_recipe, train
-
     whole = load_numbers(task, full_data)
     assert (whole.name, whole.length, whole.feature_count) == (name, *shape)
     splits = {
@@ -84,7 +118,7 @@ def test_a_few_batches_of_the_real_files_are_learnt_from(full_data, tmp_path, ta
         for part, split in whole.splits.items()
     }
     few = dataclasses.replace(whole, splits=splits)
-    recipe = number_recipe("gru", features=shape[1], classes=len(few.classes), hidden_size=16)
+    recipe = recipe_for("gru", task, "start")
     recipe = dataclasses.replace(recipe, epochs=4, batch_size=32, learning_rate=0.01)
 
     run = train(recipe, few, tmp_path)
