@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
+import numpy as np
 import typer
 
-from attnviz.cli.console import checked_output, out, progress
+from attnviz.cli.console import busy, checked_output, out, progress
+from attnviz.cli.number_tasks import NUMBER_TASKS, load_numbers
 from attnviz.cli.reading import (
     Columns,
     DataPlace,
@@ -22,10 +24,13 @@ if TYPE_CHECKING:
     from attnviz.recording.gradients import GradientRecording
     from attnviz.trace import Trace
 
+_OTHERS = ("adding", *NUMBER_TASKS)
+
 Model = Annotated[str, typer.Argument(help="A shipped model, a run, or a model's folder.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="The trace store to write.")]
 Task = Annotated[
-    str | None, typer.Option(help="Read this data set: imdb, adding, or a CSV or TSV file.")
+    str | None,
+    typer.Option(help=f"Read this data set: {', '.join(_OTHERS)}, imdb, or a CSV or TSV file."),
 ]
 Limit = Annotated[int | None, typer.Option(help="Read only so many sequences.", min=1)]
 Keep = Annotated[str | None, typer.Option(help="Signals to record, with commas between; or all.")]
@@ -50,11 +55,13 @@ def record(  # noqa: PLR0913  (one parameter an option)
     gradients: Gradients = "routes",
     half: Half = False,
 ) -> None:
-    """Records what a model attends to while it reads texts.
+    """Records what a model attends to while it reads texts or sequences of numbers.
 
     An interrupted recording goes on where it stopped when called again.
 
     Example: attnviz record rra-imdb --task imdb --split test --limit 100 -o trace.zarr
+
+    Example: attnviz record runs/larnn-har --task har --limit 50 -o trace.zarr
     """
     from attnviz.pretrained import load_model
     from attnviz.recording import record_texts
@@ -62,12 +69,14 @@ def record(  # noqa: PLR0913  (one parameter an option)
 
     checked_output(output)
     columns = Columns(text_column, label_column)
-    source = Source(text, task, split, limit, columns, data, others=("adding",))
+    source = Source(text, task, split, limit, columns, data, others=_OTHERS)
     loaded = load_model(model)
     names = None if keep is None else keep.split(",")
     wanted: "GradientRecording" = False if gradients == "none" else gradients
-    if task == "adding":
-        trace = _recorded_sums(loaded, split, limit, names, wanted)
+    if task in _OTHERS:
+        chosen = _sums(loaded, split) if task == "adding" else _windows(loaded, task, split, data)
+        with busy(f"Recording {loaded.name}"):
+            trace = _recorded(loaded, chosen, limit, names, wanted)
         save_trace(trace, output, half=half)
         _conclude(trace, "sequence", output)
         return
@@ -89,19 +98,45 @@ def _conclude(trace: "Trace", what: str, output: Path) -> None:
     out.print(f"Next: attnviz info {output}{plot}")
 
 
-def _recorded_sums(
+class _Chosen(NamedTuple):
+    """Sequences to record."""
+
+    features: np.ndarray
+    targets: np.ndarray
+    ids: tuple[str, ...] | None
+    about: Mapping[str, str]
+
+
+def _recorded(
     model: "SequenceModel",
-    split: str,
+    chosen: _Chosen,
     limit: int | None,
     keep: list[str] | None,
     gradients: "GradientRecording",
 ) -> "Trace":
-    """The adding problem, as the model was trained on it."""
+    """So many of the sequences, evenly spread: data sets tend to be sorted."""
     from attnviz.recording import record_numbers
+
+    count = len(chosen.features)
+    wanted = count if limit is None else min(limit, count)
+    rows = [row * count // wanted for row in range(wanted)]
+    return record_numbers(
+        model,
+        chosen.features[rows],
+        chosen.targets[rows],
+        ids=None if chosen.ids is None else [chosen.ids[row] for row in rows],
+        keep=keep,
+        gradients=gradients,
+        about=chosen.about,
+    )
+
+
+def _sums(model: "SequenceModel", split: str) -> _Chosen:
+    """The adding problem, as the model was trained on it."""
     from attnviz.tasks import load_adding
 
     data: Mapping[str, int] = model.card.get("data", {})
-    if "held_out" not in data:
+    if "length" not in data:
         raise ValueError(
             f"{model.name} was not trained on the adding problem. attnviz train rra adding makes a "
             "model that was."
@@ -112,12 +147,19 @@ def _recorded_sums(
             f"The adding problem is drawn anew for training; it has the splits "
             f"{sorted(task.splits)}, got {split!r}."
         )
-    chosen = task.splits[split]
-    return record_numbers(
-        model,
-        chosen.features[:limit],
-        chosen.targets[:limit],
-        keep=keep,
-        gradients=gradients,
-        about={"task": task.name, "split": split},
-    )
+    held = task.splits[split]
+    return _Chosen(held.features, held.targets, None, {"task": task.name, "split": split})
+
+
+def _windows(model: "SequenceModel", name: str, split: str, data: Path | None) -> _Chosen:
+    """Labelled sequences of numbers, in the splits that the model was trained with."""
+    known = model.card.get("data", {})
+    task = load_numbers(name, data, fold=known.get("fold"))
+    if model.card.get("task") != task.name:
+        raise ValueError(
+            f"{model.name} was not trained on {name}, but on {model.card.get('task')}. attnviz "
+            f"train rra {name} makes a model that was."
+        )
+    held = task.splits[split]
+    about = {"task": task.name, "split": split}
+    return _Chosen(held.features(), held.labels, held.ids, about)

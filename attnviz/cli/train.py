@@ -1,6 +1,6 @@
-"""`attnviz train`: a model from texts and labels, or of the adding problem."""
+"""`attnviz train`: a model of any task."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -9,28 +9,46 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 import typer
 
 from attnviz.cli.console import busy, out, progress
+from attnviz.cli.number_tasks import NUMBER_TASKS, load_numbers
 from attnviz.cli.options import with_options
 from attnviz.cli.reading import Columns, DataPlace, LabelColumn, TextColumn, load_texts
 
 if TYPE_CHECKING:
-    from attnviz.tasks import GeneratedTask, TextTask
     from attnviz.training import Recipe, Run
+    from attnviz.training.kinds import Task as AnyTask
+
+_OTHERS = ("adding", *NUMBER_TASKS)
 
 Cell = Annotated[str, typer.Argument(help="rra, larnn, rau, lstm or gru.")]
-Task = Annotated[str, typer.Argument(help="imdb, adding, or a CSV or TSV file of your own.")]
+Task = Annotated[
+    str,
+    typer.Argument(help=f"imdb, {', '.join(_OTHERS)}, or a CSV or TSV file of your own."),
+]
 Folder = Annotated[Path | None, typer.Option(help="The run's folder; runs/CELL-TASK if not given.")]
 Length = Annotated[
     int | None, typer.Option(help="Timesteps of the adding problem; 100 if not given.", min=2)
 ]
+Fold = Annotated[
+    int | None,
+    typer.Option(help="Which seventh of HAR's subjects is for validation; 0 if not given.", min=0),
+]
 Epochs = Annotated[int | None, typer.Option(help="Passes over the data.", min=1)]
-LearningRate = Annotated[float | None, typer.Option(help="Adam's.")]
-BatchSize = Annotated[int | None, typer.Option(help="Texts a step.", min=1)]
-Hidden = Annotated[int, typer.Option(help="Units of the state.", min=1)]
+LearningRate = Annotated[float | None, typer.Option(help="The optimiser's.")]
+BatchSize = Annotated[int | None, typer.Option(help="Sequences a step.", min=1)]
+Hidden = Annotated[int | None, typer.Option(help="Units of the state.", min=1)]
+Name = Annotated[
+    str | None,
+    typer.Option(
+        "--recipe",
+        help="tuned, start (before tuning), paper (as published), or a FILE.toml of your own; the "
+        "first of these if not given. Options go on top.",
+    ),
+]
 Limit = Annotated[int | None, typer.Option(help="Tokens read of a text at most.")]
 Keep = Annotated[
     Literal["start", "end"] | None, typer.Option(help="Which side of a longer text is read.")
 ]
-Seed = Annotated[int, typer.Option(help="Initial weights, order and dropout.")]
+Seed = Annotated[int | None, typer.Option(help="Initial weights, order and dropout.")]
 Options = Annotated[
     list[str] | None,
     typer.Option(help="The cell's own, such as window=20; lists and objects as JSON."),
@@ -45,18 +63,20 @@ def train(  # noqa: PLR0913  (one parameter an option)
     label: LabelColumn = None,
     run: Folder = None,
     length: Length = None,
+    fold: Fold = None,
+    name: Name = None,
     data: DataPlace = None,
     epochs: Epochs = None,
     learning_rate: LearningRate = None,
     batch_size: BatchSize = None,
-    hidden: Hidden = 64,
+    hidden: Hidden = None,
     limit: Limit = None,
     keep: Keep = None,
-    seed: Seed = 0,
+    seed: Seed = None,
     option: Options = None,
     test: Test = False,
 ) -> None:
-    """Trains a model to classify texts, or to add.
+    """Trains a model on a data set, on texts of your own, or to add.
 
     Ctrl-C stops it with a checkpoint; the same command goes on from there.
 
@@ -67,11 +87,24 @@ def train(  # noqa: PLR0913  (one parameter an option)
     Example: attnviz train larnn reviews.csv --text review --label stars
 
     Example: attnviz train rra adding --length 200
+
+    Example: attnviz train larnn har --fold 3
+
+    Example: attnviz train rau row-mnist --recipe paper --seed 1
     """
-    of_texts = {"text": text, "label": label, "data": data, "limit": limit, "keep": keep}
-    _refuse(task, of_texts if task == "adding" else {"length": length})
+    _refuse(task, {"length": length}, {"adding"})
+    _refuse(task, {"fold": fold}, {"har"})
+    of_texts = {"text": text, "label": label, "limit": limit, "keep": keep}
+    _refuse(task, of_texts if task in _OTHERS else {}, set())
+    _refuse(task, {"data": data} if task == "adding" else {}, set())
     source = _Source(task, Columns(text, label, ("--text", "--label")), data)
-    loaded, recipe = _begun(cell, source, hidden, length)
+    with busy("Loading PyTorch"):
+        recipe = _chosen(cell, task if task in _OTHERS else "imdb", name)
+    if hidden is not None:
+        recipe = replace(recipe, model=replace(recipe.model, hidden_size=hidden))
+    loaded = _loaded(source, length, fold)
+    if (classes := getattr(loaded, "classes", None)) is not None:
+        recipe = replace(recipe, model=replace(recipe.model, outputs=len(classes)))
     changes = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size}
     recipe = _changed(recipe, {**changes, "limit": limit, "keep": keep, "seed": seed})
     recipe = with_options(recipe, option or [])
@@ -96,26 +129,32 @@ class _Source(NamedTuple):
         return f"--task {self.task}{columns}{where}"
 
 
-def _refuse(task: str, options: Mapping[str, object]) -> None:
+def _refuse(task: str, options: Mapping[str, object], only_for: Collection[str]) -> None:
     """Refuses options that mean nothing for a task."""
+    if task in only_for:
+        return
     if given := [f"--{name}" for name, value in options.items() if value is not None]:
         raise ValueError(f"{', '.join(given)} means nothing for the task {task}. Leave it out.")
 
 
-def _begun(
-    cell: str, source: _Source, hidden: int, length: int | None
-) -> "tuple[TextTask | GeneratedTask, Recipe]":
-    """The task, and the recipe that suits it."""
+def _chosen(cell: str, task: str, name: str | None) -> "Recipe":
+    """A recipe by its name, or from a file."""
+    from attnviz.training import read_recipe, recipe_for
+
+    if name is not None and name.endswith(".toml"):
+        return read_recipe(Path(name), cell, task)
+    return recipe_for(cell, task, name)
+
+
+def _loaded(source: _Source, length: int | None, fold: int | None) -> "AnyTask":
+    """The task."""
     from attnviz.tasks import load_adding
 
-    with busy("Loading PyTorch"):
-        from attnviz.training import adding_recipe, default_recipe
-
     if source.task == "adding":
-        return load_adding(length or 100), adding_recipe(cell, hidden_size=hidden)
-    recipe = default_recipe(cell, hidden_size=hidden)
-    texts = load_texts(*source, others=("adding",))
-    return texts, replace(recipe, model=replace(recipe.model, outputs=len(texts.classes)))
+        return load_adding(length or 100)
+    if source.task in NUMBER_TASKS:
+        return load_numbers(source.task, source.data, fold=fold)
+    return load_texts(*source, others=_OTHERS)
 
 
 def _changed(recipe: "Recipe", changes: Mapping[str, Any]) -> "Recipe":
@@ -123,7 +162,7 @@ def _changed(recipe: "Recipe", changes: Mapping[str, Any]) -> "Recipe":
     return replace(recipe, **{name: new for name, new in changes.items() if new is not None})
 
 
-def _trained(recipe: "Recipe", task: "TextTask | GeneratedTask", folder: Path) -> "Run":
+def _trained(recipe: "Recipe", task: "AnyTask", folder: Path) -> "Run":
     """Trains, or goes on, and says how far it is."""
     from attnviz.training import train as train_run
 
@@ -151,7 +190,7 @@ class _Stage:
         self.advance(done, total)
 
 
-def _conclude(run: "Run", task: "TextTask | GeneratedTask", test: bool) -> None:
+def _conclude(run: "Run", task: "AnyTask", test: bool) -> None:
     """Says what came out."""
     from attnviz.tasks import GeneratedTask
     from attnviz.training import score_test

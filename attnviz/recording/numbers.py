@@ -1,10 +1,11 @@
 """Recording what a model that reads numbers looks at."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 
 from attnviz.models import SequenceModel
 from attnviz.modes import evaluated
@@ -20,22 +21,26 @@ BATCH = 64  # sequences that are read at once
 def record_numbers(
     model: SequenceModel,
     features: Float[np.ndarray, "sequence time feature"],
-    targets: Float[np.ndarray, "other_sequence output"],
+    targets: Float[np.ndarray, "other_sequence output"] | Int[np.ndarray, "other_sequence"],
     *,
+    ids: Sequence[str] | None = None,
     keep: Iterable[str] | None = None,
     gradients: GradientRecording = True,
     about: Mapping[str, str] | None = None,
 ) -> Trace:
-    """Records a model that predicts numbers while it reads sequences of numbers.
+    """Records a model while it reads sequences of numbers.
 
     The model reads in eval mode; its modes and the random state stay as they are. The loss behind
-    the gradients is the squared error of each sequence on its own, summed over outputs. The trace
-    holds no text: its tokens are the numbers of the timesteps.
+    the gradients is that of each sequence on its own: the cross-entropy of its class, or the
+    squared error, summed over outputs. The trace holds no text: its tokens are the numbers of the
+    timesteps.
 
     Arguments:
-        model: With the head `regression`.
+        model: With the head `classification` or `regression`.
         features: What to read.
-        targets: What is right; recorded as `label` where the model has one output.
+        targets: What is right: classes, or numbers. Recorded as `label`, of numbers only where
+            the model has one output.
+        ids: A name for each sequence; their numbers if not given.
         keep: Signals to record; the cells' declared defaults and `gate_attention` if not given.
         gradients: What to record of gradients, as `record` takes it, at the price of a backward.
         about: What the trace shall say of the sequences, such as `{"task": "adding-100"}`.
@@ -44,13 +49,15 @@ def record_numbers(
         The trace, in memory.
 
     Raises:
-        ValueError: If the model predicts no numbers, or sequences and targets do not match.
+        ValueError: If the model reads no numbers, or sequences, targets and the head do not match.
     """
-    if model.kind != "regression" or model.embedding is not None:
+    if model.per_step or model.embedding is not None:
         raise ValueError(
-            f"record_numbers records models that read and predict numbers, but {model.name} has "
-            f"the head {model.kind}{'' if model.embedding is None else ' and reads tokens'}."
+            "record_numbers records models that read numbers and predict after the last, but "
+            f"{model.name} has the head {model.kind}"
+            f"{'' if model.embedding is None else ' and reads tokens'}."
         )
+    _check_targets(model, targets)
     if len(features) != len(targets) or not len(features):
         raise ValueError(
             "record_numbers needs a row of targets for each sequence, and at least one, got "
@@ -67,13 +74,40 @@ def record_numbers(
     with evaluated(model), watched as recording, torch.set_grad_enabled(bool(gradients)):
         for start in range(0, len(features), BATCH):
             rows = slice(start, start + BATCH)
-            if targets.shape[1] == 1:
-                recording.describe(label=targets[rows, 0].tolist())
+            named = None if ids is None else list(ids[rows])
+            recording.describe(id=named, label=_labels(targets[rows]))
             predicted = model(torch.from_numpy(features[rows]).to(like))
             if gradients:
-                loss = (predicted - torch.from_numpy(targets[rows]).to(like)).square().sum()
+                loss = _loss(predicted, torch.from_numpy(targets[rows]).to(like.device))
                 # Gradients at the states only: the parameters' own .grad stays untouched.
                 torch.autograd.grad(loss, leaves, allow_unused=True)
     trace = recording.trace
-    trace.tree.attrs |= {"loss": "squared error", "loss_target": "label", **(about or {})}
+    loss_name = "squared error" if model.kind == "regression" else "cross-entropy"
+    trace.tree.attrs |= {"loss": loss_name, "loss_target": "label", **(about or {})}
     return trace
+
+
+def _check_targets(model: SequenceModel, targets: np.ndarray) -> None:
+    """Refuses classes for a model that predicts numbers, and the reverse, and classes unknown."""
+    classes = targets.ndim == 1
+    if classes != (model.kind == "classification"):
+        given = "classes" if classes else "numbers"
+        raise ValueError(f"{model.name} has the head {model.kind}, but the targets are {given}.")
+    if classes and len(targets) and not (0 <= targets.min() <= targets.max() < len(model.classes)):
+        raise ValueError(
+            f"{model.name} tells {len(model.classes)} classes apart, numbered from 0, but the "
+            f"targets run from {targets.min()} to {targets.max()}."
+        )
+
+
+def _labels(targets: np.ndarray) -> list[int] | list[float] | None:
+    if targets.ndim == 1:
+        return [int(label) for label in targets]
+    return [float(number) for number in targets[:, 0]] if targets.shape[1] == 1 else None
+
+
+def _loss(predicted: Tensor, targets: Tensor) -> Tensor:
+    """Summed over the batch: each sequence's gradients are its own."""
+    if targets.ndim == 1:
+        return nn.functional.cross_entropy(predicted, targets.long(), reduction="sum")
+    return (predicted - targets.to(predicted.dtype)).square().sum()

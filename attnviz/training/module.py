@@ -10,9 +10,10 @@ from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
 from attnviz.models import SequenceModel
+from attnviz.training.optimising import make_optimiser
 from attnviz.training.recipe import Recipe
 
-__all__ = ["Classifier", "Learner", "Regressor", "Row", "learner_for", "rank"]
+__all__ = ["Classifier", "Learner", "Regressor", "Row", "finished", "learner_for", "rank"]
 
 Row = dict[str, float | int]  # one epoch of the history
 
@@ -20,6 +21,16 @@ Row = dict[str, float | int]  # one epoch of the history
 def rank(row: Row) -> float:
     """By what the best epoch is chosen: accuracy where there is one, else the smallest loss."""
     return row.get("validation_accuracy", -row["validation_loss"])
+
+
+def finished(history: Sequence[Row], recipe: Recipe) -> bool:
+    """Whether a training is over: all epochs are done, or too many since the best one."""
+    if len(history) >= recipe.epochs:
+        return True
+    if recipe.patience is None or not history:
+        return False
+    best = max(range(len(history)), key=lambda number: rank(history[number]))
+    return len(history) - 1 - best >= recipe.patience
 
 
 def learner_for(model: SequenceModel, recipe: Recipe) -> "Learner":
@@ -33,7 +44,7 @@ class Learner(LightningModule, ABC):
 
     Arguments:
         model: What is trained.
-        recipe: Learning rate, weight decay.
+        recipe: Optimiser, noise.
 
     Attributes:
         seen: Sums of loss, right answers and examples of the epoch so far.
@@ -60,6 +71,8 @@ class Learner(LightningModule, ABC):
             FloatingPointError: If it is not finite.
         """
         inputs, lengths, targets = batch
+        if self.recipe.input_noise:
+            inputs = inputs + self.recipe.input_noise * torch.randn_like(inputs)
         predicted = self.model(inputs, lengths)
         loss = self.loss(predicted, targets)
         value = float(loss.detach())
@@ -90,16 +103,8 @@ class Learner(LightningModule, ABC):
         return scores
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam; the scale of RRA's lag scores means nothing, so they do not decay."""
-        named = dict(self.model.named_parameters())
-        scores = [p for name, p in named.items() if name.endswith("lag_scores")]
-        others = [p for name, p in named.items() if not name.endswith("lag_scores")]
-        groups = [
-            {"params": others, "weight_decay": self.recipe.weight_decay},
-            {"params": scores, "weight_decay": 0.0},
-        ]
-        used = [group for group in groups if group["params"]]
-        return torch.optim.Adam(used, lr=self.recipe.learning_rate)
+        """The recipe's."""
+        return make_optimiser(self.model, self.recipe)
 
 
 class Classifier(Learner):

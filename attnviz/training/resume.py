@@ -14,8 +14,9 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from attnviz.files import replacing
-from attnviz.training.data import ResumableData
-from attnviz.training.module import Learner, Row, rank
+from attnviz.training.batching import ResumableData
+from attnviz.training.module import Learner, Row, finished, rank
+from attnviz.training.optimising import set_rate
 from attnviz.training.stopping import StopRequest
 
 __all__ = ["ExactResume", "load_checkpoint"]
@@ -54,7 +55,7 @@ class ExactResume(Callback):
     def __init__(
         self,
         path: Path,
-        data: ResumableData,
+        data: ResumableData[Any],
         *,
         every: int,
         improved: Callable[[Row], None],
@@ -94,8 +95,9 @@ class ExactResume(Callback):
         batch: Any,  # noqa: ANN401  (Lightning's signature)
         batch_idx: int,
     ) -> None:
-        """Makes this step's random state a function of seed and step."""
+        """Makes this step's random state a function of seed and step, its rate one of the epoch."""
         torch.manual_seed(self.data.recipe.seed * 1_000_003 + self.step)
+        set_rate(trainer.optimizers[0], self.data.recipe, self.data.epoch)
 
     def on_train_batch_end(
         self,
@@ -134,6 +136,7 @@ class ExactResume(Callback):
         self.data.epoch, self.data.first = self.data.epoch + 1, 0
         self._save(trainer, module)
         self.report(self.history)
+        trainer.should_stop = trainer.should_stop or finished(self.history, self.data.recipe)
         self._stop_if_asked()
 
     def on_exception(

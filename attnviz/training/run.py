@@ -1,44 +1,24 @@
 """A run: one training in a folder, from recipe to scored model."""
 
-import csv
-import importlib.metadata
 import json
-import logging
-import platform
-import shlex
-import sys
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
-from lightning_fabric.utilities.warnings import PossibleUserWarning
-from pytorch_lightning import Callback, Trainer
+from pytorch_lightning import Callback
 
-from attnviz.files import replacing
-from attnviz.models import (
-    ModelSettings,
-    Reading,
-    SequenceModel,
-    build_model,
-    load_folder,
-    save_folder,
-)
-from attnviz.tasks import GeneratedTask, TextTask
-from attnviz.training.data import ResumableData, TextData
-from attnviz.training.generated import GeneratedData
-from attnviz.training.module import Learner, Row, learner_for, rank
+from attnviz.models import ModelSettings, SequenceModel, build_model, load_folder, save_folder
+from attnviz.training.fitting import fit
+from attnviz.training.kinds import Task, data_for
+from attnviz.training.module import Row, finished, learner_for, rank
 from attnviz.training.recipe import Recipe, recipe_from_json
 from attnviz.training.resume import ExactResume, load_checkpoint
 from attnviz.training.scoring import score
 from attnviz.training.stopping import StopRequest
+from attnviz.training.writing import card_of, claim, described_run, write_history
 
 __all__ = ["Run", "export_model", "open_run", "score_test", "train"]
-
-Task = TextTask | GeneratedTask
 
 
 @dataclass(frozen=True)
@@ -85,7 +65,7 @@ def train(  # noqa: PLR0913  (whom it tells, and of what)
 
     Arguments:
         recipe: Model, optimiser, seed.
-        task: Texts to tell apart, with the splits `train` and `validation`, or numbers to predict.
+        task: Of any kind, with the split `validation`, and `train` where it is not drawn anew.
         folder: Of the run; made if it is not there.
         checkpoint_every: Steps between two checkpoints.
         progress: Called with steps done and in all.
@@ -103,27 +83,23 @@ def train(  # noqa: PLR0913  (whom it tells, and of what)
             be trained on, or the cell does not take its options. Nothing is written then.
         FloatingPointError: If the loss becomes infinite or NaN.
     """
-    _check_fit(recipe.model, task)
-    described = _described(folder, recipe, task)
+    kind = data_for(task)
+    kind.check(recipe.model, task)
+    described = described_run(folder, recipe, task)
     build_model(recipe.model)  # an option that the cell refuses is refused before words are read
-    data = (
-        GeneratedData(task, recipe)
-        if isinstance(task, GeneratedTask)
-        else TextData(task, recipe, progress=preparing)
-    )
-    settings = recipe.model
-    if isinstance(data, TextData):
-        settings = replace(settings, vocabulary_size=len(data.vocabulary))
+    data = kind(task, recipe, progress=preparing)
     torch.manual_seed(recipe.seed)
-    model = _named_model(settings, recipe, task, data)
-    _claim(folder, described)
+    model = build_model(data.settings)
+    model.name = f"{recipe.model.cell}-{task.name}"
+    data.introduce(model)
+    claim(folder, described)
 
     def improved(row: Row) -> None:
-        model.card = _card(recipe, task, row)
-        save_folder(model, settings, folder / "model", half=False)
+        model.card = card_of(recipe, task, row)
+        save_folder(model, data.settings, folder / "model", half=False)
 
     def report_epoch(history: list[Row]) -> None:
-        _write_history(folder / "history.csv", history)
+        write_history(folder / "history.csv", history)
         if report is not None:
             report(history[-1])
 
@@ -137,34 +113,16 @@ def train(  # noqa: PLR0913  (whom it tells, and of what)
         progress=progress,
         stop=StopRequest(said),
     )
-    if (left := recipe.epochs - data.epoch) <= 0:
+    if finished(resume.history, recipe):
         said("This run is finished: nothing is left to train.")
     else:
         if resume.step:
             said(f"Resuming at step {resume.step:,} of {resume.steps:,}.")
         if progress is not None:
             progress(resume.step, resume.steps)
-        _fit(learner_for(model, recipe), data, resume, epochs=left, before=callbacks)
-    _write_history(folder / "history.csv", resume.history)
+        fit(learner_for(model, recipe), data, resume, before=callbacks)
+    write_history(folder / "history.csv", resume.history)
     return Run(folder, recipe, tuple(resume.history))
-
-
-def _fit(
-    learner: Learner,
-    data: ResumableData,
-    resume: ExactResume,
-    *,
-    epochs: int,
-    before: Sequence[Callback],
-) -> None:
-    """Trains, and passes on what stops it."""
-    try:
-        with resume.stop.restoring(), _quiet_lightning():
-            _trainer(data.recipe, epochs, [*before, resume]).fit(learner, data)
-    except (SystemExit, KeyboardInterrupt):  # Lightning makes the first of the second
-        if not resume.interrupted:
-            raise
-        resume.stop.obey()
 
 
 def open_run(folder: Path) -> Run:
@@ -217,40 +175,6 @@ def export_model(run: Run, folder: Path) -> None:
     save_folder(model, _settings_of(model, run.recipe), folder, half=True)
 
 
-def _check_fit(settings: ModelSettings, task: Task) -> None:
-    """Refuses a model that is not for the task."""
-    if isinstance(task, GeneratedTask):
-        asked = (settings.head, settings.input_size, settings.outputs, settings.vocabulary_size)
-        needed = ("regression", task.features, len(task.outputs), None)
-        if asked != needed:
-            raise ValueError(
-                f"{task.name} needs a model with head, input_size, outputs and vocabulary_size "
-                f"{needed}, but the recipe has {asked}."
-            )
-    elif settings.head != "classification":
-        raise ValueError(
-            f"{task.name} tells classes apart, but the recipe's head is {settings.head!r}. "
-            "default_recipe makes one that does."
-        )
-    elif settings.outputs != len(task.classes):
-        raise ValueError(
-            f"The recipe tells {settings.outputs} classes apart, but the task has "
-            f"{len(task.classes)}: {list(task.classes)}."
-        )
-
-
-def _named_model(
-    settings: ModelSettings, recipe: Recipe, task: Task, data: ResumableData
-) -> SequenceModel:
-    """A new model that knows what it reads."""
-    model = build_model(settings)
-    model.name = f"{settings.cell}-{task.name}"
-    model.classes = task.outputs if isinstance(task, GeneratedTask) else task.classes
-    if isinstance(data, TextData):
-        model.vocabulary, model.reading = data.vocabulary, Reading(recipe.limit, recipe.keep)
-    return model
-
-
 def _settings_of(model: SequenceModel, recipe: Recipe) -> ModelSettings:
     """What a run's model was built from."""
     if model.vocabulary is None:
@@ -260,97 +184,3 @@ def _settings_of(model: SequenceModel, recipe: Recipe) -> ModelSettings:
 
 def _nothing(message: str) -> None:
     """Where nobody is to be told."""
-
-
-def _described(folder: Path, recipe: Recipe, task: Task) -> str:
-    """What a run says of itself; refuses a folder that holds another one."""
-    path = folder / "recipe.json"
-    described = {"recipe": asdict(recipe), "data": dict(task.provenance)}
-    if path.exists():
-        found = json.loads(path.read_text("utf-8"))
-        if found != json.loads(json.dumps(described)):
-            raise ValueError(
-                f"{folder} holds a run with another recipe or other data: "
-                f"{_first_difference(found, described)}. Give this run another folder (--run "
-                f"FOLDER), or delete {folder} if it is not needed any more."
-            )
-    return json.dumps(described, indent=2, sort_keys=True) + "\n"
-
-
-def _claim(folder: Path, described: str) -> None:
-    """Writes the recipe of a new run."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "recipe.json"
-    if not path.exists():
-        with replacing(path) as beside:
-            beside.write_text(described, encoding="utf-8")
-
-
-def _first_difference(found: Any, asked: Any, name: str = "") -> str:  # noqa: ANN401  (JSON)
-    if isinstance(found, dict) and isinstance(asked, dict):
-        for key in sorted({*found, *asked}):
-            if found.get(key) != asked.get(key):
-                inner = f"{name}.{key}" if name else str(key)
-                return _first_difference(found.get(key), asked.get(key), inner)
-    return f"{name} is {found!r} there and {asked!r} here"
-
-
-def _card(recipe: Recipe, task: Task, row: Row) -> dict[str, Any]:
-    packages = ("attnviz", "torch", "pytorch-lightning", "numpy")
-    return {
-        "task": task.name,
-        "data": dict(task.provenance),
-        "recipe": asdict(recipe),
-        "settings": dict(recipe.model.options),
-        "chosen_epoch": row["epoch"],
-        "validation": {
-            name: row[f"validation_{name}"]
-            for name in ("accuracy", "loss")
-            if f"validation_{name}" in row
-        },
-        "command": shlex.join(["attnviz", *sys.argv[1:]]),
-        "versions": {
-            "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in packages},
-        },
-    }
-
-
-def _write_history(path: Path, history: list[Row]) -> None:
-    if not history:
-        return
-    with replacing(path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(history[0]))
-        writer.writeheader()
-        writer.writerows(history)
-
-
-def _trainer(recipe: Recipe, epochs: int, callbacks: list[Callback]) -> Trainer:
-    return Trainer(
-        accelerator="gpu" if torch.cuda.is_available() else "cpu",
-        devices=1,
-        max_epochs=epochs,
-        gradient_clip_val=recipe.clip,
-        reload_dataloaders_every_n_epochs=1,
-        num_sanity_val_steps=0,
-        callbacks=callbacks,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-
-
-@contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Without advice on workers and hardware, which does not apply to batches made in memory."""
-    logger = logging.getLogger("pytorch_lightning")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PossibleUserWarning)
-            warnings.filterwarnings("ignore", "`isinstance", FutureWarning)  # its own use of torch
-            yield
-    finally:
-        logger.setLevel(level)

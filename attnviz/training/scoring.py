@@ -1,23 +1,18 @@
 """How good a model is on a split."""
 
 import torch
-from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch import nn
 
 from attnviz.models import SequenceModel
 from attnviz.modes import evaluated
-from attnviz.tasks import GeneratedTask, TextTask
-from attnviz.training.data import encode_split, evaluation_loader
-from attnviz.training.generated import number_loader
+from attnviz.training.kinds import Task, data_for
 from attnviz.training.recipe import Recipe
 
 __all__ = ["score"]
 
 
 @torch.no_grad()
-def score(
-    model: SequenceModel, task: TextTask | GeneratedTask, split: str, recipe: Recipe
-) -> dict[str, float]:
+def score(model: SequenceModel, task: Task, split: str, recipe: Recipe) -> dict[str, float]:
     """Accuracy and mean cross-entropy of a model on a split, or its mean squared error.
 
     Arguments:
@@ -33,26 +28,15 @@ def score(
         ValueError: If the model reads no text, but the task is one of texts, or the reverse.
     """
     right = loss = count = 0.0
+    device = next(model.parameters()).device
     with evaluated(model):
-        for inputs, lengths, targets in _batches(model, task, split, recipe):
-            predicted = model(inputs, lengths)
+        for inputs, lengths, targets in data_for(task).held(model, task, split, recipe):
+            predicted, right_ones = model(inputs.to(device), lengths), targets.to(device)
             if model.kind == "regression":
-                loss += float((predicted - targets).square().mean(dim=-1).sum())
+                loss += float((predicted - right_ones).square().mean(dim=-1).sum())
             else:
-                right += float((predicted.argmax(dim=-1) == targets).sum())
-                loss += float(nn.functional.cross_entropy(predicted, targets, reduction="sum"))
+                right += float((predicted.argmax(dim=-1) == right_ones).sum())
+                loss += float(nn.functional.cross_entropy(predicted, right_ones, reduction="sum"))
             count += len(inputs)
     accuracy = {} if model.kind == "regression" else {"accuracy": right / count}
     return {**accuracy, "loss": loss / count}
-
-
-def _batches(
-    model: SequenceModel, task: TextTask | GeneratedTask, split: str, recipe: Recipe
-) -> DataLoader[tuple[Tensor, Tensor, Tensor]]:
-    if isinstance(task, GeneratedTask):
-        if model.vocabulary is not None:
-            raise ValueError(f"{model.name} reads text, so it cannot read numbers.")
-        return number_loader(task.splits[split])
-    if model.vocabulary is None:
-        raise ValueError(f"{model.name} has no vocabulary, so it cannot read texts.")
-    return evaluation_loader(encode_split(task.splits[split], model.vocabulary, recipe))

@@ -100,6 +100,7 @@ def test_the_wheel_holds_all_that_the_demo_needs(tmp_path):
         "attnviz/plots/paper.mplstyle",
         "attnviz/plots/slides.mplstyle",
         "attnviz/py.typed",
+        "attnviz/training/recipes/har.toml",
         "cells/py.typed",
         "cells/larnn.py",
     ):

@@ -95,7 +95,10 @@ def test_numbers_of_a_plot(monkeypatch, capsys, tmp_path, rra_store):
         (("record", "nobody", "-o", "no/where/t.zarr"), "folder no/where does not exist"),
         (("record", "nobody", "-o", "t.zarr"), "Say what to read: either --task imdb"),
         (("record", "nobody", "--task", "imdb", "--text", "x", "-o", "t.zarr"), "Say what to read"),
-        (("record", "rra-imdb", "--task", "imbd", "-o", "t.zarr"), "name imdb, adding, or a CSV"),
+        (
+            ("record", "rra-imdb", "--task", "imbd", "-o", "t.zarr"),
+            "name imdb, adding, har,",
+        ),
         (("record", "rra-imdb", "--task", "{table}", "-o", "t.zarr"), "--label-column COLUMN"),
         (("ablate", "rra-imdb", "--task", "adding"), "name imdb, or a CSV or TSV file"),
         (("train", "rnn", "imdb"), "no cell 'rnn'; there are rra, larnn"),

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from attnviz.training.data import TextData, epoch_order
+from attnviz.training.batching import epoch_order
+from attnviz.training.data import TextData
 from tests.attnviz.training.tiny import tiny_recipe, tiny_task
 
 LENGTHS = np.random.default_rng(0).integers(1, 200, size=1003)

@@ -181,8 +181,8 @@ def ended(monkeypatch, place, name, *, call, done=True):
     [
         (run, "save_folder", 1),
         (run, "save_folder", 2),
-        (run, "_write_history", 1),
-        (run, "_write_history", 3),  # after the last epoch
+        (run, "write_history", 1),
+        (run, "write_history", 3),  # after the last epoch
         (torch, "save", 1),
         (torch, "save", 6),  # at the end of the last epoch
     ],

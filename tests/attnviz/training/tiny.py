@@ -1,11 +1,11 @@
-"""A small text task that can be learnt, and its recipe."""
+"""Small tasks that can be learnt, and their recipes."""
 
 import dataclasses
 
 import numpy as np
 
 from attnviz.models import ModelSettings
-from attnviz.tasks import TextSplit, TextTask
+from attnviz.tasks import LabelledSplit, LabelledTask, TextSplit, TextTask
 from attnviz.training import Recipe
 
 FILLER = "the a film it was and of plot actor scene".split()
@@ -47,4 +47,31 @@ def tiny_recipe(cell="rra", **changes):
         options=OPTIONS[cell],
     )
     recipe = Recipe(settings, batch_size=16, epochs=3, limit=8, learning_rate=0.02)
+    return dataclasses.replace(recipe, **changes)
+
+
+def number_split(name, count, seed, *, kind=np.float32):
+    """Windows of 5 timesteps of 3 features: the class is which feature rises at the third."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(count) % 3
+    values = random.integers(0, 100, size=(count, 5, 3))
+    values[np.arange(count), 2, labels] += 150
+    values = values.astype(np.uint8) if kind is np.uint8 else (values / 255).astype(np.float32)
+    ids = tuple(f"{name}/{row}" for row in range(count))
+    return LabelledSplit(values, labels.astype(np.int64), ids, np.arange(count))
+
+
+def number_task(kind=np.float32):
+    splits = {
+        name: number_split(name, count, seed, kind=kind)
+        for seed, (name, count) in enumerate({"train": 83, "validation": 23, "test": 301}.items())
+    }
+    return LabelledTask("rises", ("x", "y", "z"), (), splits, {"source": "made here", "fold": 2})
+
+
+def number_recipe(cell="rra", **changes):
+    settings = ModelSettings(
+        cell, hidden_size=4, outputs=3, input_size=3, dropout=0.1, options=OPTIONS[cell]
+    )
+    recipe = Recipe(settings, batch_size=16, epochs=3, limit=None, learning_rate=0.02)
     return dataclasses.replace(recipe, **changes)

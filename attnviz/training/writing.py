@@ -1,0 +1,86 @@
+"""What a run writes beside its weights: recipe, history, card."""
+
+import csv
+import importlib.metadata
+import json
+import platform
+import shlex
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from attnviz.files import replacing
+from attnviz.training.kinds import Task
+from attnviz.training.module import Row
+from attnviz.training.recipe import Recipe, recipe_from_json
+
+__all__ = ["card_of", "claim", "described_run", "write_history"]
+
+
+def described_run(folder: Path, recipe: Recipe, task: Task) -> str:
+    """What a run says of itself; refuses a folder that holds another one."""
+    path = folder / "recipe.json"
+    described: dict[str, Any] = {"recipe": asdict(recipe), "data": dict(task.provenance)}
+    if path.exists():
+        found = json.loads(path.read_text("utf-8"))
+        # What an earlier version did not ask is as it was.
+        found["recipe"] = asdict(recipe_from_json(json.dumps(found["recipe"])))
+        found = json.loads(json.dumps(found))
+        if found != json.loads(json.dumps(described)):
+            raise ValueError(
+                f"{folder} holds a run with another recipe or other data: "
+                f"{_first_difference(found, described)}. Give this run another folder (--run "
+                f"FOLDER), or delete {folder} if it is not needed any more."
+            )
+    return json.dumps(described, indent=2, sort_keys=True) + "\n"
+
+
+def claim(folder: Path, described: str) -> None:
+    """Writes the recipe of a new run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "recipe.json"
+    if not path.exists():
+        with replacing(path) as beside:
+            beside.write_text(described, encoding="utf-8")
+
+
+def card_of(recipe: Recipe, task: Task, row: Row) -> dict[str, Any]:
+    """What a model says about where it comes from."""
+    packages = ("attnviz", "torch", "pytorch-lightning", "numpy")
+    return {
+        "task": task.name,
+        "data": dict(task.provenance),
+        "recipe": asdict(recipe),
+        "settings": dict(recipe.model.options),
+        "chosen_epoch": row["epoch"],
+        "validation": {
+            name: row[f"validation_{name}"]
+            for name in ("accuracy", "loss")
+            if f"validation_{name}" in row
+        },
+        "command": shlex.join(["attnviz", *sys.argv[1:]]),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in packages},
+        },
+    }
+
+
+def write_history(path: Path, history: list[Row]) -> None:
+    """Writes the epochs as CSV."""
+    if not history:
+        return
+    with replacing(path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(history[0]))
+        writer.writeheader()
+        writer.writerows(history)
+
+
+def _first_difference(found: Any, asked: Any, name: str = "") -> str:  # noqa: ANN401  (JSON)
+    if isinstance(found, dict) and isinstance(asked, dict):
+        for key in sorted({*found, *asked}):
+            if found.get(key) != asked.get(key):
+                inner = f"{name}.{key}" if name else str(key)
+                return _first_difference(found.get(key), asked.get(key), inner)
+    return f"{name} is {found!r} there and {asked!r} here"

@@ -1,0 +1,127 @@
+"""`attnviz train` of the data sets, and what records and draws what came of it."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+import attnviz
+from attnviz.cli.number_tasks import load_numbers
+from attnviz.training import recipe_for, train
+from tests.attnviz.cli.shell import called
+from tests.attnviz.training.tiny import number_task
+
+SMALL = ("--hidden", 4, "--epochs", 1, "--batch-size", 16)
+
+
+def test_labelled_numbers_go_from_training_to_a_report(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    folds = []
+
+    def load(data, *, fold):
+        folds.append(fold)
+        return number_task(np.uint8)
+
+    monkeypatch.setattr("attnviz.tasks.load_har", load)
+    (tmp_path / "small.toml").write_text("[model]\ninput_size = 3\n")
+    train = (
+        "train",
+        "rra",
+        "har",
+        "--fold",
+        2,
+        *SMALL,
+        "--recipe",
+        "small.toml",
+        "--option",
+        "window=3",
+    )
+
+    status, output, error = called(monkeypatch, capsys, *train, "--test")
+    assert status == 0, error
+    assert "validation accuracy" in output and "Test accuracy" in output
+    (told,) = [line for line in output.splitlines() if line.startswith("Next: attnviz ")]
+    told = told.removeprefix("Next: attnviz ").split()
+    status, output, error = called(monkeypatch, capsys, *told)
+    assert status == 0, error
+    assert folds == [2, 2]  # recording reads the splits of the training
+    assert "Recorded 100 sequences in trace.zarr" in output
+    trace = attnviz.open_trace("trace.zarr")
+    assert trace.tree.attrs["task"] == "rises" and trace.tree.attrs["split"] == "test"
+    assert trace.tree["id"].values[:3].tolist() == ["test/0", "test/3", "test/6"]
+    assert attnviz.signal(trace, "attention").shape == (100, 5, 1, 3)
+    plot = ("plot", "trace.zarr", "--kind", "heatmap", "-o", "har.pdf")
+    status, _, error = called(monkeypatch, capsys, *plot)
+    assert status == 0, error
+    status, _, error = called(monkeypatch, capsys, "report", "trace.zarr", "-o", "har.html")
+    assert status == 0, error
+
+    record = ("record", "gru-imdb", "--task", "har", "-o", "other.zarr")
+    status, _, error = called(monkeypatch, capsys, *record)
+    assert status == 1 and "gru-imdb was not trained on har, but on imdb" in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("har", "--limit", 3), "--limit means nothing for the task har"),
+        (("har", "--length", 3), "--length means nothing for the task har"),
+        (("row-mnist", "--fold", 3), "--fold means nothing for the task row-mnist"),
+        (("adding", "--data", "x"), "--data means nothing for the task adding"),
+    ],
+)
+def test_options_of_other_tasks_are_refused(monkeypatch, capsys, arguments, message):
+    status, _, error = called(monkeypatch, capsys, "train", "gru", *arguments)
+    assert status == 1 and message in " ".join(error.split())
+
+
+def test_a_recipe_is_taken_by_its_name_or_from_a_file_and_kept_with_the_run(
+    monkeypatch, capsys, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("attnviz.tasks.load_har", lambda data, *, fold: number_task())
+    (tmp_path / "mine.toml").write_text(
+        "epochs = 1\nbatch_size = 16\nseed = 3\n[model]\nhidden_size = 5\ninput_size = 3\n"
+    )
+    train = ("train", "gru", "har", "--recipe", "mine.toml", "--run", "run", "--seed", 4)
+    status, _, error = called(monkeypatch, capsys, *train)
+    assert status == 0, error
+    kept = json.loads((tmp_path / "run" / "recipe.json").read_text())["recipe"]
+    assert (kept["epochs"], kept["batch_size"], kept["seed"]) == (1, 16, 4)
+    assert kept["model"]["hidden_size"] == 5
+
+    status, _, error = called(monkeypatch, capsys, "train", "gru", "har", "--recipe", "paper")
+    assert status == 1
+    assert "no recipe 'paper' for gru on har; there are start" in " ".join(error.split())
+    status, _, error = called(monkeypatch, capsys, "train", "gru", "har", "--recipe", "no.toml")
+    assert status == 1 and "no recipe at no.toml" in error
+
+
+@pytest.mark.data
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("task", "name", "shape"),
+    [
+        ("har", "har", (128, 9)),
+        ("row-mnist", "mnist-row", (28, 28)),
+        ("row-fashion-mnist", "fashion-mnist-row", (28, 28)),
+        ("pixel-mnist", "mnist-pixel", (784, 1)),
+        ("permuted-mnist", "mnist-permuted", (784, 1)),
+    ],
+)
+def test_a_few_batches_of_the_real_files_are_learnt_from(full_data, tmp_path, task, name, shape):
+    whole = load_numbers(task, full_data)
+    assert (whole.name, whole.length, whole.feature_count) == (name, *shape)
+    splits = {
+        part: split.select(range(0, len(split), len(split) // 128))
+        for part, split in whole.splits.items()
+    }
+    few = dataclasses.replace(whole, splits=splits)
+    recipe = recipe_for("gru", task, "start")
+    recipe = dataclasses.replace(recipe, epochs=4, batch_size=32, learning_rate=0.01)
+
+    run = train(recipe, few, tmp_path)
+
+    losses = [row["train_loss"] for row in run.history]
+    assert losses[-1] < losses[0] < 1.5 * np.log(len(few.classes))
