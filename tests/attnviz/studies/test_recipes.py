@@ -7,7 +7,7 @@ import pytest
 from attnviz.models import ModelSettings
 from attnviz.studies.jobs import Job
 from attnviz.studies.recipes import count_parameters, equal_parameters, recipe_of
-from tests.attnviz.studies.small import small
+from tests.attnviz.studies.small import TEXT, small
 
 LARNN = {"heads": 3, "preset": "stable", "window": 4}
 
@@ -61,3 +61,12 @@ def test_a_recipe_is_what_the_study_says():
     )
     final = recipe_of(study, Job("rra", "final", 1), values, task)
     assert (final.epochs, final.seed) == (3, 1)
+
+
+def test_none_is_said_in_a_word():
+    study, task = small(TEXT.replace("batch_size = 8", 'batch_size = 8\nclip = "none"'))
+    values = {"learning_rate": 0.01}
+    assert recipe_of(study, Job("gru", "trial", 0), values, task).clip is None
+    study, _ = small(TEXT.replace("batch_size = 8", 'batch_size = "none"'))
+    with pytest.raises(ValueError, match="batch_size has to be int, got 'none'"):
+        recipe_of(study, Job("gru", "trial", 0), values, task)
