@@ -115,10 +115,11 @@ def _effort(study: Study) -> str:
     searched = ", ".join(names) or "nothing searched"
     best = "the one that solved it soonest" if study.checks else "the best on validation"
     sizes = " Settings are searched at equal hidden size." if len(study.sizes.equal) > 1 else ""
+    trials = _plural(study.trials.count, "trial")
     return (
-        f"{_plural(study.trials.count, 'trial')} for every cell ({searched}); the setting of {best} was "
-        "trained with each seed, and each of these scored on the test split once. Mean ± standard "
-        f"deviation over seeds.{sizes}\n"
+        f"{trials} for every cell ({searched}); the setting of {best} was trained with each seed, "
+        "and each of these scored on the test split once. Mean ± standard deviation over seeds."
+        f"{sizes}\n"
     )
 
 
