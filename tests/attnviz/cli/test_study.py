@@ -1,9 +1,14 @@
 """`attnviz study`: run, tables, and what a mistake says."""
 
+import os
+import signal
+import subprocess
+import sys
+
 import pytest
 
 from attnviz.studies.tables import BEGIN, END
-from tests.attnviz.cli.shell import called
+from tests.attnviz.cli.shell import called, environment
 from tests.attnviz.studies.small import TEXT
 
 QUICK = TEXT.replace('["rra", "lstm", "gru"]', '["lstm", "gru"]').replace("count = 2", "count = 1")
@@ -53,3 +58,28 @@ def test_a_mistake_is_one_message(tmp_path, monkeypatch, capsys, arguments, said
     code, _, err = called(monkeypatch, capsys, "study", *arguments)
     assert code == 1
     assert said in err and "Traceback" not in err
+
+
+def test_stopped_by_the_keyboard_it_goes_on_from_a_checkpoint(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "quick.toml"
+    path.write_text(QUICK.replace("epoch_size = 48", "epoch_size = 4800"))
+    places = ("--runs", tmp_path / "runs", "--results", tmp_path / "results")
+    command = [sys.executable, "-m", "attnviz.cli", "study", "run", path, *places]
+    process = subprocess.Popen(
+        list(map(os.fspath, command)), env=environment(), stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while "lstm-trial-000 with" not in process.stdout.readline():
+        pass
+    run = tmp_path / "runs" / "quick" / "lstm-trial-000" / "run"
+    while not (run / "checkpoint.ckpt").exists():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    said, complained = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "A checkpoint is written at step" in said and "goes on from there" in complained
+
+    code, said, _ = called(
+        monkeypatch, capsys, "study", "run", path, *places, "--cell", "lstm", "--budget", "0.01"
+    )
+    assert code == 0 and "Resuming at step" in said

@@ -10,9 +10,10 @@ import sys
 import pytest
 
 from attnviz.studies import list_jobs, open_results
+from attnviz.studies.claims import claim
 from attnviz.studies.jobs import Job
 from attnviz.studies.results import gather
-from attnviz.studies.running import check_study, run_study
+from attnviz.studies.running import Watch, check_study, run_study
 from attnviz.tasks import TextTask
 from attnviz.training import open_run
 from tests.attnviz.cli.shell import environment
@@ -136,6 +137,18 @@ def test_killed_in_the_middle_it_goes_on_to_the_same(whole, tmp_path, how):
     assert 0 < len(left.finished) < 6 and not left.held
     worked(tmp_path)
     assert tables(tmp_path) == tables(whole[0])
+
+
+def test_what_another_holds_is_left_to_it_and_waited_for(tmp_path):
+    held = claim(tmp_path / "runs" / "small" / "gru-trial-001" / "claims")
+    said = []
+    done = worked(tmp_path, cells=["gru"], budget=3.0, watch=Watch(say=said.append))
+    assert done.finished == (Job("gru", "trial", 0),)
+    assert list(done.held) == [Job("gru", "trial", 1)] and len(done.open) == 4
+    waited = [message for message in said if "waiting" in message]
+    assert len(waited) == 1 and "gru-trial-001, held by process" in waited[0]
+    held.release()
+    assert not worked(tmp_path, cells=["gru"]).open
 
 
 def test_no_run_begins_after_the_budget(tmp_path):
