@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from attnviz.training import Recipe, Run
     from attnviz.training.kinds import Task as AnyTask
 
-_OTHERS = ("adding", *NUMBER_TASKS)
+_OTHERS = ("adding", *NUMBER_TASKS, "ptb")
 
 Cell = Annotated[str, typer.Argument(help="rra, larnn, rau, lstm or gru.")]
 Task = Annotated[
@@ -103,8 +103,7 @@ def train(  # noqa: PLR0913  (one parameter an option)
     if hidden is not None:
         recipe = replace(recipe, model=replace(recipe.model, hidden_size=hidden))
     loaded = _loaded(source, length, fold)
-    if (classes := getattr(loaded, "classes", None)) is not None:
-        recipe = replace(recipe, model=replace(recipe.model, outputs=len(classes)))
+    recipe = _of_size(recipe, loaded)
     changes = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size}
     recipe = _changed(recipe, {**changes, "limit": limit, "keep": keep, "seed": seed})
     recipe = with_options(recipe, option or [])
@@ -148,13 +147,28 @@ def _chosen(cell: str, task: str, name: str | None) -> "Recipe":
 
 def _loaded(source: _Source, length: int | None, fold: int | None) -> "AnyTask":
     """The task."""
-    from attnviz.tasks import load_adding
+    from attnviz.tasks import load_adding, load_ptb
 
     if source.task == "adding":
         return load_adding(length or 100)
+    if source.task == "ptb":
+        with busy("Reading ptb"):
+            return load_ptb(source.data)
     if source.task in NUMBER_TASKS:
         return load_numbers(source.task, source.data, fold=fold)
     return load_texts(*source, others=_OTHERS)
+
+
+def _of_size(recipe: "Recipe", task: "AnyTask") -> "Recipe":
+    """The recipe with as many outputs as the task has classes or words."""
+    from attnviz.tasks import GeneratedTask, LanguageTask
+
+    if isinstance(task, GeneratedTask):
+        return recipe
+    if isinstance(task, LanguageTask):
+        words = len(task.words)
+        return replace(recipe, model=replace(recipe.model, outputs=words, vocabulary_size=words))
+    return replace(recipe, model=replace(recipe.model, outputs=len(task.classes)))
 
 
 def _changed(recipe: "Recipe", changes: Mapping[str, Any]) -> "Recipe":
@@ -203,16 +217,17 @@ def _conclude(run: "Run", task: "AnyTask", test: bool) -> None:
         if test:
             out.print(f"Test mean squared error {score_test(run, task)['loss']:.4f}.")
         return
-    out.print(f"{kept} accuracy {best['validation_accuracy']:.4f}.")
+    metric, digits = ("perplexity", 2) if "validation_perplexity" in best else ("accuracy", 4)
+    out.print(f"{kept} {metric} {best[f'validation_{metric}']:.{digits}f}.")
     if test:
-        out.print(f"Test accuracy {score_test(run, task)['accuracy']:.4f}.")
+        out.print(f"Test {metric} {score_test(run, task)[metric]:.{digits}f}.")
 
 
 def _report(row: dict[str, float | int]) -> None:
     scores = {
         part: ", ".join(
             f"{name} {row[f'{part}_{name}']:.4f}"
-            for name in ("loss", "accuracy")
+            for name in ("loss", "accuracy", "perplexity")
             if f"{part}_{name}" in row
         )
         for part in ("train", "validation")

@@ -78,6 +78,16 @@ class Recipe:
         patience: Training ends after so many epochs without a better validation score; None to
             go on to the last.
         input_noise: Standard deviation of normal noise that is added to numbers in training.
+        initial_range: Weight matrices and embeddings begin between minus this and this; as the
+            cell has them if None. Vectors (biases, norms, lag scores) begin as the cell has them.
+        bptt: Timesteps of a running text that a gradient goes back through.
+        carry_windows: Whether what attention reads of a running text reaches back into the segment
+            before; hidden state and memory always do.
+        sum_over_time: Whether the loss that is descended is the sum over a segment of running
+            text, as in Zaremba et al. (2014), not the mean: the rate is then that many times
+            larger, and the gradient before it is clipped. Losses are told by token either way.
+        validation_streams: Pieces of the validation text that are read side by side. The test text
+            is read as one.
     """
 
     model: ModelSettings
@@ -94,10 +104,18 @@ class Recipe:
     schedule: Schedule = field(default_factory=Schedule)
     patience: int | None = None
     input_noise: float = 0.0
+    initial_range: float | None = None
+    bptt: int = 35
+    carry_windows: bool = True
+    sum_over_time: bool = False
+    validation_streams: int = 20
 
     def __post_init__(self) -> None:
         """Refuses what cannot be trained with."""
-        for name in ("learning_rate", "clip", "batch_size", "epochs", "minimum_count", "patience"):
+        for name in (
+            "learning_rate", "clip", "batch_size", "epochs", "minimum_count", "patience",
+            "initial_range", "bptt", "validation_streams",
+        ):  # fmt: skip
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"A recipe needs {name} above 0, got {value}.")

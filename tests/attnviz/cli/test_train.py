@@ -10,7 +10,7 @@ import attnviz
 from attnviz.cli.number_tasks import load_numbers
 from attnviz.training import recipe_for, train
 from tests.attnviz.cli.shell import called
-from tests.attnviz.training.tiny import number_task
+from tests.attnviz.training.tiny import language_task, number_task
 
 SMALL = ("--hidden", 4, "--epochs", 1, "--batch-size", 16)
 
@@ -60,6 +60,36 @@ def test_labelled_numbers_go_from_training_to_a_report(monkeypatch, capsys, tmp_
     record = ("record", "gru-imdb", "--task", "har", "-o", "other.zarr")
     status, _, error = called(monkeypatch, capsys, *record)
     assert status == 1 and "gru-imdb was not trained on har, but on imdb" in error
+
+
+def test_a_language_model_goes_from_training_to_a_figure(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    task = language_task()
+    monkeypatch.setattr("attnviz.tasks.load_ptb", lambda data: task)
+    train = ("train", "rra", "ptb", "--recipe", "paper", "--hidden", 6, "--epochs", 1)
+
+    status, output, error = called(monkeypatch, capsys, *train, "--option", "window=3", "--test")
+    assert status == 0, error
+    assert "perplexity" in output and "validation perplexity" in output
+    assert "Test perplexity" in output
+    kept = json.loads((tmp_path / "runs" / "rra-circle" / "recipe.json").read_text())["recipe"]
+    assert (kept["bptt"], kept["carry_windows"], kept["optimiser"]) == (20, False, "sgd")
+    record = ("record", "runs/rra-circle", "--task", "ptb", "-o", "trace.zarr")
+    status, output, error = called(monkeypatch, capsys, *record, "--limit", 1)
+    assert status == 0, error
+    trace = attnviz.open_trace("trace.zarr")
+    assert trace.tree["length"].values.tolist() == [95]
+    assert np.isfinite(trace.tree["loss"].values[0, :94]).all()
+    for kind in ("heatmap", "text"):
+        plot = ("plot", "trace.zarr", "--kind", kind, "-o", f"{kind}.pdf")
+        status, _, error = called(monkeypatch, capsys, *plot)
+        assert status == 0, error
+    status, _, error = called(monkeypatch, capsys, "report", "trace.zarr", "-o", "ptb.html")
+    assert status == 0, error
+    status, _, error = called(
+        monkeypatch, capsys, "record", "gru-imdb", "--task", "ptb", "-o", "other.zarr"
+    )
+    assert status == 1 and "gru-imdb was not trained on ptb, but on imdb" in error
 
 
 @pytest.mark.parametrize(

@@ -2,19 +2,21 @@
 
 import csv
 import json
+import math
 import shutil
 import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from attnviz.studies import list_jobs, open_results
+from attnviz.studies import list_jobs, open_results, parse_study
 from attnviz.studies.claims import claim
 from attnviz.studies.jobs import Job
 from attnviz.studies.results import gather
 from attnviz.studies.running import Watch, check_study, run_study
-from attnviz.tasks import TextTask
+from attnviz.tasks import LanguageSplit, LanguageTask, TextTask
 from attnviz.training import open_run
 from tests.attnviz.cli.shell import environment
 from tests.attnviz.studies.small import TEXT, small
@@ -249,7 +251,6 @@ def test_a_text_task_is_studied_by_accuracy(tmp_path):
         "recipe = {batch_size = 16, epochs = 2, limit = 8}",
         "recipe.batch_size = 16\n    recipe.epochs = 2\n    recipe.limit = 8",
     )
-    from attnviz.studies import parse_study
 
     study, task = parse_study(text, name="words", where="words.toml"), tiny_task()
     assert isinstance(task, TextTask)
@@ -287,3 +288,36 @@ def test_results_of_another_study_are_not_mixed_in(whole, tmp_path):
         worked(tmp_path, TEXT.replace("count = 2", "count = 3"))
     more = worked(tmp_path, TEXT.replace("seeds = [0, 1]", "seeds = [0, 1, 2]"), budget=0.0)
     assert len(more.open) == 5  # seeds can be added
+
+
+def test_a_language_task_is_studied_by_perplexity(tmp_path):
+    ids = np.random.default_rng(0).integers(0, 5, size=140)
+    splits = {
+        name: LanguageSplit(ids[start : start + 40] if start else ids[:60])
+        for name, start in {"train": 0, "validation": 60, "test": 100}.items()
+    }
+    task = LanguageTask("tiny", tuple("abcde"), splits, {"source": "made here"})
+    study = parse_study(LANGUAGE, name="language", where="language.toml")
+    assert not run_study(study, task, tmp_path / "runs", tmp_path / "results").open
+    _, records = open_results(tmp_path / "results" / "language")
+    assert len(records) == 2
+    for record in records:
+        assert record.validation == pytest.approx(math.exp(record.validation_loss))
+    assert 3 < records[1].test < 8  # saying nothing of five words is 5
+
+
+LANGUAGE = """
+cells = ["gru"]
+score = "perplexity"
+task.name = "ptb"
+trials.count = 1
+final.seeds = [0]
+
+[recipe]
+batch_size = 4
+bptt = 5
+epochs = 1
+validation_streams = 2
+model.hidden_size = 4
+model.embedding_size = 3
+"""
