@@ -121,23 +121,61 @@ class SequenceModel(nn.Module):
         """Whether it predicts after every timestep."""
         return self.kind in ("per_step", "language_model")
 
-    def forward(self, inputs: Tensor, lengths: Int[Tensor, "batch"] | None = None) -> Tensor:
+    def forward(
+        self,
+        inputs: Tensor,
+        lengths: Int[Tensor, "batch"] | None = None,
+        state: tuple[Any, ...] | None = None,
+    ) -> Tensor:
         """Predicts from a padded batch.
 
         Arguments:
             inputs: Token ids `(batch, time)`, or numbers `(batch, time, feature)`.
             lengths: Timesteps of each sequence; all of them if not given.
+            state: As `go_on` returned it for what came before.
 
         Returns:
             `(batch, output)` after each sequence's last timestep, or `(batch, time, output)` for
             heads that predict at every step. Logits where outputs are classes.
         """
-        features = inputs if self.embedding is None else self.embedding(inputs)
-        output = self.read(self.dropout(features), lengths)
+        if state is not None:
+            return self.go_on(inputs, state, lengths)[0]
+        output = self.read(self._features(inputs), lengths)
         if not self.per_step:
             output = self.last(output, lengths)
         predicted: Tensor = self.head(self.dropout(output))
         return predicted
+
+    def go_on(
+        self,
+        inputs: Tensor,
+        state: tuple[Any, ...] | None = None,
+        lengths: Int[Tensor, "batch"] | None = None,
+    ) -> tuple[Tensor, tuple[Any, ...]]:
+        """Predicts from the next piece of longer sequences.
+
+        Arguments:
+            inputs: As `forward` takes them.
+            state: As the call for the piece before returned it; None for the first.
+            lengths: As `forward` takes them.
+
+        Returns:
+            What `forward` returns, and the state of the layers after the piece.
+        """
+        features = self._features(inputs)
+        if not self.layer.batch_first:
+            features = features.transpose(0, 1)
+        output, state = self.layer(features, state, lengths=lengths)
+        output = output if self.layer.batch_first else output.transpose(0, 1)
+        if not self.per_step:
+            output = self.last(output, lengths)
+        return self.head(self.dropout(output)), state
+
+    def _features(self, inputs: Tensor) -> Float[Tensor, "batch time feature"]:
+        features: Tensor = self.dropout(
+            inputs if self.embedding is None else self.embedding(inputs)
+        )
+        return features
 
     def read(
         self, features: Float[Tensor, "batch time feature"], lengths: Tensor | None
@@ -282,7 +320,10 @@ def load_folder(folder: Path) -> SequenceModel:
             f"The files of the model in {folder} do not fit together: {error}. "
             "Save or fetch the model again."
         ) from error
-    if settings.vocabulary_size is not None:
+    # The words of a language model are its classes; it reads no text of its own.
+    if settings.vocabulary_size is not None and (
+        settings.head != "language_model" or (folder / VOCABULARY).is_file()
+    ):
         model.vocabulary = Vocabulary.load(folder / VOCABULARY)
         if len(model.vocabulary) != settings.vocabulary_size:
             raise ValueError(

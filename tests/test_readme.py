@@ -38,7 +38,19 @@ def test_every_file_it_points_to_is_there():
 
 @pytest.mark.parametrize(
     "command",
-    ["train", "record", "info", "plot", "compare", "figure", "demo", "ablate", "explore", "report"],
+    [
+        "train",
+        "record",
+        "info",
+        "plot",
+        "compare",
+        "figure",
+        "demo",
+        "ablate",
+        "explore",
+        "report",
+        "study",
+    ],
 )
 def test_every_command_is_shown(command):
     assert f"attnviz {command}" in README.read_text(encoding="utf-8")

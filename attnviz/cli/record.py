@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from attnviz.recording.gradients import GradientRecording
     from attnviz.trace import Trace
 
-_OTHERS = ("adding", *NUMBER_TASKS)
+_OTHERS = ("adding", *NUMBER_TASKS, "ptb")
 
 Model = Annotated[str, typer.Argument(help="A shipped model, a run, or a model's folder.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="The trace store to write.")]
@@ -61,6 +61,8 @@ def record(  # noqa: PLR0913  (one parameter an option)
 
     Example: attnviz record rra-imdb --task imdb --split test --limit 100 -o trace.zarr
 
+    Of ptb, a sequence is a piece of 100 tokens of the running text.
+
     Example: attnviz record runs/larnn-har --task har --limit 50 -o trace.zarr
     """
     from attnviz.pretrained import load_model
@@ -74,9 +76,16 @@ def record(  # noqa: PLR0913  (one parameter an option)
     names = None if keep is None else keep.split(",")
     wanted: "GradientRecording" = False if gradients == "none" else gradients
     if task in _OTHERS:
-        chosen = _sums(loaded, split) if task == "adding" else _windows(loaded, task, split, data)
         with busy(f"Recording {loaded.name}"):
-            trace = _recorded(loaded, chosen, limit, names, wanted)
+            if task == "ptb":
+                trace = _running(loaded, split, data, limit, names, wanted)
+            else:
+                chosen = (
+                    _sums(loaded, split)
+                    if task == "adding"
+                    else _windows(loaded, task, split, data)
+                )
+                trace = _recorded(loaded, chosen, limit, names, wanted)
         save_trace(trace, output, half=half)
         _conclude(trace, "sequence", output)
         return
@@ -96,6 +105,42 @@ def _conclude(trace: "Trace", what: str, output: Path) -> None:
     kinds = drawable_kinds(trace)
     plot = f", or attnviz plot {output} --kind {kinds[0]} -o figure.pdf" if kinds else ""
     out.print(f"Next: attnviz info {output}{plot}")
+
+
+def _running(
+    model: "SequenceModel",
+    split: str,
+    data: Path | None,
+    limit: int | None,
+    keep: list[str] | None,
+    gradients: "GradientRecording",
+) -> "Trace":
+    """The beginning of a running text, in pieces of 100 tokens."""
+    from attnviz.recording import record_running
+    from attnviz.tasks import load_ptb
+
+    task = load_ptb(data)
+    _check_trained(model, "ptb", task.name)
+    ids, length = task.splits[split].ids, 100
+    count = len(ids) if limit is None else limit * length
+    return record_running(
+        model,
+        ids[:count],
+        task.words,
+        length=length,
+        keep=keep,
+        gradients=gradients,
+        about={"task": task.name, "split": split},
+    )
+
+
+def _check_trained(model: "SequenceModel", name: str, task: str) -> None:
+    """Refuses a model that learnt another task."""
+    if model.card.get("task") != task:
+        raise ValueError(
+            f"{model.name} was not trained on {name}, but on {model.card.get('task')}. attnviz "
+            f"train rra {name} makes a model that was."
+        )
 
 
 class _Chosen(NamedTuple):
@@ -155,11 +200,7 @@ def _windows(model: "SequenceModel", name: str, split: str, data: Path | None) -
     """Labelled sequences of numbers, in the splits that the model was trained with."""
     known = model.card.get("data", {})
     task = load_numbers(name, data, fold=known.get("fold"))
-    if model.card.get("task") != task.name:
-        raise ValueError(
-            f"{model.name} was not trained on {name}, but on {model.card.get('task')}. attnviz "
-            f"train rra {name} makes a model that was."
-        )
+    _check_trained(model, name, task.name)
     held = task.splits[split]
     about = {"task": task.name, "split": split}
     return _Chosen(held.features(), held.labels, held.ids, about)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from attnviz.training import Recipe, Run
     from attnviz.training.kinds import Task as AnyTask
 
-_OTHERS = ("adding", *NUMBER_TASKS)
+_OTHERS = ("adding", *NUMBER_TASKS, "ptb")
 
 Cell = Annotated[str, typer.Argument(help="rra, larnn, rau, lstm or gru.")]
 Task = Annotated[
@@ -35,12 +35,20 @@ Fold = Annotated[
 Epochs = Annotated[int | None, typer.Option(help="Passes over the data.", min=1)]
 LearningRate = Annotated[float | None, typer.Option(help="The optimiser's.")]
 BatchSize = Annotated[int | None, typer.Option(help="Sequences a step.", min=1)]
-Hidden = Annotated[int, typer.Option(help="Units of the state.", min=1)]
+Hidden = Annotated[int | None, typer.Option(help="Units of the state.", min=1)]
+Name = Annotated[
+    str | None,
+    typer.Option(
+        "--recipe",
+        help="tuned, start (before tuning), paper (as published), or a FILE.toml of your own; the "
+        "first of these if not given. Options go on top.",
+    ),
+]
 Limit = Annotated[int | None, typer.Option(help="Tokens read of a text at most.")]
 Keep = Annotated[
     Literal["start", "end"] | None, typer.Option(help="Which side of a longer text is read.")
 ]
-Seed = Annotated[int, typer.Option(help="Initial weights, order and dropout.")]
+Seed = Annotated[int | None, typer.Option(help="Initial weights, order and dropout.")]
 Options = Annotated[
     list[str] | None,
     typer.Option(help="The cell's own, such as window=20; lists and objects as JSON."),
@@ -56,14 +64,15 @@ def train(  # noqa: PLR0913  (one parameter an option)
     run: Folder = None,
     length: Length = None,
     fold: Fold = None,
+    name: Name = None,
     data: DataPlace = None,
     epochs: Epochs = None,
     learning_rate: LearningRate = None,
     batch_size: BatchSize = None,
-    hidden: Hidden = 64,
+    hidden: Hidden = None,
     limit: Limit = None,
     keep: Keep = None,
-    seed: Seed = 0,
+    seed: Seed = None,
     option: Options = None,
     test: Test = False,
 ) -> None:
@@ -80,6 +89,8 @@ def train(  # noqa: PLR0913  (one parameter an option)
     Example: attnviz train rra adding --length 200
 
     Example: attnviz train larnn har --fold 3
+
+    Example: attnviz train rau row-mnist --recipe paper --seed 1
     """
     _refuse(task, {"length": length}, {"adding"})
     _refuse(task, {"fold": fold}, {"har"})
@@ -87,7 +98,12 @@ def train(  # noqa: PLR0913  (one parameter an option)
     _refuse(task, of_texts if task in _OTHERS else {}, set())
     _refuse(task, {"data": data} if task == "adding" else {}, set())
     source = _Source(task, Columns(text, label, ("--text", "--label")), data)
-    loaded, recipe = _begun(cell, source, hidden, length, fold)
+    with busy("Loading PyTorch"):
+        recipe = _chosen(cell, task if task in _OTHERS else "imdb", name)
+    if hidden is not None:
+        recipe = replace(recipe, model=replace(recipe.model, hidden_size=hidden))
+    loaded = _loaded(source, length, fold)
+    recipe = _of_size(recipe, loaded)
     changes = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size}
     recipe = _changed(recipe, {**changes, "limit": limit, "keep": keep, "seed": seed})
     recipe = with_options(recipe, option or [])
@@ -120,24 +136,39 @@ def _refuse(task: str, options: Mapping[str, object], only_for: Collection[str])
         raise ValueError(f"{', '.join(given)} means nothing for the task {task}. Leave it out.")
 
 
-def _begun(
-    cell: str, source: _Source, hidden: int, length: int | None, fold: int | None
-) -> "tuple[AnyTask, Recipe]":
-    """The task, and the recipe that suits it."""
-    from attnviz.tasks import load_adding
+def _chosen(cell: str, task: str, name: str | None) -> "Recipe":
+    """A recipe by its name, or from a file."""
+    from attnviz.training import read_recipe, recipe_for
 
-    with busy("Loading PyTorch"):
-        from attnviz.training import adding_recipe, default_recipe, number_recipe
+    if name is not None and name.endswith(".toml"):
+        return read_recipe(Path(name), cell, task)
+    return recipe_for(cell, task, name)
+
+
+def _loaded(source: _Source, length: int | None, fold: int | None) -> "AnyTask":
+    """The task."""
+    from attnviz.tasks import load_adding, load_ptb
 
     if source.task == "adding":
-        return load_adding(length or 100), adding_recipe(cell, hidden_size=hidden)
+        return load_adding(length or 100)
+    if source.task == "ptb":
+        with busy("Reading ptb"):
+            return load_ptb(source.data)
     if source.task in NUMBER_TASKS:
-        numbers = load_numbers(source.task, source.data, fold=fold)
-        sizes = {"features": numbers.feature_count, "classes": len(numbers.classes)}
-        return numbers, number_recipe(cell, **sizes, hidden_size=hidden)
-    recipe = default_recipe(cell, hidden_size=hidden)
-    texts = load_texts(*source, others=_OTHERS)
-    return texts, replace(recipe, model=replace(recipe.model, outputs=len(texts.classes)))
+        return load_numbers(source.task, source.data, fold=fold)
+    return load_texts(*source, others=_OTHERS)
+
+
+def _of_size(recipe: "Recipe", task: "AnyTask") -> "Recipe":
+    """The recipe with as many outputs as the task has classes or words."""
+    from attnviz.tasks import GeneratedTask, LanguageTask
+
+    if isinstance(task, GeneratedTask):
+        return recipe
+    if isinstance(task, LanguageTask):
+        words = len(task.words)
+        return replace(recipe, model=replace(recipe.model, outputs=words, vocabulary_size=words))
+    return replace(recipe, model=replace(recipe.model, outputs=len(task.classes)))
 
 
 def _changed(recipe: "Recipe", changes: Mapping[str, Any]) -> "Recipe":
@@ -186,16 +217,17 @@ def _conclude(run: "Run", task: "AnyTask", test: bool) -> None:
         if test:
             out.print(f"Test mean squared error {score_test(run, task)['loss']:.4f}.")
         return
-    out.print(f"{kept} accuracy {best['validation_accuracy']:.4f}.")
+    metric, digits = ("perplexity", 2) if "validation_perplexity" in best else ("accuracy", 4)
+    out.print(f"{kept} {metric} {best[f'validation_{metric}']:.{digits}f}.")
     if test:
-        out.print(f"Test accuracy {score_test(run, task)['accuracy']:.4f}.")
+        out.print(f"Test {metric} {score_test(run, task)[metric]:.{digits}f}.")
 
 
 def _report(row: dict[str, float | int]) -> None:
     scores = {
         part: ", ".join(
             f"{name} {row[f'{part}_{name}']:.4f}"
-            for name in ("loss", "accuracy")
+            for name in ("loss", "accuracy", "perplexity")
             if f"{part}_{name}" in row
         )
         for part in ("train", "validation")

@@ -3,6 +3,7 @@
 from attnviz.recording.assembly import weights_digest
 from attnviz.recording.numbers import record_numbers
 from attnviz.recording.recorder import Recording, record
+from attnviz.recording.running import record_running
 from attnviz.recording.signals import available_signals
 from attnviz.recording.texts import Texts, record_texts
 
@@ -12,6 +13,7 @@ __all__ = [
     "available_signals",
     "record",
     "record_numbers",
+    "record_running",
     "record_texts",
     "weights_digest",
 ]

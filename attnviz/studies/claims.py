@@ -77,8 +77,8 @@ def _held(path: Path) -> dict[str, Any] | None:
     about: dict[str, Any] = json.loads(path.read_text("utf-8"))
     if not about:
         return None
-    if about["host"] != socket.gethostname():
-        return about  # whether it lives cannot be seen from here
+    if about["host"] != socket.gethostname() or os.name != "posix":
+        return about  # whether it lives cannot be seen from here; elsewhere asking would end it
     try:
         os.kill(about["pid"], 0)
     except ProcessLookupError:

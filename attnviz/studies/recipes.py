@@ -18,6 +18,7 @@ __all__ = ["count_parameters", "equal_parameters", "recipe_of"]
 
 _MODEL, _OPTIONS = "model.", "model.options."
 LARGEST = 1 << 14  # units
+NONE = "none"  # how a file says it, where a field may be None
 
 
 def recipe_of(study: Study, job: Job, values: Mapping[str, Any], task: AnyTask) -> Recipe:
@@ -101,7 +102,8 @@ def _recipe(study: Study, job: Job, values: Mapping[str, Any], task: AnyTask) ->
     fields = {**given, "model.cell": job.cell, "seed": seed, **_fitting(task, given)}
     _check_fields(study, given)
     nested: dict[str, Any] = {"model": {"options": {}}}
-    for name, value in fields.items():
+    for name, said in fields.items():
+        value = None if said == NONE and not name.startswith(_OPTIONS) else said
         if name.startswith(_OPTIONS):
             nested["model"]["options"][name.removeprefix(_OPTIONS)] = value
         elif name.startswith(_MODEL):
@@ -164,6 +166,8 @@ def _fits(value: object, hint: Any) -> bool:  # noqa: ANN401  (any annotation of
         return value in get_args(hint)
     if get_args(hint):
         return any(_fits(value, one) for one in get_args(hint))
+    if hint is type(None):
+        return value == NONE
     if hint is float:
         return type(value) in (int, float)
     if hint in (int, str, bool):

@@ -99,7 +99,7 @@ def _order(study: Study, record: Record) -> tuple[float, float, int]:
     """The smaller the better."""
     loss = math.inf if record.validation_loss is None else record.validation_loss
     if record.reached is not None:
-        first = record.reached.iterations if record.reached.solved else math.inf
+        first = float(record.reached.iterations) if record.reached.solved else math.inf
     else:
         score = record.validation
         sign = -1 if study.score == "accuracy" else 1

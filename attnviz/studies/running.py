@@ -113,11 +113,16 @@ def run_study(
     worker = _Worker(study, task, runs / study.name, results / study.name, watch or Watch())
     worker.update()
     jobs = [job for job in list_jobs(study) if not cells or job.cell in cells]
+    said = False
     while time.monotonic() < until:
         if worker.do_one(jobs):
+            said = False
             continue
-        if not worker.waits_for_others(jobs):
+        if not (others := worker.waited_for(jobs)):
             break
+        if not said:
+            worker.watch.say(f"{study.name}: waiting for {'; '.join(others)}.")
+            said = True
         time.sleep(PAUSE)
     return worker.progress(jobs)
 
@@ -159,17 +164,15 @@ class _Worker:
             return True
         return False
 
-    def waits_for_others(self, jobs: Sequence[Job]) -> bool:
-        """Whether some run cannot begin before one that another process is at."""
+    def waited_for(self, jobs: Sequence[Job]) -> list[str]:
+        """Who is at runs that others cannot begin without."""
         found = gather(self.runs, self.results)
         waiting = {
             job.cell for job in jobs if job not in found and self._values(job, found) is None
         }
-        return any(
-            job not in found and holder(self.runs / job.name / "claims") is not None
-            for job in list_jobs(self.study)
-            if job.cell in waiting
-        )
+        needed = [job for job in list_jobs(self.study) if job.cell in waiting and job not in found]
+        holders = {job: holder(self.runs / job.name / "claims") for job in needed}
+        return [f"{job.name}, held by {who}" for job, who in holders.items() if who is not None]
 
     def progress(self, jobs: Sequence[Job]) -> Progress:
         """How far it is."""

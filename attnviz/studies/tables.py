@@ -111,13 +111,15 @@ def _natural(name: str) -> tuple[str, int]:
 
 
 def _effort(study: Study) -> str:
-    searched = ", ".join(study.searched) or "nothing"
+    names = (name.rpartition(".")[2].replace("_", " ") for name in study.searched)
+    searched = ", ".join(names) or "nothing searched"
     best = "the one that solved it soonest" if study.checks else "the best on validation"
     sizes = " Settings are searched at equal hidden size." if len(study.sizes.equal) > 1 else ""
+    trials = _plural(study.trials.count, "trial")
     return (
-        f"{study.trials.count} trials for every cell ({searched}); the setting of {best} was "
-        "trained with each seed, and each of these scored on the test split once. Mean ± standard "
-        f"deviation over seeds.{sizes}\n"
+        f"{trials} for every cell ({searched}); the setting of {best} was trained with each seed, "
+        "and each of these scored on the test split once. Mean ± standard deviation over seeds."
+        f"{sizes}\n"
     )
 
 
@@ -259,7 +261,12 @@ def _not_run(study: Study, found: Mapping[Job, Record]) -> str:
     for cell in study.cells:
         trials = sum(job.cell == cell and job.phase == "trial" for job in missing)
         finals = sum(job.cell == cell and job.phase == "final" for job in missing)
-        parts = [f"{trials} trials"] * bool(trials) + [f"{finals} final runs"] * bool(finals)
+        parts = [_plural(trials, "trial")] * bool(trials)
+        parts += [_plural(finals, "final run")] * bool(finals)
         if parts:
             told.append(f"{NAMES[cell]} ({', '.join(parts)})")
     return ", ".join(told)
+
+
+def _plural(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"

@@ -9,7 +9,14 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from error
 
-from attnviz.training.recipe import Recipe, Schedule, adding_recipe, default_recipe, number_recipe
+from attnviz.training.recipe import Recipe, Schedule
+from attnviz.training.recipe_files import (
+    adding_recipe,
+    default_recipe,
+    read_recipe,
+    recipe_for,
+    recipe_names,
+)
 from attnviz.training.run import Run, export_model, open_run, score_test, train
 from attnviz.training.scoring import score
 
@@ -20,8 +27,10 @@ __all__ = [
     "adding_recipe",
     "default_recipe",
     "export_model",
-    "number_recipe",
     "open_run",
+    "read_recipe",
+    "recipe_for",
+    "recipe_names",
     "score",
     "score_test",
     "train",

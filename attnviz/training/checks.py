@@ -135,7 +135,7 @@ class SolvedChecks(Callback):
         total = 0.0
         with evaluated(model):
             for inputs, lengths, targets in number_loader(fresh):
-                predicted = model(inputs.to(device), lengths)
+                predicted = model(inputs.to(device), lengths.to(device))
                 total += float((predicted - targets.to(device)).square().mean(dim=-1).sum())
         return total / self.sequences
 

@@ -18,7 +18,11 @@ __all__ = ["fit"]
 
 
 def fit(
-    learner: Learner, data: ResumableData[Any], resume: ExactResume, *, before: Sequence[Callback]
+    learner: Learner,
+    data: ResumableData[Any],
+    resume: ExactResume,
+    *,
+    before: Sequence[Callback] = (),
 ) -> None:
     """Trains to the last epoch, and passes on what stops it.
 

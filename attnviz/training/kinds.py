@@ -2,20 +2,22 @@
 
 from typing import Any
 
-from attnviz.tasks import GeneratedTask, LabelledTask, TextTask
+from attnviz.tasks import GeneratedTask, LabelledTask, LanguageTask, TextTask
 from attnviz.training.batching import ResumableData
 from attnviz.training.data import TextData
 from attnviz.training.generated import GeneratedData
 from attnviz.training.labelled import LabelledData
+from attnviz.training.language import LanguageData
 
 __all__ = ["Task", "data_for"]
 
-Task = TextTask | GeneratedTask | LabelledTask
+Task = TextTask | GeneratedTask | LabelledTask | LanguageTask
 
 _DATA: dict[type, type[ResumableData[Any]]] = {
     TextTask: TextData,
     GeneratedTask: GeneratedData,
     LabelledTask: LabelledData,
+    LanguageTask: LanguageData,
 }
 
 

@@ -11,6 +11,7 @@ from attnviz.tasks import LabelledSplit, LabelledTask
 from attnviz.training.batching import (
     Batch,
     Loader,
+    Progress,
     ShuffledData,
     check_classes,
     loader,
@@ -26,6 +27,14 @@ class LabelledData(ShuffledData[LabelledTask]):
 
     What is kept as bytes becomes float32 batch by batch: 60,000 images stay at 47 MB.
     """
+
+    def __init__(
+        self, task: LabelledTask, recipe: Recipe, *, progress: Progress | None = None
+    ) -> None:
+        super().__init__(task, recipe)
+        for name in ("train", "validation"):
+            if not len(task.splits[name]):
+                raise ValueError(f"{task.name} has no sequence in {name}, which training needs.")
 
     @staticmethod
     def check(settings: ModelSettings, task: LabelledTask) -> None:

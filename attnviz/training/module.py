@@ -1,5 +1,6 @@
-"""A sequence model as Lightning trains it: to tell classes apart, or to predict numbers."""
+"""A sequence model as Lightning trains it, by its head."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
@@ -10,10 +11,22 @@ from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
 from attnviz.models import SequenceModel
+from attnviz.states import State, detached, rebuilt, tensors_of, without_windows
 from attnviz.training.optimising import make_optimiser
 from attnviz.training.recipe import Recipe
 
-__all__ = ["Classifier", "Learner", "Regressor", "Row", "finished", "learner_for", "rank"]
+__all__ = [
+    "Classifier",
+    "Foreteller",
+    "Learner",
+    "Regressor",
+    "Row",
+    "finished",
+    "learner_for",
+    "rank",
+]
+
+_LARGEST = 700  # its exponential is still a float
 
 Row = dict[str, float | int]  # one epoch of the history
 
@@ -21,6 +34,11 @@ Row = dict[str, float | int]  # one epoch of the history
 def rank(row: Row) -> float:
     """By what the best epoch is chosen: accuracy where there is one, else the smallest loss."""
     return row.get("validation_accuracy", -row["validation_loss"])
+
+
+def perplexity(loss: float) -> float:
+    """The exponential of a mean negative log-likelihood; infinite where it is too large."""
+    return math.exp(loss) if loss < _LARGEST else math.inf
 
 
 def finished(history: Sequence[Row], recipe: Recipe) -> bool:
@@ -35,7 +53,11 @@ def finished(history: Sequence[Row], recipe: Recipe) -> bool:
 
 def learner_for(model: SequenceModel, recipe: Recipe) -> "Learner":
     """What trains a model, by its head."""
-    kinds = {"classification": Classifier, "regression": Regressor}
+    kinds: dict[str, type[Classifier | Regressor | Foreteller]] = {
+        "classification": Classifier,
+        "regression": Regressor,
+        "language_model": Foreteller,
+    }
     return kinds[recipe.model.head](model, recipe)
 
 
@@ -47,7 +69,7 @@ class Learner(LightningModule, ABC):
         recipe: Optimiser, noise.
 
     Attributes:
-        seen: Sums of loss, right answers and examples of the epoch so far.
+        seen: Sums of loss, right answers and targets of the epoch so far.
     """
 
     def __init__(self, model: SequenceModel, recipe: Recipe) -> None:
@@ -64,6 +86,26 @@ class Learner(LightningModule, ABC):
         """How many answers are right, where an answer can be."""
         return 0.0
 
+    def predict(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """What the model says of a batch."""
+        predicted: Tensor = self.model(inputs, lengths)
+        return predicted
+
+    def count(self, targets: Tensor) -> int:
+        """How many targets there are to be right or wrong about."""
+        return len(targets)
+
+    def descended(self, loss: Tensor, targets: Tensor) -> Tensor:
+        """What the gradient is taken of."""
+        return loss
+
+    def carried(self) -> list[Tensor]:
+        """What goes over from one training step to the next besides weights, for a checkpoint."""
+        return []
+
+    def carry(self, tensors: list[Tensor]) -> None:
+        """Puts back what `carried` gave; an empty list begins anew."""
+
     def training_step(self, batch: Sequence[Tensor], index: int) -> Tensor:
         """The mean loss of a batch.
 
@@ -73,23 +115,27 @@ class Learner(LightningModule, ABC):
         inputs, lengths, targets = batch
         if self.recipe.input_noise:
             inputs = inputs + self.recipe.input_noise * torch.randn_like(inputs)
-        predicted = self.model(inputs, lengths)
+        predicted = self.predict(inputs, lengths)
         loss = self.loss(predicted, targets)
         value = float(loss.detach())
-        if not torch.isfinite(loss.detach()):
+        if not math.isfinite(value):
             raise FloatingPointError(
                 f"The loss is {value} at batch {index} of the epoch: training has diverged. The "
                 "last checkpoint is kept. Lower the learning rate or clip harder."
             )
-        right, count = self.right(predicted.detach(), targets), len(inputs)
+        right, count = self.right(predicted.detach(), targets), self.count(targets)
         self.seen = [self.seen[0] + value * count, self.seen[1] + right, self.seen[2] + count]
-        return loss
+        return self.descended(loss, targets)
 
     def validation_step(self, batch: Sequence[Tensor], index: int) -> None:
         """Adds a batch to the validation scores."""
         inputs, lengths, targets = batch
-        predicted = self.model(inputs, lengths)
-        self.validation_loss.update(self.loss(predicted, targets), weight=len(inputs))
+        predicted = self.predict(inputs, lengths)
+        self.note(predicted, targets)
+
+    def note(self, predicted: Tensor, targets: Tensor) -> None:
+        """Adds what was said of a batch to the validation scores."""
+        self.validation_loss.update(self.loss(predicted, targets), weight=self.count(targets))
 
     def take_scores(self) -> Row:
         """The scores of the epoch, and begins to count anew."""
@@ -122,12 +168,10 @@ class Classifier(Learner):
         """How many classes are right."""
         return float((predicted.argmax(dim=-1) == targets).sum())
 
-    def validation_step(self, batch: Sequence[Tensor], index: int) -> None:
-        """Adds a batch to the validation scores."""
-        inputs, lengths, targets = batch
-        predicted = self.model(inputs, lengths)
+    def note(self, predicted: Tensor, targets: Tensor) -> None:
+        """Adds what was said of a batch to the validation scores."""
+        super().note(predicted, targets)
         self.validation_accuracy.update(predicted, targets)
-        self.validation_loss.update(self.loss(predicted, targets), weight=len(inputs))
 
     def take_scores(self) -> Row:
         """The scores of the epoch, and begins to count anew."""
@@ -149,3 +193,62 @@ class Regressor(Learner):
     def loss(self, predicted: Tensor, targets: Tensor) -> Tensor:
         """The mean squared error."""
         return nn.functional.mse_loss(predicted, targets)
+
+
+class Foreteller(Learner):
+    """Trains a model on the negative log-likelihood of each next token of a running text.
+
+    The state goes on from segment to segment, without gradient; an epoch and a validation begin
+    without one.
+    """
+
+    def __init__(self, model: SequenceModel, recipe: Recipe) -> None:
+        super().__init__(model, recipe)
+        self._state: State | None = None  # of the training text
+        self._held: State | None = None  # of the validation text
+
+    def predict(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """What comes next, after the text so far."""
+        before = self._state if self.training else self._held
+        if before is not None and not self.recipe.carry_windows:
+            before = without_windows(self.model.layer, before)
+        predicted, after = self.model.go_on(inputs, before)
+        if self.training:
+            self._state = detached(after)
+        else:
+            self._held = detached(after)
+        return predicted
+
+    def loss(self, predicted: Tensor, targets: Tensor) -> Tensor:
+        """The mean negative log-likelihood of a token, in nats."""
+        return nn.functional.cross_entropy(predicted.flatten(0, 1), targets.flatten())
+
+    def count(self, targets: Tensor) -> int:
+        """How many tokens are foretold."""
+        return int((targets >= 0).sum())
+
+    def descended(self, loss: Tensor, targets: Tensor) -> Tensor:
+        """The mean over the tokens, or the sum over time of the mean over streams."""
+        return loss * targets.shape[1] if self.recipe.sum_over_time else loss
+
+    def carried(self) -> list[Tensor]:
+        """The state of the training text."""
+        return [] if self._state is None else tensors_of(self._state)
+
+    def carry(self, tensors: list[Tensor]) -> None:
+        """Goes on from such a state."""
+        moved = [tensor.to(self.device) for tensor in tensors]
+        self._state = rebuilt(self.model.layer, moved) if moved else None
+
+    def on_validation_epoch_start(self) -> None:
+        """Begins the validation text."""
+        self._held = None
+
+    def take_scores(self) -> Row:
+        """The scores of the epoch, and begins to count anew."""
+        scores = super().take_scores()
+        return {
+            **scores,
+            "train_perplexity": perplexity(scores["train_loss"]),
+            "validation_perplexity": perplexity(scores["validation_loss"]),
+        }

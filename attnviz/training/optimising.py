@@ -7,7 +7,7 @@ from torch import nn
 
 from attnviz.training.recipe import Recipe
 
-__all__ = ["make_optimiser", "set_rate"]
+__all__ = ["begin_uniformly", "make_optimiser", "set_rate"]
 
 _KINDS: Mapping[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
@@ -34,3 +34,10 @@ def set_rate(optimiser: torch.optim.Optimizer, recipe: Recipe, epoch: int) -> No
     """Gives the optimiser the learning rate of an epoch, counted from 0."""
     for group in optimiser.param_groups:
         group["lr"] = recipe.learning_rate * recipe.schedule.share(epoch)
+
+
+def begin_uniformly(model: nn.Module, largest: float) -> None:
+    """Draws matrices and embeddings anew, evenly between minus the largest and the largest."""
+    for parameter in model.parameters():
+        if parameter.dim() > 1:
+            nn.init.uniform_(parameter, -largest, largest)

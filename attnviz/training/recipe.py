@@ -1,20 +1,16 @@
 """What a training is: model, optimiser, data and seed, in one frozen description."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
-from attnviz.models import CELLS, ModelSettings
+from attnviz.models import ModelSettings
 
 __all__ = [
     "OPTIMISERS",
     "Optimiser",
     "Recipe",
     "Schedule",
-    "adding_recipe",
-    "default_recipe",
-    "number_recipe",
     "recipe_from_json",
     "recipe_to_json",
 ]
@@ -82,6 +78,16 @@ class Recipe:
         patience: Training ends after so many epochs without a better validation score; None to
             go on to the last.
         input_noise: Standard deviation of normal noise that is added to numbers in training.
+        initial_range: Weight matrices and embeddings begin between minus this and this; as the
+            cell has them if None. Vectors (biases, norms, lag scores) begin as the cell has them.
+        bptt: Timesteps of a running text that a gradient goes back through.
+        carry_windows: Whether what attention reads of a running text reaches back into the segment
+            before; hidden state and memory always do.
+        sum_over_time: Whether the loss that is descended is the sum over a segment of running
+            text, as in Zaremba et al. (2014), not the mean: the rate is then that many times
+            larger, and the gradient before it is clipped. Losses are told by token either way.
+        validation_streams: Pieces of the validation text that are read side by side. The test text
+            is read as one.
     """
 
     model: ModelSettings
@@ -98,10 +104,18 @@ class Recipe:
     schedule: Schedule = field(default_factory=Schedule)
     patience: int | None = None
     input_noise: float = 0.0
+    initial_range: float | None = None
+    bptt: int = 35
+    carry_windows: bool = True
+    sum_over_time: bool = False
+    validation_streams: int = 20
 
     def __post_init__(self) -> None:
         """Refuses what cannot be trained with."""
-        for name in ("learning_rate", "clip", "batch_size", "epochs", "minimum_count", "patience"):
+        for name in (
+            "learning_rate", "clip", "batch_size", "epochs", "minimum_count", "patience",
+            "initial_range", "bptt", "validation_streams",
+        ):  # fmt: skip
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"A recipe needs {name} above 0, got {value}.")
@@ -114,103 +128,6 @@ class Recipe:
             )
         if self.input_noise and self.model.vocabulary_size is not None:
             raise ValueError("input_noise is added to numbers, but the recipe's model reads words.")
-
-
-# Options, learning rate and dropout of each cell: the best of four trials by validation accuracy.
-_OPTIONS: Mapping[str, Mapping[str, Any]] = {
-    "rra": {"window": 10, "forget_bias": 1.0},
-    # With norms that begin at γ = 0.1 the attention stays almost uniform.
-    "larnn": {"window": 10, "heads": 4, "preset": "stable", "gain": 1.0, "forget_bias": 1.0},
-    "rau": {},
-    "lstm": {"forget_bias": 3.0},
-    "gru": {},
-}
-_LEARNING_RATE: Mapping[str, float] = {
-    "rra": 2e-3, "larnn": 4e-3, "rau": 2e-3, "lstm": 2e-3, "gru": 2e-3
-}  # fmt: skip
-_DROPOUT: Mapping[str, float] = {"rra": 0.5, "larnn": 0.5, "rau": 0.5, "lstm": 0.5, "gru": 0.3}
-
-# A forget bias of 1 wherever there is one, so that no cell is helped to remember more than another.
-_ADDING_OPTIONS: Mapping[str, Mapping[str, Any]] = {"lstm": {"forget_bias": 1.0}}
-
-
-def adding_recipe(cell: str, *, hidden_size: int = 64) -> Recipe:
-    """A recipe for the adding problem.
-
-    Arguments:
-        cell: One of the five cells.
-        hidden_size: Units of the state.
-
-    Returns:
-        The recipe; change it with `dataclasses.replace`.
-
-    Raises:
-        ValueError: If there is no such cell.
-    """
-    _check_cell(cell)
-    settings = ModelSettings(
-        cell,
-        hidden_size=hidden_size,
-        outputs=1,
-        head="regression",
-        input_size=2,
-        options={**_OPTIONS[cell], **_ADDING_OPTIONS.get(cell, {})},
-    )
-    return Recipe(settings, learning_rate=5e-3, epochs=20, limit=None)
-
-
-def number_recipe(cell: str, *, features: int, classes: int, hidden_size: int = 64) -> Recipe:
-    """A recipe for telling apart sequences of numbers.
-
-    Arguments:
-        cell: One of the five cells.
-        features: Numbers a timestep.
-        classes: How many.
-        hidden_size: Units of the state.
-
-    Returns:
-        The recipe; change it with `dataclasses.replace`.
-
-    Raises:
-        ValueError: If there is no such cell.
-    """
-    _check_cell(cell)
-    options = {**_OPTIONS[cell], **_ADDING_OPTIONS.get(cell, {})}
-    settings = ModelSettings(
-        cell, hidden_size=hidden_size, outputs=classes, input_size=features, options=options
-    )
-    return Recipe(settings, epochs=20, limit=None)
-
-
-def default_recipe(cell: str, *, hidden_size: int = 64) -> Recipe:
-    """A recipe for telling apart two classes of texts of a few hundred words.
-
-    Arguments:
-        cell: One of the five cells.
-        hidden_size: Units of the state.
-
-    Returns:
-        The recipe; change it with `dataclasses.replace`.
-
-    Raises:
-        ValueError: If there is no such cell.
-    """
-    _check_cell(cell)
-    settings = ModelSettings(
-        cell,
-        hidden_size=hidden_size,
-        outputs=2,
-        vocabulary_size=8000,
-        embedding_size=64,
-        dropout=_DROPOUT[cell],
-        options=dict(_OPTIONS[cell]),
-    )
-    return Recipe(settings, learning_rate=_LEARNING_RATE[cell])
-
-
-def _check_cell(cell: str) -> None:
-    if cell not in CELLS:
-        raise ValueError(f"There is no cell {cell!r}; there are {', '.join(CELLS)}.")
 
 
 def recipe_to_json(recipe: Recipe) -> str:

@@ -85,6 +85,7 @@ class ExactResume(Callback):
         module.model.load_state_dict(self._restored["model"])
         trainer.optimizers[0].load_state_dict(self._restored["optimizer"])
         module.seen = list(self._restored["seen"])
+        module.carry(self._restored.get("carried", []))
         self._restored = None
 
     def on_train_batch_start(
@@ -132,9 +133,10 @@ class ExactResume(Callback):
             self.improved(row)
         self.watch, self.batch = Stopwatch(), 0
         self.data.epoch, self.data.first = self.data.epoch + 1, 0
+        module.carry([])
         self._save(trainer, module)
         self.report(self.history)
-        trainer.should_stop = finished(self.history, self.data.recipe)
+        trainer.should_stop = trainer.should_stop or finished(self.history, self.data.recipe)
         self._stop_if_asked()
 
     def on_exception(
@@ -158,6 +160,7 @@ class ExactResume(Callback):
             "model": module.model.state_dict(),
             "optimizer": trainer.optimizers[0].state_dict(),
             "seen": module.seen,
+            "carried": module.carried(),
             "epoch": self.data.epoch,
             "batch": self.batch,
             "step": self.step,

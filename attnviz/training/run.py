@@ -12,6 +12,7 @@ from attnviz.models import ModelSettings, SequenceModel, build_model, load_folde
 from attnviz.training.fitting import fit
 from attnviz.training.kinds import Task, data_for
 from attnviz.training.module import Row, finished, learner_for, rank
+from attnviz.training.optimising import begin_uniformly
 from attnviz.training.recipe import Recipe, recipe_from_json
 from attnviz.training.resume import ExactResume, load_checkpoint
 from attnviz.training.scoring import score
@@ -90,6 +91,8 @@ def train(  # noqa: PLR0913  (whom it tells, and who watches)
     data = kind(task, recipe, progress=preparing)
     torch.manual_seed(recipe.seed)
     model = build_model(data.settings)
+    if recipe.initial_range is not None:
+        begin_uniformly(model, recipe.initial_range)
     model.name = f"{recipe.model.cell}-{task.name}"
     data.introduce(model)
     claim(folder, described)

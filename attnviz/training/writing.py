@@ -56,7 +56,7 @@ def card_of(recipe: Recipe, task: Task, row: Row) -> dict[str, Any]:
         "chosen_epoch": row["epoch"],
         "validation": {
             name: row[f"validation_{name}"]
-            for name in ("accuracy", "loss")
+            for name in ("accuracy", "perplexity", "loss")
             if f"validation_{name}" in row
         },
         "command": shlex.join(["attnviz", *sys.argv[1:]]),

@@ -13,6 +13,7 @@ import pytest
 
 import attnviz
 import attnviz.analysis
+import attnviz.studies
 from attnviz.tasks import load_imdb
 from attnviz.training import score
 from attnviz.training.recipe import recipe_from_json
@@ -51,6 +52,17 @@ def test_every_statistic_of_a_module_is_exported(module):
     held = importlib.import_module(f"attnviz.analysis.{module}")
     functions = [name for name in held.__all__ if inspect.isfunction(getattr(held, name))]
     assert functions and set(functions) <= set(attnviz.analysis.__all__)
+
+
+def test_every_name_of_studies_has_its_line_in_the_readme():
+    assert sorted(listed("Studies")) == attnviz.studies.__all__
+
+
+def test_the_readmes_study_can_be_read():
+    text = (ROOT / "attnviz" / "README.md").read_text(encoding="utf-8")
+    shown = text.partition("\n## Studies\n")[2].partition("```toml\n")[2].partition("```")[0]
+    study = attnviz.studies.parse_study(shown, name="shown", where="README.md")
+    assert study.trials.count == 6 and len(study.questions) == 1
 
 
 def test_no_public_name_is_also_a_submodule():
@@ -100,6 +112,7 @@ def test_the_wheel_holds_all_that_the_demo_needs(tmp_path):
         "attnviz/plots/paper.mplstyle",
         "attnviz/plots/slides.mplstyle",
         "attnviz/py.typed",
+        "attnviz/training/recipes/har.toml",
         "cells/py.typed",
         "cells/larnn.py",
     ):

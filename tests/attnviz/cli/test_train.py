@@ -1,11 +1,16 @@
 """`attnviz train` of the data sets, and what records and draws what came of it."""
 
+import dataclasses
+import json
+
 import numpy as np
 import pytest
 
 import attnviz
+from attnviz.cli.number_tasks import load_numbers
+from attnviz.training import recipe_for, train
 from tests.attnviz.cli.shell import called
-from tests.attnviz.training.tiny import number_task
+from tests.attnviz.training.tiny import language_task, number_task
 
 SMALL = ("--hidden", 4, "--epochs", 1, "--batch-size", 16)
 
@@ -19,7 +24,19 @@ def test_labelled_numbers_go_from_training_to_a_report(monkeypatch, capsys, tmp_
         return number_task(np.uint8)
 
     monkeypatch.setattr("attnviz.tasks.load_har", load)
-    train = ("train", "rra", "har", "--fold", 2, *SMALL, "--option", "window=3")
+    (tmp_path / "small.toml").write_text("[model]\ninput_size = 3\n")
+    train = (
+        "train",
+        "rra",
+        "har",
+        "--fold",
+        2,
+        *SMALL,
+        "--recipe",
+        "small.toml",
+        "--option",
+        "window=3",
+    )
 
     status, output, error = called(monkeypatch, capsys, *train, "--test")
     assert status == 0, error
@@ -45,6 +62,36 @@ def test_labelled_numbers_go_from_training_to_a_report(monkeypatch, capsys, tmp_
     assert status == 1 and "gru-imdb was not trained on har, but on imdb" in error
 
 
+def test_a_language_model_goes_from_training_to_a_figure(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    task = language_task()
+    monkeypatch.setattr("attnviz.tasks.load_ptb", lambda data: task)
+    train = ("train", "rra", "ptb", "--recipe", "paper", "--hidden", 6, "--epochs", 1)
+
+    status, output, error = called(monkeypatch, capsys, *train, "--option", "window=3", "--test")
+    assert status == 0, error
+    assert "perplexity" in output and "validation perplexity" in output
+    assert "Test perplexity" in output
+    kept = json.loads((tmp_path / "runs" / "rra-circle" / "recipe.json").read_text())["recipe"]
+    assert (kept["bptt"], kept["carry_windows"], kept["optimiser"]) == (20, False, "sgd")
+    record = ("record", "runs/rra-circle", "--task", "ptb", "-o", "trace.zarr")
+    status, output, error = called(monkeypatch, capsys, *record, "--limit", 1)
+    assert status == 0, error
+    trace = attnviz.open_trace("trace.zarr")
+    assert trace.tree["length"].values.tolist() == [95]
+    assert np.isfinite(trace.tree["loss"].values[0, :94]).all()
+    for kind in ("heatmap", "text"):
+        plot = ("plot", "trace.zarr", "--kind", kind, "-o", f"{kind}.pdf")
+        status, _, error = called(monkeypatch, capsys, *plot)
+        assert status == 0, error
+    status, _, error = called(monkeypatch, capsys, "report", "trace.zarr", "-o", "ptb.html")
+    assert status == 0, error
+    status, _, error = called(
+        monkeypatch, capsys, "record", "gru-imdb", "--task", "ptb", "-o", "other.zarr"
+    )
+    assert status == 1 and "gru-imdb was not trained on ptb, but on imdb" in error
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -57,6 +104,28 @@ def test_labelled_numbers_go_from_training_to_a_report(monkeypatch, capsys, tmp_
 def test_options_of_other_tasks_are_refused(monkeypatch, capsys, arguments, message):
     status, _, error = called(monkeypatch, capsys, "train", "gru", *arguments)
     assert status == 1 and message in " ".join(error.split())
+
+
+def test_a_recipe_is_taken_by_its_name_or_from_a_file_and_kept_with_the_run(
+    monkeypatch, capsys, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("attnviz.tasks.load_har", lambda data, *, fold: number_task())
+    (tmp_path / "mine.toml").write_text(
+        "epochs = 1\nbatch_size = 16\nseed = 3\n[model]\nhidden_size = 5\ninput_size = 3\n"
+    )
+    train = ("train", "gru", "har", "--recipe", "mine.toml", "--run", "run", "--seed", 4)
+    status, _, error = called(monkeypatch, capsys, *train)
+    assert status == 0, error
+    kept = json.loads((tmp_path / "run" / "recipe.json").read_text())["recipe"]
+    assert (kept["epochs"], kept["batch_size"], kept["seed"]) == (1, 16, 4)
+    assert kept["model"]["hidden_size"] == 5
+
+    status, _, error = called(monkeypatch, capsys, "train", "gru", "har", "--recipe", "paper")
+    assert status == 1
+    assert "no recipe 'paper' for gru on har; there are start" in " ".join(error.split())
+    status, _, error = called(monkeypatch, capsys, "train", "gru", "har", "--recipe", "no.toml")
+    assert status == 1 and "no recipe at no.toml" in error
 
 
 @pytest.mark.data
@@ -72,11 +141,6 @@ def test_options_of_other_tasks_are_refused(monkeypatch, capsys, arguments, mess
     ],
 )
 def test_a_few_batches_of_the_real_files_are_learnt_from(full_data, tmp_path, task, name, shape):
-    import dataclasses
-
-    from attnviz.cli.number_tasks import load_numbers
-    from attnviz.training import number_recipe, train
-
     whole = load_numbers(task, full_data)
     assert (whole.name, whole.length, whole.feature_count) == (name, *shape)
     splits = {
@@ -84,7 +148,7 @@ def test_a_few_batches_of_the_real_files_are_learnt_from(full_data, tmp_path, ta
         for part, split in whole.splits.items()
     }
     few = dataclasses.replace(whole, splits=splits)
-    recipe = number_recipe("gru", features=shape[1], classes=len(few.classes), hidden_size=16)
+    recipe = recipe_for("gru", task, "start")
     recipe = dataclasses.replace(recipe, epochs=4, batch_size=32, learning_rate=0.01)
 
     run = train(recipe, few, tmp_path)

@@ -2,18 +2,21 @@
 
 import csv
 import json
+import math
 import shutil
 import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from attnviz.studies import list_jobs, open_results
+from attnviz.studies import list_jobs, open_results, parse_study
+from attnviz.studies.claims import claim
 from attnviz.studies.jobs import Job
 from attnviz.studies.results import gather
-from attnviz.studies.running import check_study, run_study
-from attnviz.tasks import TextTask
+from attnviz.studies.running import Watch, check_study, run_study
+from attnviz.tasks import LanguageSplit, LanguageTask, TextTask
 from attnviz.training import open_run
 from tests.attnviz.cli.shell import environment
 from tests.attnviz.studies.small import TEXT, small
@@ -110,13 +113,17 @@ def test_the_test_score_is_that_of_the_chosen_model(whole):
 def test_two_processes_give_what_one_gives(whole, tmp_path):
     command = [sys.executable, "-m", "tests.attnviz.studies.worker", str(tmp_path)]
     both = [
-        subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL) for _ in range(2)
+        subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
     ]
-    assert [one.wait(timeout=120) for one in both] == [0, 0]
+    said = [one.communicate(timeout=120)[0].splitlines() for one in both]
+    assert [one.returncode for one in both] == [0, 0]
     assert tables(tmp_path) == tables(whole[0])
-    # Both were at work: a run that one did was never begun by the other.
+    begun = [[line for line in lines if " with " in line] for lines in said]
+    assert all(begun)  # both were at work, and none began what the other did
+    assert len({*begun[0], *begun[1]}) == len(begun[0]) + len(begun[1]) == 14
     claims = [json.loads(path.read_text()) for path in tmp_path.glob("runs/*/*/claims/*.json")]
-    assert claims == [{}] * len(list_jobs(small()[0]))
+    assert not any(claims)  # all released
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
@@ -132,6 +139,18 @@ def test_killed_in_the_middle_it_goes_on_to_the_same(whole, tmp_path, how):
     assert 0 < len(left.finished) < 6 and not left.held
     worked(tmp_path)
     assert tables(tmp_path) == tables(whole[0])
+
+
+def test_what_another_holds_is_left_to_it_and_waited_for(tmp_path):
+    held = claim(tmp_path / "runs" / "small" / "gru-trial-001" / "claims")
+    said = []
+    done = worked(tmp_path, cells=["gru"], budget=3.0, watch=Watch(say=said.append))
+    assert done.finished == (Job("gru", "trial", 0),)
+    assert list(done.held) == [Job("gru", "trial", 1)] and len(done.open) == 4
+    waited = [message for message in said if "waiting" in message]
+    assert len(waited) == 1 and "gru-trial-001, held by process" in waited[0]
+    held.release()
+    assert not worked(tmp_path, cells=["gru"]).open
 
 
 def test_no_run_begins_after_the_budget(tmp_path):
@@ -232,7 +251,6 @@ def test_a_text_task_is_studied_by_accuracy(tmp_path):
         "recipe = {batch_size = 16, epochs = 2, limit = 8}",
         "recipe.batch_size = 16\n    recipe.epochs = 2\n    recipe.limit = 8",
     )
-    from attnviz.studies import parse_study
 
     study, task = parse_study(text, name="words", where="words.toml"), tiny_task()
     assert isinstance(task, TextTask)
@@ -270,3 +288,36 @@ def test_results_of_another_study_are_not_mixed_in(whole, tmp_path):
         worked(tmp_path, TEXT.replace("count = 2", "count = 3"))
     more = worked(tmp_path, TEXT.replace("seeds = [0, 1]", "seeds = [0, 1, 2]"), budget=0.0)
     assert len(more.open) == 5  # seeds can be added
+
+
+def test_a_language_task_is_studied_by_perplexity(tmp_path):
+    ids = np.random.default_rng(0).integers(0, 5, size=140)
+    splits = {
+        name: LanguageSplit(ids[start : start + 40] if start else ids[:60])
+        for name, start in {"train": 0, "validation": 60, "test": 100}.items()
+    }
+    task = LanguageTask("tiny", tuple("abcde"), splits, {"source": "made here"})
+    study = parse_study(LANGUAGE, name="language", where="language.toml")
+    assert not run_study(study, task, tmp_path / "runs", tmp_path / "results").open
+    _, records = open_results(tmp_path / "results" / "language")
+    assert len(records) == 2
+    for record in records:
+        assert record.validation == pytest.approx(math.exp(record.validation_loss))
+    assert 3 < records[1].test < 8  # saying nothing of five words is 5
+
+
+LANGUAGE = """
+cells = ["gru"]
+score = "perplexity"
+task.name = "ptb"
+trials.count = 1
+final.seeds = [0]
+
+[recipe]
+batch_size = 4
+bptt = 5
+epochs = 1
+validation_streams = 2
+model.hidden_size = 4
+model.embedding_size = 3
+"""

@@ -1,4 +1,4 @@
-"""Works through the small study; to be killed. Arguments: folder, steps to say."""
+"""Works through the small study; to be killed. Argument: a folder."""
 
 import sys
 from pathlib import Path
@@ -8,5 +8,8 @@ from tests.attnviz.studies.small import small
 
 place = Path(sys.argv[1])
 study, task = small()
-watch = Watch(progress=lambda done, total: print(done, flush=True))
+watch = Watch(
+    say=lambda message: print(message, flush=True),
+    progress=lambda done, total: print(done, flush=True),
+)
 run_study(study, task, place / "runs", place / "results", watch=watch)

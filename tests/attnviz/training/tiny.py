@@ -5,7 +5,14 @@ import dataclasses
 import numpy as np
 
 from attnviz.models import ModelSettings
-from attnviz.tasks import LabelledSplit, LabelledTask, TextSplit, TextTask
+from attnviz.tasks import (
+    LabelledSplit,
+    LabelledTask,
+    LanguageSplit,
+    LanguageTask,
+    TextSplit,
+    TextTask,
+)
 from attnviz.training import Recipe
 
 FILLER = "the a film it was and of plot actor scene".split()
@@ -74,4 +81,30 @@ def number_recipe(cell="rra", **changes):
         cell, hidden_size=4, outputs=3, input_size=3, dropout=0.1, options=OPTIONS[cell]
     )
     recipe = Recipe(settings, batch_size=16, epochs=3, limit=None, learning_rate=0.02)
+    return dataclasses.replace(recipe, **changes)
+
+
+def language_split(count, seed):
+    """Counting in circles of seven words; now and then a step is left out."""
+    steps = 1 + (np.random.default_rng(seed).random(count) < 0.1)
+    return LanguageSplit((np.cumsum(steps) % 7).astype(np.int32))
+
+
+def language_task():
+    splits = {
+        name: language_split(count, seed)
+        for seed, (name, count) in enumerate({"train": 205, "validation": 62, "test": 95}.items())
+    }
+    return LanguageTask("circle", tuple("abcdefg"), splits, {"source": "made here"})
+
+
+def language_recipe(cell="rra", **changes):
+    settings = ModelSettings(
+        cell, hidden_size=6, outputs=7, head="language_model", vocabulary_size=7,
+        embedding_size=5, num_layers=2, dropout=0.1, options=OPTIONS[cell],
+    )  # fmt: skip
+    recipe = Recipe(
+        settings, batch_size=8, epochs=3, limit=None, learning_rate=0.02, bptt=6,
+        validation_streams=3,
+    )  # fmt: skip
     return dataclasses.replace(recipe, **changes)

@@ -1,0 +1,246 @@
+"""Tables and answers, by hand."""
+
+import math
+import statistics
+from pathlib import Path
+
+import pytest
+
+from attnviz.studies import open_results, read_study
+from attnviz.studies.answers import answer, paired_interval
+from attnviz.studies.published import published
+from attnviz.studies.study import Question
+from attnviz.studies.tables import BEGIN, END, put_between, study_section, tables_of
+from tests.attnviz.studies.made import finals, record, study
+from tests.attnviz.studies.small import TEXT as SMALL
+
+ROOT = Path(__file__).parents[3]
+RESULTS = ROOT / "notebooks" / "results"
+RRA, LSTM = [0.91, 0.93, 0.92, 0.96], [0.90, 0.90, 0.91, 0.91]
+T3 = 3.182446  # the 97.5 % point of Student's t with three degrees of freedom, from a table
+
+
+def asked(claim="better", margin=0.005, cells=("rra", "lstm"), **more):
+    return Question("Is it?", claim, cells, margin=margin, **more)
+
+
+def answered(question, *records, score="accuracy", name="made"):
+    found = {one.job: one for several in records for one in several}
+    return answer(study(score, name=name), question, found)
+
+
+def test_the_interval_is_students():
+    differences = [0.01, 0.03, 0.01, 0.05]
+    mean, low, high = paired_interval(differences)
+    reach = T3 * statistics.stdev(differences) / 2
+    assert mean == pytest.approx(0.025)
+    assert (low, high) == pytest.approx((0.025 - reach, 0.025 + reach), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("claim", "margin", "verdict"),
+    [
+        # the advantage is 0.025, its interval from -0.0055 to 0.0555
+        ("better", 0.005, "not decided"),
+        ("better", 0.06, "no"),
+        ("at least", 0.005, "not decided"),
+        ("at least", 0.006, "yes"),
+    ],
+)
+def test_a_question_is_answered_by_its_margin(claim, margin, verdict):
+    found = answered(asked(claim, margin), finals("rra", RRA), finals("lstm", LSTM))
+    assert found.verdict == verdict
+    assert found.advantage == pytest.approx(0.025)
+    assert found.low == pytest.approx(-0.005469, abs=1e-5)
+    assert found.seeds == 4
+
+
+def test_a_smaller_loss_is_better():
+    found = answered(
+        asked("better", 1.0),
+        finals("rra", [7.0, 6.0, 5.0, 7.0]), finals("lstm", [9.0, 9.0, 8.0, 9.0]),
+        score="perplexity",
+    )  # fmt: skip
+    assert found.advantage == 2.5
+    assert found.verdict == "yes"  # 2.5 ± 3.18 * 0.577 / 2 = 1.58 to 3.42
+
+
+def test_differences_are_of_the_same_seed():
+    wide = [0.5, 0.6, 0.7, 0.8]
+    found = answered(
+        asked("better", 0.005), finals("rra", [one + 0.01 for one in wide]), finals("lstm", wide)
+    )
+    assert found.verdict == "yes"
+    assert found.high - found.low < 1e-9
+
+
+def test_fewer_than_three_seeds_answer_nothing():
+    assert answered(asked(), finals("rra", RRA), finals("lstm", LSTM[:2])).verdict == "not run"
+    assert answered(asked(), finals("rra", RRA), finals("lstm", LSTM[:3])).verdict != "not run"
+
+
+def test_a_run_that_diverged_leaves_it_undecided():
+    broken = record("rra", 3, None, status="diverged")
+    found = answered(asked(), [*finals("rra", RRA[:3]), broken], finals("lstm", LSTM))
+    assert (found.verdict, found.advantage) == ("not decided", None)
+    text = study_section(
+        study(more=QUESTION), [*finals("rra", RRA[:3]), broken, *finals("lstm", LSTM)]
+    )
+    assert "**Is it?** Not decided (margin 0.5 points): a run diverged." in text
+    assert "| RRA | 8 | 1,234 | 4, 1 diverged |" in text
+
+
+def test_a_published_number_is_reached_or_not():
+    question = asked("reaches", 0.005, ("rau",))
+    near = finals("rau", [0.987, 0.988, 0.989, 0.988])
+    assert answered(question, near, name="row-mnist").verdict == "yes"
+    assert answered(question, near, name="row-mnist").advantage == pytest.approx(0.0)
+    far = finals("rau", [0.97, 0.971, 0.97, 0.971])
+    assert answered(question, far, name="row-mnist").verdict == "no"
+    with pytest.raises(ValueError, match="none is known"):
+        answered(question, near)
+
+
+def speeds(cell, several):
+    return [record(cell, seed, 0.1, reached=one) for seed, one in enumerate(several)]
+
+
+def test_iterations_are_compared_as_factors():
+    question = asked("better", 1.0, measure="iterations")
+    found = answered(
+        question, speeds("rra", ["100", "200", "400", "100"]),
+        speeds("lstm", ["200", "400", "800", "400"]), score="loss",
+    )  # fmt: skip
+    logs = [math.log(2)] * 3 + [math.log(4)]
+    reach = T3 * statistics.stdev(logs) / 2
+    middle = statistics.fmean(logs)
+    assert found.advantage == pytest.approx(math.exp(middle))
+    assert (found.low, found.high) == pytest.approx(
+        (math.exp(middle - reach), math.exp(middle + reach)), rel=1e-6
+    )
+    assert found.verdict == "yes"
+
+
+@pytest.mark.parametrize(
+    ("rra", "lstm", "verdict"),
+    [
+        (["100", "110", "120", "100"], [">900", ">900", "800", ">900"], "yes"),
+        (["800", ">900", ">900", ">900"], ["100", "110", "120", "100"], "no"),
+        ([">900", "110", "120", "100"], ["800", "850", "800", "850"], "not decided"),
+        ([">900", ">900", "900", ">900"], ["900", ">900", ">900", ">900"], "not decided"),
+    ],
+)
+def test_what_was_not_solved_takes_longer_than_it_had(rra, lstm, verdict):
+    question = asked("better", 1.0, measure="iterations")
+    found = answered(question, speeds("rra", rra), speeds("lstm", lstm), score="loss")
+    assert found.verdict == verdict
+    assert found.advantage is None
+    assert found.censored == sum(one.startswith(">") for one in rra + lstm)
+
+
+QUESTION = """
+[[question]]
+text = "Is it?"
+claim = "better"
+cells = ["rra", "lstm"]
+margin = 0.005
+"""
+
+
+def test_a_table_by_hand():
+    records = [
+        *finals("rra", RRA, epoch_seconds=3.0, validation=0.95),
+        *finals("lstm", LSTM[:1], parameters=1200),
+    ]
+    text = study_section(study(more=QUESTION, name="row-mnist"), records)
+    # mean 0.93, deviation sqrt((4 + 0 + 1 + 9) / 3) / 100
+    assert "| RRA | 8 | 1,234 | 4 | 93.00 ± 2.16 % | 95.00 ± 0.00 % | 1.50 × | – |" in text
+    assert "| LSTM | 8 | 1,200 | 1 | 90.00 % | 50.00 % | 1.00 × | 98.55 % |" in text
+    assert "| RAU | – | – | 0 | – | – | – | 98.80 % |" in text
+    assert "**Is it?** Only 1 of the 3 seeds that an answer needs have been run." in text
+    assert "All other comparisons are exploratory." in text
+    assert "Not run: RRA (2 trials), LSTM (2 trials, 3 final runs), RAU (2 trials, 4 final" in text
+    assert "Zhong et al. (2018)" in text
+
+
+def test_an_answer_in_words():
+    text = study_section(study(more=QUESTION), [*finals("rra", RRA), *finals("lstm", LSTM)])
+    assert (
+        "**Is it?** Not decided (margin 0.5 points): +2.50 points, 95 % interval −0.55 to +5.55 "
+        "over 4 paired seeds." in text
+    )
+
+
+def test_both_sizes_have_their_table_and_the_reference_one_run():
+    sizes = '[sizes]\nequal = ["hidden", "parameters"]\n'
+    records = [
+        *finals("rra", RRA), *finals("lstm", LSTM, parameters=1200),
+        *finals("rra", [0.5] * 4, size="parameters", hidden_size=7, parameters=1199),
+    ]  # fmt: skip
+    hidden, parameters = study_section(study(more=sizes), records).split("As many parameters")
+    assert "| RRA | 8 | 1,234 | 4 | 93.00 ± 2.16 % |" in hidden
+    assert "| RRA | 7 | 1,199 | 4 | 50.00 ± 0.00 % |" in parameters
+    for table in (hidden, parameters):
+        assert "| LSTM | 8 | 1,200 | 4 | 90.50 ± 0.58 % |" in table
+
+
+def test_iterations_in_a_table():
+    more = "[checks]\nevery = 10\n"
+    records = [
+        *speeds("rra", ["100", "300", "200", ">900"]), *speeds("lstm", [">900"] * 3 + ["400"]),
+        *speeds("rau", [">900"] * 4),
+    ]  # fmt: skip
+    text = study_section(study("loss", more), records)
+    assert "| 250 (100 to >900), 3 of 4 solved |" in text
+    assert "| >900 (400 to >900), 1 of 4 solved |" in text
+    assert "| >900, 0 of 4 solved |" in text
+    assert "0.10000 ± 0.00000" in text
+
+
+def test_no_number_of_rras_paper_is_printed():
+    for name in ("har", "imdb", "ptb-small", "ptb-medium", "ptb-large", "row-mnist"):
+        assert "rra" not in published(name).scores
+    assert published("adding-100") is None
+    assert published("har").scores["larnn"] == pytest.approx(0.9192)
+    assert published("ptb-small").scores["rau"] == 113.89
+    assert published("ptb-small").printed["rau"] == "113.89"
+
+
+def test_studies_without_results_are_listed(tmp_path):
+    (tmp_path / "adding-200.toml").write_text(SMALL)
+    (tmp_path / "adding-1000.toml").write_text(SMALL)
+    assert tables_of(tmp_path) == "Not run: adding-200, adding-1000.\n"
+    with pytest.raises(FileNotFoundError, match="neither a study nor results"):
+        tables_of(tmp_path / "none")
+
+
+def test_tables_replace_what_stands_between_the_markers(tmp_path):
+    path = tmp_path / "README.md"
+    path.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    put_between(path, "new\n")
+    put_between(path, "new\n")
+    assert path.read_text() == f"before\n{BEGIN}\nnew\n{END}\nafter\n"
+    for wrong in (f"{END}\n{BEGIN}", BEGIN, f"{BEGIN}{BEGIN}{END}"):
+        path.write_text(wrong)
+        with pytest.raises(ValueError, match="each once"):
+            put_between(path, "new\n")
+
+
+def test_the_readmes_tables_are_those_of_the_results():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    between = readme.partition(f"{BEGIN}\n")[2].partition(END)[0]
+    assert between == tables_of(RESULTS), (
+        "README.md and notebooks/results differ: attnviz study tables notebooks/results --into "
+        "README.md"
+    )
+
+
+def test_the_projects_studies_can_be_read_and_ask_six_questions_at_most():
+    studies = [read_study(path) for path in sorted(RESULTS.glob("*.toml"))]
+    assert len(studies) == 10
+    assert sum(len(one.questions) for one in studies) == 6
+    for one in studies:
+        assert one.cells == ("rra", "larnn", "rau", "lstm", "gru")
+        assert len(one.final.seeds) >= 3 and one.trials.seed not in one.final.seeds
+        if (RESULTS / one.name).is_dir():
+            assert open_results(RESULTS / one.name)[0].settles() == one.settles()
