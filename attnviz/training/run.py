@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from lightning_fabric.utilities.rank_zero import rank_zero_only
 
 from attnviz.models import ModelSettings, SequenceModel, build_model, load_folder, save_folder
 from attnviz.training.fitting import fit
@@ -61,6 +62,9 @@ def train(
 
     Ctrl-C and SIGTERM stop it after the step at hand, or after the validation at hand, with a
     checkpoint; a second one at once.
+
+    With several devices Lightning starts the calling script once more for each further process;
+    what is told is told by the first, and only it writes.
 
     Arguments:
         recipe: Model, optimiser, seed.
@@ -121,7 +125,8 @@ def train(
         if progress is not None:
             progress(resume.step, resume.steps)
         fit(learner_for(model, recipe), data, resume)
-    write_history(folder / "history.csv", resume.history)
+    if rank_zero_only.rank == 0:  # type: ignore[attr-defined]  # set by Lightning
+        write_history(folder / "history.csv", resume.history)
     return Run(folder, recipe, tuple(resume.history))
 
 
