@@ -1,7 +1,7 @@
-"""Trains a tiny model in one or more processes. Arguments: kind, cell, devices, folder, end.
+"""A tiny training, to be shared by processes. Arguments: kind, cell, devices, folder, end.
 
 Lightning starts this script once more for each further process. With an end above 0 the run is
-left after so many steps.
+asked to stop after so many steps.
 """
 
 import dataclasses
@@ -18,18 +18,25 @@ from tests.attnviz.training.tiny import (
     number_task,
 )
 
-kind, cell, devices, folder, end = sys.argv[1:]
-recipe, task = {
+KINDS = {
     "numbers": (number_recipe, number_task),
     "language": (language_recipe, language_task),
-}[kind]
-made = recipe(cell, devices=int(devices), epochs=2)
-made = dataclasses.replace(made, model=dataclasses.replace(made.model, dropout=0.0))
+}
 
 
-def progress(done, total):
-    if 0 < done == int(end):
-        os.kill(os.getpid(), signal.SIGTERM)
+def run(kind, cell, devices, folder, end=0):
+    """Trains without dropout, which each process draws for itself."""
+    recipe, task = KINDS[kind]
+    made = recipe(cell, devices=devices, epochs=2)
+    made = dataclasses.replace(made, model=dataclasses.replace(made.model, dropout=0.0))
+
+    def progress(done, total):
+        if 0 < done == end:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    train(made, task(), folder, checkpoint_every=1000, progress=progress)
 
 
-train(made, task(), Path(folder), checkpoint_every=1000, progress=progress)
+if __name__ == "__main__":
+    kind, cell, devices, folder, end = sys.argv[1:]
+    run(kind, cell, int(devices), Path(folder), int(end))

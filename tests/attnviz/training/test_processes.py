@@ -13,6 +13,7 @@ from attnviz.training import train
 from attnviz.training.processes import Place, own_rows, share_of
 from attnviz.training.resume import load_checkpoint
 from tests.attnviz.training.runs import KilledError, after, history_of, result
+from tests.attnviz.training.shared import run
 from tests.attnviz.training.tiny import (
     language_recipe,
     language_task,
@@ -23,8 +24,9 @@ from tests.attnviz.training.tiny import (
 ROOT = Path(__file__).parents[3]
 
 
-def trained(kind, cell, devices, folder, *, end=0):
-    arguments = (kind, cell, str(devices), str(folder), str(end))
+def trained(kind, cell, folder, *, end=0):
+    """A run in two processes."""
+    arguments = (kind, cell, "2", str(folder), str(end))
     done = subprocess.run(
         [sys.executable, "-m", "tests.attnviz.training.shared", *arguments],
         cwd=ROOT,
@@ -38,42 +40,34 @@ def trained(kind, cell, devices, folder, *, end=0):
     return load_checkpoint(folder / "checkpoint.ckpt")
 
 
-def same(found, expected):
-    for name, values in expected["model"].items():
-        torch.testing.assert_close(found["model"][name], values, rtol=1e-4, atol=1e-6, msg=name)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("kind", "cell"), [("numbers", "rra"), ("numbers", "gru"), ("language", "rra")]
-)
-def test_two_processes_with_half_a_batch_each_give_what_one_gives(kind, cell, tmp_path):
-    one = trained(kind, cell, 1, tmp_path / "one")
-    two = trained(kind, cell, 2, tmp_path / "two")
-
-    same(two, one)
-    assert (tmp_path / "two" / "model" / "model.safetensors").is_file()
-    for row, expected in zip(
-        history_of(tmp_path / "two"), history_of(tmp_path / "one"), strict=True
-    ):
-        assert set(row) == set(expected)
-        for name, value in expected.items():
+def check_same(folder, expected):
+    found, wanted = (
+        load_checkpoint(one / "checkpoint.ckpt")["model"] for one in (folder, expected)
+    )
+    for name, values in wanted.items():
+        torch.testing.assert_close(found[name], values, rtol=1e-4, atol=1e-6, msg=name)
+    assert (folder / "model" / "model.safetensors").is_file()
+    for row, other in zip(history_of(folder), history_of(expected), strict=True):
+        assert set(row) == set(other)
+        for name, value in other.items():
             assert float(row[name]) == pytest.approx(float(value), rel=1e-4), name
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["numbers", "language"])
-def test_two_processes_stop_together_and_go_on(kind, tmp_path):
-    whole = trained(kind, "gru", 2, tmp_path / "whole")
-    left = trained(kind, "gru", 2, tmp_path / "cut", end=3)
+def test_two_processes_with_half_a_batch_each_give_what_one_gives(tmp_path):
+    run("numbers", "rra", 1, tmp_path / "one")
+    trained("numbers", "rra", tmp_path / "two")
+    check_same(tmp_path / "two", tmp_path / "one")
+
+
+@pytest.mark.slow
+def test_two_processes_stop_together_and_go_on_with_every_streams_state(tmp_path):
+    run("language", "gru", 1, tmp_path / "one")
+    left = trained("language", "gru", tmp_path / "two", end=3)
     assert left["step"] == 3
-    if kind == "language":
-        assert [len(tensor) for tensor in left["carried"]] == [8, 8]  # of all streams
-    cut = trained(kind, "gru", 2, tmp_path / "cut")
-    same(cut, whole)
-    assert [row["step"] for row in history_of(tmp_path / "cut")] == [
-        row["step"] for row in history_of(tmp_path / "whole")
-    ]
+    assert [len(tensor) for tensor in left["carried"]] == [8, 8]
+    trained("language", "gru", tmp_path / "two")
+    check_same(tmp_path / "two", tmp_path / "one")
 
 
 def test_rows_are_shared_and_losses_weighted_by_rows():
@@ -98,8 +92,8 @@ def test_half_precision_trains_close_to_single_precision(cell, tmp_path):
     losses = {}
     for precision in ("32-true", "bf16-mixed"):
         recipe = number_recipe(cell, precision=precision, epochs=2)
-        run = train(recipe, number_task(), tmp_path / precision)
-        losses[precision] = run.history[-1]["train_loss"]
+        history = train(recipe, number_task(), tmp_path / precision).history
+        losses[precision] = history[-1]["train_loss"]
         kept = load_checkpoint(tmp_path / precision / "checkpoint.ckpt")["model"]
         assert {values.dtype for values in kept.values() if values.is_floating_point()} == {
             torch.float32
