@@ -1,5 +1,6 @@
 """`attnviz train`: a model of any task."""
 
+import os
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -53,6 +54,9 @@ Options = Annotated[
     list[str] | None,
     typer.Option(help="The cell's own, such as window=20; lists and objects as JSON."),
 ]
+TensorBoard = Annotated[
+    bool, typer.Option("--tensorboard", help="Write the history for TensorBoard, too.")
+]
 Test = Annotated[bool, typer.Option("--test", help="Score the test split, once.")]
 
 
@@ -75,6 +79,7 @@ def train(  # noqa: PLR0913  (one parameter an option)
     seed: Seed = None,
     option: Options = None,
     test: Test = False,
+    tensorboard: TensorBoard = False,
 ) -> None:
     """Trains a model on a data set, on texts of your own, or to add.
 
@@ -108,7 +113,10 @@ def train(  # noqa: PLR0913  (one parameter an option)
     recipe = _changed(recipe, {**changes, "limit": limit, "keep": keep, "seed": seed})
     recipe = with_options(recipe, option or [])
     folder = run or Path("runs") / f"{cell}-{loaded.name}"
-    _conclude(_trained(recipe, loaded, folder), loaded, test)
+    out.quiet = out.quiet or os.environ.get("LOCAL_RANK", "0") != "0"  # one process is heard
+    finished = _trained(recipe, loaded, folder, board=tensorboard)
+    if not out.quiet:
+        _conclude(finished, loaded, test)
     out.print(f"Next: attnviz record {folder} {source.again} --limit 100 -o trace.zarr")
 
 
@@ -176,9 +184,17 @@ def _changed(recipe: "Recipe", changes: Mapping[str, Any]) -> "Recipe":
     return replace(recipe, **{name: new for name, new in changes.items() if new is not None})
 
 
-def _trained(recipe: "Recipe", task: "AnyTask", folder: Path) -> "Run":
+def _trained(recipe: "Recipe", task: "AnyTask", folder: Path, *, board: bool) -> "Run":
     """Trains, or goes on, and says how far it is."""
     from attnviz.training import train as train_run
+    from attnviz.training.board import Board
+
+    written = Board(folder / "tensorboard") if board else None
+
+    def report(row: dict[str, float | int]) -> None:
+        _report(row)
+        if written is not None:
+            written.report(row)
 
     out.print(f"Training {recipe.model.cell} on {task.name} in {folder}.")
     with ExitStack() as bars:
@@ -186,7 +202,7 @@ def _trained(recipe: "Recipe", task: "AnyTask", folder: Path) -> "Run":
         prepare, advance = _Stage("preparing words", bars), _Stage("training", bars)
         return train_run(
             recipe, task, folder,
-            progress=advance, report=_report, preparing=prepare, say=out.print,
+            progress=advance, report=report, preparing=prepare, say=out.print,
         )  # fmt: skip
 
 

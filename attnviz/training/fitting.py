@@ -42,11 +42,18 @@ def fit(
 
 
 def _trainer(data: ResumableData[Any], callbacks: list[Callback]) -> Trainer:
+    recipe, gpus = data.recipe, torch.cuda.device_count()
+    if gpus and recipe.devices > gpus:
+        raise ValueError(f"The recipe asks for {recipe.devices} devices, but there are {gpus}.")
     return Trainer(
-        accelerator="gpu" if torch.cuda.is_available() else "cpu",
-        devices=1,
-        max_epochs=data.recipe.epochs - data.epoch,
-        gradient_clip_val=data.recipe.clip,
+        accelerator="gpu" if gpus else "cpu",
+        devices=recipe.devices,
+        # Some cells have parameters that receive no gradient under some options.
+        strategy="ddp_find_unused_parameters_true" if recipe.devices > 1 else "auto",
+        precision=recipe.precision,
+        use_distributed_sampler=False,  # every process reads whole batches and keeps its rows
+        max_epochs=recipe.epochs - data.epoch,
+        gradient_clip_val=recipe.clip,
         reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,
         callbacks=callbacks,

@@ -13,6 +13,7 @@ from torchmetrics.classification import MulticlassAccuracy
 from attnviz.models import SequenceModel
 from attnviz.states import State, detached, rebuilt, tensors_of, without_windows
 from attnviz.training.optimising import make_optimiser
+from attnviz.training.processes import Place, own_rows, share_of
 from attnviz.training.recipe import Recipe
 
 __all__ = [
@@ -70,6 +71,7 @@ class Learner(LightningModule, ABC):
 
     Attributes:
         seen: Sums of loss, right answers and targets of the epoch so far.
+        place: Which process this is, of those that share a batch.
     """
 
     def __init__(self, model: SequenceModel, recipe: Recipe) -> None:
@@ -77,6 +79,7 @@ class Learner(LightningModule, ABC):
         self.model, self.recipe = model, recipe
         self.validation_loss = MeanMetric()
         self.seen = [0.0, 0.0, 0.0]
+        self.place = Place()
 
     @abstractmethod
     def loss(self, predicted: Tensor, targets: Tensor) -> Tensor:
@@ -112,7 +115,9 @@ class Learner(LightningModule, ABC):
         Raises:
             FloatingPointError: If it is not finite.
         """
-        inputs, lengths, targets = batch
+        own = own_rows(self.place, batch)
+        share = share_of(self.place, batch, own)
+        inputs, lengths, targets = own
         if self.recipe.input_noise:
             inputs = inputs + self.recipe.input_noise * torch.randn_like(inputs)
         predicted = self.predict(inputs, lengths)
@@ -125,11 +130,13 @@ class Learner(LightningModule, ABC):
             )
         right, count = self.right(predicted.detach(), targets), self.count(targets)
         self.seen = [self.seen[0] + value * count, self.seen[1] + right, self.seen[2] + count]
-        return self.descended(loss, targets)
+        return self.descended(loss, targets) * share
 
     def validation_step(self, batch: Sequence[Tensor], index: int) -> None:
         """Adds a batch to the validation scores."""
-        inputs, lengths, targets = batch
+        inputs, lengths, targets = own_rows(self.place, batch)
+        if not len(inputs):
+            return
         predicted = self.predict(inputs, lengths)
         self.note(predicted, targets)
 

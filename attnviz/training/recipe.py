@@ -9,12 +9,14 @@ from attnviz.models import ModelSettings
 __all__ = [
     "OPTIMISERS",
     "Optimiser",
+    "Precision",
     "Recipe",
     "Schedule",
     "recipe_from_json",
     "recipe_to_json",
 ]
 
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 Optimiser = Literal["adam", "sgd", "rmsprop", "adadelta"]
 OPTIMISERS: tuple[str, ...] = get_args(Optimiser)
 
@@ -88,6 +90,9 @@ class Recipe:
             larger, and the gradient before it is clipped. Losses are told by token either way.
         validation_streams: Pieces of the validation text that are read side by side. The test text
             is read as one.
+        precision: As Lightning names it: `bf16-mixed` and `16-mixed` compute products in half
+            precision, in training and its validation. Scoring is always in float32.
+        devices: Processes that share each batch, by Lightning's `ddp`; on GPUs where there are.
     """
 
     model: ModelSettings
@@ -109,12 +114,14 @@ class Recipe:
     carry_windows: bool = True
     sum_over_time: bool = False
     validation_streams: int = 20
+    precision: Precision = "32-true"
+    devices: int = 1
 
     def __post_init__(self) -> None:
         """Refuses what cannot be trained with."""
         for name in (
             "learning_rate", "clip", "batch_size", "epochs", "minimum_count", "patience",
-            "initial_range", "bptt", "validation_streams",
+            "initial_range", "bptt", "validation_streams", "devices",
         ):  # fmt: skip
             value = getattr(self, name)
             if value is not None and not value > 0:
@@ -125,6 +132,14 @@ class Recipe:
         if self.optimiser not in OPTIMISERS:
             raise ValueError(
                 f"There is no optimiser {self.optimiser!r}; there are {', '.join(OPTIMISERS)}."
+            )
+        if self.precision not in get_args(Precision):
+            raise ValueError(
+                f"There is no precision {self.precision!r}; there are {get_args(Precision)}."
+            )
+        if self.batch_size % self.devices:
+            raise ValueError(
+                f"{self.devices} devices cannot share batches of {self.batch_size} evenly."
             )
         if self.input_noise and self.model.vocabulary_size is not None:
             raise ValueError("input_noise is added to numbers, but the recipe's model reads words.")

@@ -17,6 +17,7 @@ from attnviz.files import replacing
 from attnviz.training.batching import ResumableData
 from attnviz.training.module import Learner, Row, finished, rank
 from attnviz.training.optimising import set_rate
+from attnviz.training.processes import Place, gathered, summed
 from attnviz.training.stopping import StopRequest
 
 __all__ = ["ExactResume", "load_checkpoint"]
@@ -79,13 +80,18 @@ class ExactResume(Callback):
         """Puts weights, optimiser and counts back."""
         self.stop.listen()  # only now: Lightning has just set handlers of its own
         self.watch.start()
+        module = _learner(pl_module)
+        module.place = Place(trainer.global_rank, trainer.world_size)
         if self._restored is None:
             return
-        module = _learner(pl_module)
         module.model.load_state_dict(self._restored["model"])
         trainer.optimizers[0].load_state_dict(self._restored["optimizer"])
-        module.seen = list(self._restored["seen"])
-        module.carry(self._restored.get("carried", []))
+        first, count = module.place
+        # Sums of all processes: the first goes on from them, the others from nothing.
+        module.seen = [0.0 if first else number for number in self._restored["seen"]]
+        module.carry([one[first::count] for one in self._restored.get("carried", [])])
+        if (scaler := _scaler(trainer)) is not None:
+            scaler.load_state_dict(self._restored["scaler"])
         self._restored = None
 
     def on_train_batch_start(
@@ -96,7 +102,8 @@ class ExactResume(Callback):
         batch_idx: int,
     ) -> None:
         """Makes this step's random state a function of seed and step, its rate one of the epoch."""
-        torch.manual_seed(self.data.recipe.seed * 1_000_003 + self.step)
+        own = trainer.global_rank * 1_000_000_007  # a process's dropout is its own
+        torch.manual_seed(self.data.recipe.seed * 1_000_003 + self.step + own)
         set_rate(trainer.optimizers[0], self.data.recipe, self.data.epoch)
 
     def on_train_batch_end(
@@ -109,8 +116,9 @@ class ExactResume(Callback):
     ) -> None:
         """Counts the step and now and then writes a checkpoint."""
         self.batch, self.step = self.batch + 1, self.step + 1
-        if self.progress is not None:
+        if self.progress is not None and trainer.is_global_zero:
             self.progress(self.step, self.steps)
+        self._hear_others(trainer)
         # The last step of an epoch is saved with its validation.
         if self.batch == self.data.steps:
             return
@@ -121,6 +129,7 @@ class ExactResume(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Ends the epoch: history, choice of the model, checkpoint."""
         module = _learner(pl_module)
+        module.seen = summed(trainer, module.seen)
         row: Row = {
             "epoch": self.data.epoch + 1,
             "step": self.step,
@@ -129,14 +138,16 @@ class ExactResume(Callback):
         }
         best = max(map(rank, self.history), default=float("-inf"))
         self.history.append(row)
-        if rank(row) > best:
+        if rank(row) > best and trainer.is_global_zero:
             self.improved(row)
         self.watch, self.batch = Stopwatch(), 0
         self.data.epoch, self.data.first = self.data.epoch + 1, 0
         module.carry([])
         self._save(trainer, module)
-        self.report(self.history)
+        if trainer.is_global_zero:
+            self.report(self.history)
         trainer.should_stop = trainer.should_stop or finished(self.history, self.data.recipe)
+        self._hear_others(trainer)
         self._stop_if_asked()
 
     def on_exception(
@@ -150,6 +161,13 @@ class ExactResume(Callback):
         """Of the whole training."""
         return self.data.steps * self.data.recipe.epochs
 
+    def _hear_others(self, trainer: Trainer) -> None:
+        """A stop that one process is asked for is one of all, after the same step."""
+        if trainer.world_size > 1:
+            asked = torch.tensor(self.stop.asked or 0, device=trainer.strategy.root_device)
+            asked = trainer.strategy.reduce(asked, reduce_op="max")
+            self.stop.asked = int(asked) or None
+
     def _stop_if_asked(self) -> None:
         if self.stop.asked is not None:
             self.stop.say(f"A checkpoint is written at step {self.step:,} of {self.steps:,}.")
@@ -159,16 +177,23 @@ class ExactResume(Callback):
         checkpoint = {
             "model": module.model.state_dict(),
             "optimizer": trainer.optimizers[0].state_dict(),
-            "seen": module.seen,
-            "carried": module.carried(),
+            "seen": summed(trainer, module.seen),
+            "carried": gathered(trainer, module.carried()),
+            "scaler": None if (scaler := _scaler(trainer)) is None else scaler.state_dict(),
             "epoch": self.data.epoch,
             "batch": self.batch,
             "step": self.step,
             "history": self.history,
             "spent": self.watch.spent,
         }
-        with replacing(self.path) as beside:
-            torch.save(checkpoint, beside)
+        if trainer.is_global_zero:
+            with replacing(self.path) as beside:
+                torch.save(checkpoint, beside)
+
+
+def _scaler(trainer: Trainer) -> Any:  # noqa: ANN401  (torch's, of one device or another)
+    """What keeps gradients in the range of float16; None in other precisions."""
+    return getattr(trainer.precision_plugin, "scaler", None)
 
 
 class Stopwatch:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from lightning_fabric.utilities.rank_zero import rank_zero_only
 from pytorch_lightning import Callback
 
 from attnviz.models import ModelSettings, SequenceModel, build_model, load_folder, save_folder
@@ -63,6 +64,9 @@ def train(  # noqa: PLR0913  (whom it tells, and who watches)
 
     Ctrl-C and SIGTERM stop it after the step at hand, or after the validation at hand, with a
     checkpoint; a second one at once.
+
+    With several devices Lightning starts the calling script once more for each further process;
+    what is told is told by the first, and only it writes.
 
     Arguments:
         recipe: Model, optimiser, seed.
@@ -124,7 +128,8 @@ def train(  # noqa: PLR0913  (whom it tells, and who watches)
         if progress is not None:
             progress(resume.step, resume.steps)
         fit(learner_for(model, recipe), data, resume, before=callbacks)
-    write_history(folder / "history.csv", resume.history)
+    if rank_zero_only.rank == 0:  # type: ignore[attr-defined]  # set by Lightning
+        write_history(folder / "history.csv", resume.history)
     return Run(folder, recipe, tuple(resume.history))
 
 

@@ -10,7 +10,7 @@ from attnviz.states import detached, rebuilt, tensors_of, without_windows
 @pytest.mark.parametrize("cell", [cells.RRA, cells.LARNN, cells.RAU, cells.LSTM, cells.GRU])
 def test_a_state_taken_apart_and_put_together_is_the_same(cell, double_precision):
     options = {"options": cells.LARNNOptions.preset("stable")} if cell is cells.LARNN else {}
-    layer = cell(3, 8, num_layers=2, batch_first=True, **options)
+    layer = cell(3, 8, num_layers=2, batch_first=True, **options).eval()
     _, state = layer(torch.randn(2, 5, 3))
 
     again = rebuilt(layer, tensors_of(state))
