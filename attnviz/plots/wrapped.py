@@ -7,8 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from matplotlib import rcParams
 from matplotlib.axes import Axes
+from matplotlib.markers import TICKDOWN
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import offset_copy
 
 from attnviz.plots.figures import PaperFigure, new_figure
 from attnviz.plots.headings import (
@@ -32,10 +36,11 @@ from attnviz.plots.sizes import (
 )
 from attnviz.plots.strips import Strip
 
-__all__ = ["TimeAxis", "draw_wrapped"]
+__all__ = ["TimeAxis", "draw_wrapped", "words_under"]
 
 _LEFT, _GAP = 0.56, 0.05
 _WIDEST_CELL, _LONGEST_TOKEN = 0.2, 12
+_WORD = "word"
 
 
 @dataclass(frozen=True)
@@ -166,12 +171,33 @@ def _draw_row(
     return axes
 
 
+def words_under(ax: Axes) -> list[Text]:
+    """The words below a row, from left to right.
+
+    Arguments:
+        ax: The lowest Axes of a row.
+
+    Returns:
+        One text a timestep; none where the row shows numbers.
+    """
+    return [text for text in ax.texts if text.get_label() == _WORD]
+
+
 def _spell(ax: Axes, words: list[str], layout: _Layout) -> None:
-    ax.set_xticks(
-        range(len(words)), words, rotation=90, fontsize=enlarged(layout.type_size),
-        family=layout.families, parse_math=False,
+    # Not as labels of ticks: a tick costs five artists, and a long text has many.
+    size, length = enlarged(layout.type_size), enlarged(1.5)
+    down = offset_copy(ax.get_xaxis_transform(), ax.figure, y=-2 * length, units="points")
+    for place, word in enumerate(words):
+        ax.text(
+            place, 0, word, rotation=90, ha="center", va="top", fontsize=size,
+            family=layout.families, color=rcParams["xtick.color"], transform=down,
+            parse_math=False, label=_WORD,
+        )  # fmt: skip
+    ax.plot(
+        range(len(words)), np.zeros(len(words)), linestyle="", marker=TICKDOWN, markersize=length,
+        markeredgewidth=rcParams["xtick.major.width"], color=rcParams["xtick.color"],
+        transform=ax.get_xaxis_transform(), clip_on=False, zorder=2.01,
     )  # fmt: skip
-    ax.tick_params(axis="x", length=enlarged(1.5), pad=enlarged(1.5))
 
 
 def _number(ax: Axes, numbers: list[int], *, named: bool) -> None:
