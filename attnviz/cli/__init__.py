@@ -1,5 +1,6 @@
 """The `attnviz` command."""
 
+import atexit
 import gc
 
 __all__ = ["main"]
@@ -12,9 +13,7 @@ _AT_ONCE = 50_000
 def main() -> None:
     """Runs the command line."""
     gc.set_threshold(_AT_ONCE)
+    atexit.register(gc.freeze)
     from attnviz.cli.app import main as run
 
-    try:
-        run()
-    finally:
-        gc.freeze()
+    run()

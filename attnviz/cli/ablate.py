@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from attnviz.cli.console import checked_output, out, progress
 from attnviz.cli.reading import (
@@ -106,6 +104,9 @@ def _check_files(output: Path | None, figure: Path | None) -> None:
 
 def _show(effects: "xr.Dataset") -> None:
     """The mean effects as a table; of maps the strongest."""
+    from rich.markup import escape
+    from rich.table import Table
+
     from attnviz.analysis.ablation import ablation_effect
 
     margin = ablation_effect(effects, measure="margin")
@@ -123,12 +124,12 @@ def _show(effects: "xr.Dataset") -> None:
         where = dict(zip(axes, at if isinstance(at, tuple) else (at,), strict=True))
         table.add_row(*map(str, where.values()), *_numbers(margin, others, where))
     count, long = effects.sizes["sequence"], flat.sizes["edit"] > MOST_ROWS
-    out.print(
+    out().print(
         f"{escape(str(effects.attrs['model']))}, layer {effects.attrs['group']}: mean over "
         f"{count} text{'' if count == 1 else 's'}, edited minus unedited"
         + (f", the {STRONGEST} strongest" if long else "")
     )
-    out.print(table)
+    out().print(table)
 
 
 def _shown(flat: "xr.DataArray") -> list[int]:
@@ -157,7 +158,7 @@ def _write(effects: "xr.Dataset", output: Path | None, figure: Path | None) -> N
 
     if output is not None:
         save_effects(effects, output)
-        out.print(f"{output}: all effects (attnviz.open_effects).")
+        out().print(f"{output}: all effects (attnviz.open_effects).")
     if figure is not None:
         _draw(effects, figure)
 
@@ -171,4 +172,4 @@ def _draw(effects: "xr.Dataset", path: Path) -> None:
         said = {name: str(effects.attrs[name]) for name in names}
         command = shlex.join(["attnviz", *sys.argv[1:]])
         save_figure(ax, path, provenance={**said, "command": command})
-    out.print(f"{path}: the effects with their intervals.")
+    out().print(f"{path}: the effects with their intervals.")

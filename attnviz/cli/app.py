@@ -49,7 +49,7 @@ def _interruptible(command: Callable[..., None], left: str) -> Callable[..., Non
         try:
             command(*arguments, **options)
         except KeyboardInterrupt as stop:
-            err.print(left)
+            err().print(left)
             raise typer.Exit(130) from stop
 
     return run

@@ -54,7 +54,7 @@ def cite(
     elif output is None:
         typer.echo(bibtex(subject), nl=False)
     elif not quiet:
-        err.print(f"{output}: {len(found)} entries.")
+        err().print(f"{output}: {len(found)} entries.")
 
 
 def _subject(what: str) -> "Trace | Card | xr.Dataset":

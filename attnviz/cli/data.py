@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from attnviz.cli.console import busy, err, out
 from attnviz.cli.reading import DataPlace
@@ -23,6 +21,9 @@ def list_data(json: Json = False, quiet: Quiet = False, data: DataPlace = None) 
 
     Example: attnviz data list
     """
+    from rich.markup import escape
+    from rich.table import Table
+
     from attnviz.tasks.catalogue import DATASETS, place_of
 
     rows = [(one, place_of(name, data)) for name, one in DATASETS.items()]
@@ -45,8 +46,8 @@ def list_data(json: Json = False, quiet: Quiet = False, data: DataPlace = None) 
         size = "generated" if one.source is None else _megabytes(one.source.archives[0].size)
         here = "–" if one.source is None else "no" if path is None else "yes"
         table.add_row(one.name, halves or "any number", size, here, escape(one.what))
-    out.print(table)
-    out.print("\nNext: attnviz data terms imdb, or attnviz data download imdb")
+    out().print(table)
+    out().print("\nNext: attnviz data terms imdb, or attnviz data download imdb")
 
 
 def _megabytes(size: int | None) -> str:
@@ -89,6 +90,8 @@ def download(name: Name, quiet: Quiet = False) -> None:
 
     Example: attnviz data download imdb
     """
+    from rich.markup import escape
+
     from attnviz.tasks.catalogue import dataset, place_of
     from attnviz.tasks.sources import announce_on_stderr, locate
 
@@ -96,7 +99,7 @@ def download(name: Name, quiet: Quiet = False) -> None:
         raise ValueError(f"{name} is generated when it is needed: there is nothing to download.")
     if (found := place_of(name)) is not None:
         if not quiet:
-            err.print(f"{name} is here already. Terms: {escape(dataset(name).terms)}")
+            err().print(f"{name} is here already. Terms: {escape(dataset(name).terms)}")
         typer.echo(str(found))
         return
     typer.echo(str(locate(name, announce=announce_on_stderr)))
@@ -107,6 +110,9 @@ def verify(name: Name, data: DataPlace = None, json: Json = False, quiet: Quiet 
 
     Example: attnviz data verify imdb
     """
+    from rich.markup import escape
+    from rich.table import Table
+
     from attnviz.tasks.catalogue import verify as check
 
     if quiet or json:
@@ -122,14 +128,16 @@ def verify(name: Name, data: DataPlace = None, json: Json = False, quiet: Quiet 
     digest = f"its md5 {found.md5} is the published one" if found.md5 else (
         "an unpacked folder, which has no digest"
     )  # fmt: skip
-    out.print(f"{escape(str(found.path))}: {digest}.")
+    out().print(f"{escape(str(found.path))}: {digest}.")
     table = Table("split", "class", box=None, pad_edge=False)
     table.add_column("sequences", justify="right")
     for split, by_class in found.counts.items():
         for label, count in by_class.items():
             table.add_row(split, label, f"{count:,}")
-    out.print(table)
-    out.print(f"{found.left_out:,} training sequences are left out: their text is in test as well.")
+    out().print(table)
+    out().print(
+        f"{found.left_out:,} training sequences are left out: their text is in test as well."
+    )
 
 
 COMMANDS: Mapping[str, Callable[..., None]] = {

@@ -5,10 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.cells import cell_len
-from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
 
 from attnviz.cli.console import out
 from attnviz.trace import Trace
@@ -49,6 +45,8 @@ def info(
 
 
 def _about_figure(path: Path, *, as_json: bool) -> None:
+    from rich.markup import escape
+
     from attnviz.cli.provenance import again
 
     if not path.is_file():
@@ -61,16 +59,16 @@ def _about_figure(path: Path, *, as_json: bool) -> None:
         return
     for name, value in said.items():
         if name != "command":
-            out.print(f"[bold]{escape(name)}[/]  {escape(', '.join(str(value).splitlines()))}")
+            out().print(f"[bold]{escape(name)}[/]  {escape(', '.join(str(value).splitlines()))}")
     if made is None:
         return
     for name, digest in made.missing.items():
-        out.print(
+        out().print(
             f"[bold]not found here[/]  {escape(name)} (digest {digest[:12]}…): put its path into "
             "the command."
         )
-    out.print("[bold]made again by[/]", style=None)
-    out.print(escape(made.command))
+    out().print("[bold]made again by[/]", style=None)
+    out().print(escape(made.command))
 
 
 def _says(path: Path) -> bool:
@@ -92,6 +90,9 @@ def _said_by(path: Path) -> dict[str, str]:
 
 
 def _about(trace: Trace, digest: str) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
     lengths = trace.tree.dataset["length"].values
     recorded = lengths[lengths >= 0]
     rows = {
@@ -107,21 +108,28 @@ def _about(trace: Trace, digest: str) -> None:
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, value in rows.items():
         table.add_row(f"[bold]{escape(name)}[/]", escape(value))
-    out.print(table)
+    out().print(table)
 
 
 def _signals(trace: Trace) -> None:
+    from rich.table import Table
+
     table = Table("layer", "signal", "axes", "type", "bytes", box=None, pad_edge=False)
     for name, node in trace.tree.children.items():
         for signal, values in node.data_vars.items():
             axes = ", ".join(f"{axis} {size}" for axis, size in values.sizes.items())
             table.add_row(name, str(signal), axes, str(values.dtype), f"{values.nbytes:,}")
-    out.print()
-    out.print(table)
+    out().print()
+    out().print(table)
 
 
 def _some_sequences(trace: Trace, count: int = 5) -> None:
     """The first sequences, with what the model made of them."""
+    from rich.cells import cell_len
+    from rich.markup import escape
+    from rich.table import Table
+    from rich.text import Text
+
     root = trace.tree.dataset
     lengths = root["length"].values
     rows = []
@@ -141,14 +149,14 @@ def _some_sequences(trace: Trace, count: int = 5) -> None:
     widths = [
         max(map(cell_len, column)) for column in zip(names, *(r[:-1] for r in rows), strict=True)
     ]
-    left = max(20, out.width - sum(widths) - GAP * len(widths))  # the text alone gives way
+    left = max(20, out().width - sum(widths) - GAP * len(widths))  # the text alone gives way
     table = Table(*names, "text", box=None, pad_edge=False)
     for *cells, text in rows:
         short = Text(text)
         short.truncate(left, overflow="ellipsis")
         table.add_row(*map(escape, cells), short)
-    out.print()
-    out.print(table)
+    out().print()
+    out().print(table)
 
 
 def _outcome(trace: Trace, row: int) -> tuple[str, str]:

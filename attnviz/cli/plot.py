@@ -194,4 +194,4 @@ def _leave_out(drawn: "Drawn", error: Exception) -> None:
     from attnviz.cli.console import err
 
     why = str(error.args[0]) if error.args else type(error).__name__
-    err.print(f"Left out {drawn.stem}: {escape(why)}")
+    err().print(f"Left out {drawn.stem}: {escape(why)}")

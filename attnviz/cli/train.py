@@ -77,7 +77,7 @@ def train(  # noqa: PLR0913  (one parameter an option)
     recipe = with_options(recipe, option or [])
     folder = run or Path("runs") / f"{cell}-{loaded.name}"
     _conclude(_trained(recipe, loaded, folder), loaded, test)
-    out.print(f"Next: attnviz record {folder} {source.again} --limit 100 -o trace.zarr")
+    out().print(f"Next: attnviz record {folder} {source.again} --limit 100 -o trace.zarr")
 
 
 class _Source(NamedTuple):
@@ -127,13 +127,13 @@ def _trained(recipe: "Recipe", task: "TextTask | GeneratedTask", folder: Path) -
     """Trains, or goes on, and says how far it is."""
     from attnviz.training import train as train_run
 
-    out.print(f"Training {recipe.model.cell} on {task.name} in {folder}.")
+    out().print(f"Training {recipe.model.cell} on {task.name} in {folder}.")
     with ExitStack() as bars:
         # One after the other: two bars cannot move on one terminal.
         prepare, advance = _Stage("preparing words", bars), _Stage("training", bars)
         return train_run(
             recipe, task, folder,
-            progress=advance, report=_report, preparing=prepare, say=out.print,
+            progress=advance, report=_report, preparing=prepare, say=out().print,
         )  # fmt: skip
 
 
@@ -160,13 +160,13 @@ def _conclude(run: "Run", task: "TextTask | GeneratedTask", test: bool) -> None:
     kept = f"Kept epoch {best['epoch']:.0f}: validation"
     if isinstance(task, GeneratedTask):
         compared = f"(always saying the mean: {task.baseline:.4f}, solved below {task.solved:.4f})"
-        out.print(f"{kept} mean squared error {best['validation_loss']:.4f} {compared}.")
+        out().print(f"{kept} mean squared error {best['validation_loss']:.4f} {compared}.")
         if test:
-            out.print(f"Test mean squared error {score_test(run, task)['loss']:.4f}.")
+            out().print(f"Test mean squared error {score_test(run, task)['loss']:.4f}.")
         return
-    out.print(f"{kept} accuracy {best['validation_accuracy']:.4f}.")
+    out().print(f"{kept} accuracy {best['validation_accuracy']:.4f}.")
     if test:
-        out.print(f"Test accuracy {score_test(run, task)['accuracy']:.4f}.")
+        out().print(f"Test accuracy {score_test(run, task)['accuracy']:.4f}.")
 
 
 def _report(row: dict[str, float | int]) -> None:
@@ -178,7 +178,7 @@ def _report(row: dict[str, float | int]) -> None:
         )
         for part in ("train", "validation")
     }
-    out.print(
+    out().print(
         f"epoch {row['epoch']:.0f}: {scores['train']}; validation {scores['validation']}; "
         f"{row['seconds']:.0f} s"
     )

@@ -4,7 +4,8 @@ import html
 import json
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,8 @@ def save_figure(
         return save_pgf(whole, path, provenance)
     said = json.dumps(dict(provenance), sort_keys=True)
     salted = matplotlib.rc_context({"svg.hashsalt": "attnviz"})
-    with house_style(), salted, replacing(path) as beside:
+    fonts = _plain_fonts() if kind == ".pdf" else nullcontext()
+    with house_style(), salted, fonts, replacing(path) as beside:
         whole.savefig(
             beside,
             format=kind[1:],
@@ -110,6 +112,23 @@ def read_provenance(path: Path | str) -> dict[str, str]:
             "or another program has rewritten it since."
         )
     return {str(key): str(value) for key, value in read.items()}
+
+
+@contextmanager
+def _plain_fonts() -> Iterator[None]:
+    """Lets a PDF have its fonts without the tables that only setting type needs.
+
+    No reader of a PDF looks at them, and cutting them to the letters in use takes as long as
+    drawing a map. Matplotlib has no setting for it.
+    """
+    from fontTools.subset import Options
+
+    before = Options._drop_tables_default
+    Options._drop_tables_default = [*before, "GDEF", "GPOS", "GSUB"]
+    try:
+        yield
+    finally:
+        Options._drop_tables_default = before
 
 
 def _metadata(kind: str, said: str) -> dict[str, Any]:

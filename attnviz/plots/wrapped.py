@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from matplotlib import rcParams
 from matplotlib.axes import Axes
-from matplotlib.markers import TICKDOWN
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import offset_copy
@@ -123,7 +122,7 @@ def draw_wrapped(
         numbers = time.numbers[span[0] : span[1]]
         if layout.words:
             _number(axes[0], numbers, named=index == 0)
-            _spell(axes[-1], layout.words[slice(*span)], layout)
+            _spell(figure, axes[-1], layout.words[slice(*span)], layout)
         else:
             _tick(axes[-1], numbers)
             axes[-1].set_xlabel("timestep", fontsize=enlarged(LABEL_SIZE), labelpad=enlarged(1.0))
@@ -183,20 +182,21 @@ def words_under(ax: Axes) -> list[Text]:
     return [text for text in ax.texts if text.get_label() == _WORD]
 
 
-def _spell(ax: Axes, words: list[str], layout: _Layout) -> None:
+def _spell(figure: PaperFigure, ax: Axes, words: list[str], layout: _Layout) -> None:
     # Not as labels of ticks: a tick costs five artists, and a long text has many.
     size, length = enlarged(layout.type_size), enlarged(1.5)
-    down = offset_copy(ax.get_xaxis_transform(), ax.figure, y=-2 * length, units="points")
+    below = ax.get_xaxis_transform()
+    lower = offset_copy(below, figure, y=-2 * length, units="points")
     for place, word in enumerate(words):
         ax.text(
             place, 0, word, rotation=90, ha="center", va="top", fontsize=size,
-            family=layout.families, color=rcParams["xtick.color"], transform=down,
-            parse_math=False, label=_WORD,
+            family=layout.families, color=rcParams["xtick.color"], parse_math=False, label=_WORD,
+            transform=lower,
         )  # fmt: skip
-    ax.plot(
-        range(len(words)), np.zeros(len(words)), linestyle="", marker=TICKDOWN, markersize=length,
-        markeredgewidth=rcParams["xtick.major.width"], color=rcParams["xtick.color"],
-        transform=ax.get_xaxis_transform(), clip_on=False, zorder=2.01,
+    down = length / 72 / (figure.get_figheight() * ax.get_position().height)
+    ax.vlines(
+        range(len(words)), -down, 0, colors=rcParams["xtick.color"], transform=below,
+        linewidth=rcParams["xtick.major.width"], clip_on=False,
     )  # fmt: skip
 
 
