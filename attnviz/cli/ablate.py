@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from attnviz.cli.console import checked_output, out, progress
+from attnviz.cli.measuring import FEW, Limit, Model, Seed, Task, checked_result
 from attnviz.cli.reading import (
     Columns,
     DataPlace,
@@ -24,12 +25,6 @@ if TYPE_CHECKING:
 
     from attnviz.analysis.statistic import Statistic
 
-Model = Annotated[str, typer.Argument(help="A shipped model, or a folder of a run or model.")]
-Task = Annotated[str | None, typer.Option(help="Read this data set: imdb, or a CSV or TSV file.")]
-Limit = Annotated[
-    int | None,
-    typer.Option(help="Read only so many sequences; 20 of a data set if not given.", min=1),
-]
 Level = Annotated[
     Literal["lag", "step", "pair", "head", "feature"],
     typer.Option(help="What one edit takes away."),
@@ -42,14 +37,11 @@ Reference = Annotated[
     list[str] | None, typer.Option(help="A text that other values are taken from.")
 ]
 Layer = Annotated[str | None, typer.Option(help="Layer and direction, such as l0.")]
-Seed = Annotated[int, typer.Option(help="For what resample and permute draw.", min=0)]
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="Write all effects to this .nc file.")
 ]
 Figure = Annotated[Path | None, typer.Option(help="Draw them; the suffix says pdf, svg or png.")]
 
-# Of a data set, where nothing else is asked for: an ablation reads every text very often.
-FEW = 20
 # A table with more rows than this shows the strongest effects only.
 MOST_ROWS, STRONGEST = 40, 15
 
@@ -95,11 +87,10 @@ def ablate(  # noqa: PLR0913  (one parameter an option)
 
 def _check_files(output: Path | None, figure: Path | None) -> None:
     """Refuses files that could not be written, before anything is read."""
-    for path in (output, figure):
-        if path is not None:
-            checked_output(path)
-    if output is not None and output.suffix.lower() != ".nc":
-        raise ValueError(f"Effects are written as .nc (netCDF), but {output.name} does not end so.")
+    if figure is not None:
+        checked_output(figure)
+    if output is not None:
+        checked_result(output)
 
 
 def _show(effects: "xr.Dataset") -> None:

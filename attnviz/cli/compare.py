@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from attnviz.cli.sources import Opened
     from attnviz.plots import PlotOptions
 
-Places = Annotated[list[Path], typer.Argument(help="Traces, or effects (.nc); two at least.")]
+Places = Annotated[
+    list[Path], typer.Argument(help="Traces, or measured results (.nc); two at least.")
+]
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="The figure; compare-KIND.pdf if not given.")
 ]
@@ -31,6 +33,8 @@ Layout = Annotated[
     typer.Option(help="All in one plot, where the kind can; or a panel for each."),
 ]
 Columns = Annotated[int, typer.Option(help="Panels side by side.", min=1)]
+# Kinds whose panels have no scale to share.
+_WITHOUT_SCALE = ("effect-against", "exit-routes", "influence", "path-classes", "vanishing")
 OwnScale = Annotated[bool, typer.Option("--own-scale", help="Each panel on a scale of its own.")]
 
 
@@ -182,7 +186,7 @@ def _drawing(
 
 def _scaled(kind: str) -> bool:
     """Whether the kind has a scale that panels can share."""
-    return kind not in ("effect-against", "exit-routes")
+    return kind not in _WITHOUT_SCALE
 
 
 def _write(
