@@ -140,7 +140,9 @@ def _of_card(card: Card) -> Pairs:
 def _of_effects(effects: xr.Dataset) -> Pairs:
     yield from _of_cell(str(effects.attrs.get("cell", "")), {})
     yield from _of_shipped(str(effects.attrs.get("model", "")))
-    yield from STATISTICS[1:]
+    yield STATISTICS[1]
+    if "level" in effects.attrs:  # of ablations
+        yield STATISTICS[2]
 
 
 def _of_shipped(model: str) -> Pairs:

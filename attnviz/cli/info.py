@@ -15,13 +15,14 @@ LONGEST_ID, GAP = 24, 2
 
 def info(
     path: Annotated[
-        Path, typer.Argument(help="A trace (directory or .zip), a figure, or its table.")
+        Path,
+        typer.Argument(help="A trace (directory or .zip), a result (.nc), a figure, or its table."),
     ],
     json: Annotated[
         bool, typer.Option("--json", help="Print what a figure says about itself as JSON.")
     ] = False,
 ) -> None:
-    """Says what a trace holds and where it comes from.
+    """Says what a trace or a measured result (.nc) holds and where it comes from.
 
     A figure, or the table of its numbers, tells which trace, model and versions made it, and the
     command that makes it again, to the byte.
@@ -33,6 +34,9 @@ def info(
     suffix = path.suffix.lower()
     if suffix in FIGURES or (suffix in TABLES and path.is_file() and _says(path)):
         _about_figure(path, as_json=json)
+        return
+    if suffix == ".nc" and not json:
+        _about_result(path)
         return
     if json:
         raise ValueError(f"--json is for figures and their tables, and {path} is none.")
@@ -69,6 +73,24 @@ def _about_figure(path: Path, *, as_json: bool) -> None:
         )
     out().print("[bold]made again by[/]", style=None)
     out().print(escape(made.command))
+
+
+def _about_result(path: Path) -> None:
+    """What was measured, on what, and what can be drawn from it."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from attnviz.cli.sources import open_source
+    from attnviz.store import open_result
+
+    result, kinds = open_result(path), open_source(path).drawable
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, value in result.attrs.items():
+        table.add_row(f"[bold]{escape(str(name))}[/]", escape(str(value)))
+    sizes = ", ".join(f"{axis} {size}" for axis, size in result.sizes.items())
+    table.add_row("[bold]axes[/]", sizes)
+    table.add_row("[bold]kinds[/]", ", ".join(kinds))
+    out().print(table)
 
 
 def _says(path: Path) -> bool:

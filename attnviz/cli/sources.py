@@ -22,7 +22,7 @@ __all__ = ["Opened", "find_sequence", "open_source"]
 
 _FEW = 5
 _OF_RESULTS = (
-    "model", "cell", "task", "split", "weights_digest", "level", "method", "group", "kind", "of",
+    "model", "cell", "task", "split", "weights_digest", "level", "method", "group", "of",
     "estimator", "draws", "seed",
 )  # fmt: skip
 
