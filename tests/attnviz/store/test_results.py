@@ -39,7 +39,7 @@ def test_the_same_result_gives_the_same_bytes(tmp_path):
 
 
 def test_what_is_no_result_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="ends? so"):
+    with pytest.raises(ValueError, match="does not end so"):
         attnviz.save_result(MEASURED["paths"], tmp_path / "paths.csv")
     with pytest.raises(ValueError, match=r"attnviz\.ablate, .*this dataset is not"):
         attnviz.save_result(xr.Dataset({"a": ("x", [1.0])}), tmp_path / "a.nc")
