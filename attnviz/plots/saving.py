@@ -16,7 +16,6 @@ from matplotlib.figure import Figure
 from attnviz.files import replacing
 from attnviz.plots.figures import PaperFigure
 from attnviz.plots.numbers import read_comments
-from attnviz.plots.pgf import check_tex, save_pgf
 from attnviz.plots.styling import house_style
 from attnviz.plots.suffixes import FORMATS, unknown_suffix
 
@@ -60,6 +59,8 @@ def save_figure(
     if kind not in FORMATS:
         raise ValueError(unknown_suffix(path, "save_figure writes"))
     if kind == ".pgf":
+        from attnviz.plots.pgf import check_tex, save_pgf
+
         check_tex(path)
     whole = figure.get_figure(root=True) if isinstance(figure, Axes) else figure
     if whole is None:
