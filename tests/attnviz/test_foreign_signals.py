@@ -81,7 +81,7 @@ def test_every_plot_that_needs_no_feature_is_drawn_and_all_survives_a_store(tmp_
     np.testing.assert_array_equal(
         back.tree["prediction"].values[0], back.tree["score"].values[0, LENGTHS[0] - 1]
     )
-    assert attnviz.analysis.outcome(back, 0).label == "good"
+    assert attnviz.analysis.outcome(back, 0).true == "good"
 
 
 def test_the_explorer_and_a_report_have_its_tracks(tmp_path):
