@@ -104,11 +104,16 @@ def compare(  # noqa: PLR0913  (one parameter an option)
         words += [] if layout is None else ["--layout", layout]
         words += [] if columns == 1 else ["--columns", str(columns)]
         words += ["--own-scale"] if own_scale else []
-        takes = next(iter(named.values())).kind(chosen).takes
-        first = choice.sequence[0] if choice.sequence else "0"
-        words += choice.words(tuple(t for t in takes if t != "sequence"), 0)
-        words += ["--sequence", first] if "sequence" in takes else []
+        words += _shown(next(iter(named.values())), chosen, choice)
         _write(named, chosen, draw, options, look, outputs, command_line(*words, *look.words()))
+
+
+def _shown(source: "Opened", kind: str, choice: Choice) -> list[str]:
+    """What is shown of each trace, as it is typed."""
+    takes = source.kind(kind).takes
+    words = choice.words(tuple(name for name in takes if name != "sequence"), 0)
+    first = choice.sequence[0] if choice.sequence else "0"
+    return [*words, "--sequence", first] if "sequence" in takes else words
 
 
 def _named(sources: "list[Opened]", names: list[str]) -> "dict[str, Opened]":
