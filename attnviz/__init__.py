@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from attnviz.citing import bibtex
     from attnviz.explorer.widget import Explorer
     from attnviz.foreign import from_arrays, from_square
+    from attnviz.foreign_signals import with_signals
     from attnviz.influence import Sequences, linear_influence, replacement_influence
     from attnviz.models import ModelSettings, SequenceModel, build_model
     from attnviz.opening import open_model
@@ -44,9 +45,11 @@ if TYPE_CHECKING:
         Part,
         export_trace,
         open_effects,
+        open_result,
         open_trace,
         pack_trace,
         save_effects,
+        save_result,
         save_trace,
         trace_digest,
     )
@@ -58,6 +61,7 @@ _HOMES = {
     "attnviz.citing": ["bibtex"],
     "attnviz.explorer.widget": ["Explorer"],
     "attnviz.foreign": ["from_arrays", "from_square"],
+    "attnviz.foreign_signals": ["with_signals"],
     "attnviz.influence": ["Sequences", "linear_influence", "replacement_influence"],
     "attnviz.models": ["ModelSettings", "SequenceModel", "build_model"],
     "attnviz.path_classes": ["PathOptions", "gradient_paths", "text_gradient_paths"],
@@ -89,9 +93,11 @@ _HOMES = {
         "Part",
         "export_trace",
         "open_effects",
+        "open_result",
         "open_trace",
         "pack_trace",
         "save_effects",
+        "save_result",
         "save_trace",
         "trace_digest",
     ],
@@ -129,6 +135,7 @@ __all__ = [
     "load_model",
     "open_effects",
     "open_model",
+    "open_result",
     "open_trace",
     "pack_trace",
     "plot_ablation",
@@ -151,6 +158,7 @@ __all__ = [
     "replacement_influence",
     "save_effects",
     "save_figure",
+    "save_result",
     "save_trace",
     "shipped_models",
     "signal",
@@ -158,6 +166,7 @@ __all__ = [
     "text_gradient_paths",
     "tokens",
     "trace_digest",
+    "with_signals",
     "write_report",
 ]
 

@@ -81,7 +81,7 @@ def bibtex(subject: Trace | Card | xr.Dataset | None = None) -> str:
     """What to cite, as BibTeX.
 
     Arguments:
-        subject: A trace, a model's card, effects of ablations; everything if not given.
+        subject: A trace, a model's card, a measured result; everything if not given.
 
     Returns:
         Entries with a comment above each that says what it is cited for; attnviz is the first.
@@ -140,7 +140,9 @@ def _of_card(card: Card) -> Pairs:
 def _of_effects(effects: xr.Dataset) -> Pairs:
     yield from _of_cell(str(effects.attrs.get("cell", "")), {})
     yield from _of_shipped(str(effects.attrs.get("model", "")))
-    yield from STATISTICS[1:]
+    yield STATISTICS[1]
+    if not str(effects.attrs.get("format", "")).startswith(("attnviz-influence", "attnviz-paths")):
+        yield STATISTICS[2]
 
 
 def _of_shipped(model: str) -> Pairs:

@@ -1,5 +1,5 @@
 """`python -m attnviz.cli`, where the command itself is not on the path."""
 
-from attnviz.cli.app import main
+from attnviz.cli import main
 
 main()

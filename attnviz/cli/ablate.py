@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from attnviz.cli.console import checked_output, out, progress
+from attnviz.cli.measuring import FEW, Limit, Model, Seed, Task, checked_result
 from attnviz.cli.reading import (
     Columns,
     DataPlace,
@@ -26,12 +25,6 @@ if TYPE_CHECKING:
 
     from attnviz.analysis.statistic import Statistic
 
-Model = Annotated[str, typer.Argument(help="A shipped model, or a folder of a run or model.")]
-Task = Annotated[str | None, typer.Option(help="Read this data set: imdb, or a CSV or TSV file.")]
-Limit = Annotated[
-    int | None,
-    typer.Option(help="Read only so many sequences; 20 of a data set if not given.", min=1),
-]
 Level = Annotated[
     Literal["lag", "step", "pair", "head", "feature"],
     typer.Option(help="What one edit takes away."),
@@ -44,14 +37,11 @@ Reference = Annotated[
     list[str] | None, typer.Option(help="A text that other values are taken from.")
 ]
 Layer = Annotated[str | None, typer.Option(help="Layer and direction, such as l0.")]
-Seed = Annotated[int, typer.Option(help="For what resample and permute draw.", min=0)]
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="Write all effects to this .nc file.")
 ]
 Figure = Annotated[Path | None, typer.Option(help="Draw them; the suffix says pdf, svg or png.")]
 
-# Of a data set, where nothing else is asked for: an ablation reads every text very often.
-FEW = 20
 # A table with more rows than this shows the strongest effects only.
 MOST_ROWS, STRONGEST = 40, 15
 
@@ -97,15 +87,17 @@ def ablate(  # noqa: PLR0913  (one parameter an option)
 
 def _check_files(output: Path | None, figure: Path | None) -> None:
     """Refuses files that could not be written, before anything is read."""
-    for path in (output, figure):
-        if path is not None:
-            checked_output(path)
-    if output is not None and output.suffix.lower() != ".nc":
-        raise ValueError(f"Effects are written as .nc (netCDF), but {output.name} does not end so.")
+    if figure is not None:
+        checked_output(figure)
+    if output is not None:
+        checked_result(output)
 
 
 def _show(effects: "xr.Dataset") -> None:
     """The mean effects as a table; of maps the strongest."""
+    from rich.markup import escape
+    from rich.table import Table
+
     from attnviz.analysis.ablation import ablation_effect
 
     margin = ablation_effect(effects, measure="margin")
@@ -123,12 +115,12 @@ def _show(effects: "xr.Dataset") -> None:
         where = dict(zip(axes, at if isinstance(at, tuple) else (at,), strict=True))
         table.add_row(*map(str, where.values()), *_numbers(margin, others, where))
     count, long = effects.sizes["sequence"], flat.sizes["edit"] > MOST_ROWS
-    out.print(
+    out().print(
         f"{escape(str(effects.attrs['model']))}, layer {effects.attrs['group']}: mean over "
         f"{count} text{'' if count == 1 else 's'}, edited minus unedited"
         + (f", the {STRONGEST} strongest" if long else "")
     )
-    out.print(table)
+    out().print(table)
 
 
 def _shown(flat: "xr.DataArray") -> list[int]:
@@ -157,7 +149,7 @@ def _write(effects: "xr.Dataset", output: Path | None, figure: Path | None) -> N
 
     if output is not None:
         save_effects(effects, output)
-        out.print(f"{output}: all effects (attnviz.open_effects).")
+        out().print(f"{output}: all effects (attnviz.open_effects).")
     if figure is not None:
         _draw(effects, figure)
 
@@ -171,4 +163,4 @@ def _draw(effects: "xr.Dataset", path: Path) -> None:
         said = {name: str(effects.attrs[name]) for name in names}
         command = shlex.join(["attnviz", *sys.argv[1:]])
         save_figure(ax, path, provenance={**said, "command": command})
-    out.print(f"{path}: the effects with their intervals.")
+    out().print(f"{path}: the effects with their intervals.")

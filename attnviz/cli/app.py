@@ -17,8 +17,10 @@ from attnviz.cli.doctor import doctor
 from attnviz.cli.explore import explore
 from attnviz.cli.export import export
 from attnviz.cli.figure import figure
+from attnviz.cli.influence import influence
 from attnviz.cli.info import info
 from attnviz.cli.models import models
+from attnviz.cli.path_classes import path_classes
 from attnviz.cli.plot import plot
 from attnviz.cli.record import record
 from attnviz.cli.report import report
@@ -51,7 +53,7 @@ def _interruptible(command: Callable[..., None], left: str) -> Callable[..., Non
         try:
             command(*arguments, **options)
         except KeyboardInterrupt as stop:
-            err.print(left)
+            err().print(left)
             raise typer.Exit(130) from stop
 
     return run
@@ -60,7 +62,9 @@ def _interruptible(command: Callable[..., None], left: str) -> Callable[..., Non
 for command in (demo, train, record, info, plot, ablate):
     app.command()(_interruptible(command, RESUMED))
 
-for lister in (models, cite, compare, figure, export, report, explore, doctor):
+for lister in (
+    influence, path_classes, models, cite, compare, figure, export, report, explore, doctor,
+):  # fmt: skip
     app.command()(_interruptible(lister, WHOLE))
 
 for name, of_data in DATA_COMMANDS.items():

@@ -18,7 +18,7 @@ What = Annotated[
     str | None,
     typer.Argument(
         metavar="TRACE|MODEL",
-        help="A trace, a shipped model, the folder of a run, or effects of ablations (.nc).",
+        help="A trace, a shipped model, the folder of a run, or measured results (.nc).",
     ),
 ]
 Output = Annotated[
@@ -54,13 +54,13 @@ def cite(
     elif output is None:
         typer.echo(bibtex(subject), nl=False)
     elif not quiet:
-        err.print(f"{output}: {len(found)} entries.")
+        err().print(f"{output}: {len(found)} entries.")
 
 
 def _subject(what: str) -> "Trace | Card | xr.Dataset":
     """What a name or a path stands for."""
     from attnviz.cards import read_card, shipped_cards
-    from attnviz.store import open_effects, open_trace
+    from attnviz.store import open_result, open_trace
 
     shipped = {card.name: card for card in shipped_cards()}
     path = Path(what)
@@ -72,7 +72,7 @@ def _subject(what: str) -> "Trace | Card | xr.Dataset":
             f"of the models that ship, {', '.join(shipped)}."
         )
     if path.suffix == ".nc":
-        return open_effects(path)
+        return open_result(path)
     if path.is_dir() and any((path / name).exists() for name in ("model.json", "model")):
         return read_card(path)
     return open_trace(path)

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from attnviz.cli.sources import Opened
     from attnviz.plots import PlotOptions
 
-Places = Annotated[list[Path], typer.Argument(help="Traces, or effects (.nc); two at least.")]
+Places = Annotated[
+    list[Path], typer.Argument(help="Traces, or measured results (.nc); two at least.")
+]
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="The figure; compare-KIND.pdf if not given.")
 ]
@@ -31,6 +33,8 @@ Layout = Annotated[
     typer.Option(help="All in one plot, where the kind can; or a panel for each."),
 ]
 Columns = Annotated[int, typer.Option(help="Panels side by side.", min=1)]
+# Kinds whose panels have no scale to share.
+_WITHOUT_SCALE = ("effect-against", "exit-routes", "influence", "path-classes", "vanishing")
 OwnScale = Annotated[bool, typer.Option("--own-scale", help="Each panel on a scale of its own.")]
 
 
@@ -100,11 +104,16 @@ def compare(  # noqa: PLR0913  (one parameter an option)
         words += [] if layout is None else ["--layout", layout]
         words += [] if columns == 1 else ["--columns", str(columns)]
         words += ["--own-scale"] if own_scale else []
-        takes = next(iter(named.values())).kind(chosen).takes
-        first = choice.sequence[0] if choice.sequence else "0"
-        words += choice.words(tuple(t for t in takes if t != "sequence"), 0)
-        words += ["--sequence", first] if "sequence" in takes else []
+        words += _shown(next(iter(named.values())), chosen, choice)
         _write(named, chosen, draw, options, look, outputs, command_line(*words, *look.words()))
+
+
+def _shown(source: "Opened", kind: str, choice: Choice) -> list[str]:
+    """What is shown of each trace, as it is typed."""
+    takes = source.kind(kind).takes
+    words = choice.words(tuple(name for name in takes if name != "sequence"), 0)
+    first = choice.sequence[0] if choice.sequence else "0"
+    return [*words, "--sequence", first] if "sequence" in takes else words
 
 
 def _named(sources: "list[Opened]", names: list[str]) -> "dict[str, Opened]":
@@ -182,7 +191,7 @@ def _drawing(
 
 def _scaled(kind: str) -> bool:
     """Whether the kind has a scale that panels can share."""
-    return kind not in ("effect-against", "exit-routes")
+    return kind not in _WITHOUT_SCALE
 
 
 def _write(

@@ -1,20 +1,36 @@
 """What every command shares: how it speaks, shows progress and fails."""
 
+import functools
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+if TYPE_CHECKING:
+    from rich.console import Console
 
-__all__ = ["USER_MISTAKES", "busy", "checked_output", "explain", "out", "progress"]
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+__all__ = ["USER_MISTAKES", "busy", "checked_output", "err", "explain", "out", "progress"]
+
+
+@functools.cache
+def out() -> "Console":
+    """The terminal, made when something is first said: a figure is drawn without a word."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=True)
+
+
+@functools.cache
+def err() -> "Console":
+    """The stream of messages."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
 
 # What a wrong argument or file raises; anything else is a fault of ours and shows its traceback.
 USER_MISTAKES = (
@@ -44,6 +60,8 @@ EXTRAS = {
 
 def explain(error: BaseException) -> None:
     """Prints an error as one message for the person who typed the command."""
+    from rich.markup import escape
+
     if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
         extra = f"attnviz[{EXTRAS[error.name]}]"
         message = f"This needs {error.name}, which is not installed: pip install '{extra}'"
@@ -51,9 +69,9 @@ def explain(error: BaseException) -> None:
         message = str(error.args[0])  # str(KeyError) would quote it
     else:
         message = str(error) or type(error).__name__
-    err.print(f"[bold red]attnviz:[/] {escape(message)}")
+    err().print(f"[bold red]attnviz:[/] {escape(message)}")
     if os.environ.get("ATTNVIZ_DEBUG"):
-        err.print_exception()
+        err().print_exception()
 
 
 #: Without a terminal, a line of progress at most so often, in seconds.
@@ -63,8 +81,8 @@ QUIET = 30.0
 def busy(what: str) -> AbstractContextManager[object]:
     """Says what is being done: with a moving sign on a terminal, else in a line."""
     if sys.stderr.isatty():
-        return err.status(what)
-    err.print(f"{what} …")
+        return err().status(what)
+    err().print(f"{what} …")
     return nullcontext()
 
 
@@ -78,6 +96,14 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     Yields:
         A function of steps done and in all.
     """
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     if not sys.stderr.isatty():
         yield _lines(what)
         return
@@ -87,7 +113,7 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=err) as bar:
+    with Progress(*columns, console=err()) as bar:
         task = bar.add_task(what, total=None)
 
         def advance(done: int, total: int) -> None:
@@ -103,7 +129,7 @@ def _lines(what: str) -> Callable[[int, int], None]:
         nonlocal last
         if time.monotonic() - last >= QUIET:
             last = time.monotonic()
-            err.print(f"{what}: {done:,} of {total:,}")
+            err().print(f"{what}: {done:,} of {total:,}")
 
     return advance
 

@@ -1,19 +1,22 @@
 """`attnviz data`: data sets, their terms, where they lie and whether they are whole."""
 
 from collections.abc import Callable, Mapping
-from typing import Annotated
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from attnviz.cli.console import busy, err, out
 from attnviz.cli.reading import DataPlace
 from attnviz.cli.scripting import Json, Quiet, answer
 
+if TYPE_CHECKING:
+    from attnviz.tasks.catalogue import Dataset, Verdict
+
 __all__ = ["COMMANDS", "app"]
 
-Name = Annotated[str, typer.Argument(help="The data set: imdb.")]
+Name = Annotated[str, typer.Argument(help="The data set, such as imdb; attnviz data list has all.")]
 
 app = typer.Typer(no_args_is_help=True, help="Data sets: list, terms, where, download, verify.")
 
@@ -25,28 +28,38 @@ def list_data(json: Json = False, quiet: Quiet = False, data: DataPlace = None) 
     """
     from attnviz.tasks.catalogue import DATASETS, place_of
 
+    if quiet and not json:
+        for name in DATASETS:
+            typer.echo(name)
+        return
     rows = [(one, place_of(name, data)) for name, one in DATASETS.items()]
     if json:
-        answer([
-            {"name": one.name, "what": one.what, "sequences": dict(one.published),
-             "bytes": one.source.archives[0].size if one.source else 0,
-             "url": one.source.url if one.source else None, "terms": one.terms,
-             "generated": one.source is None, "path": None if path is None else str(path)}
-            for one, path in rows
-        ])  # fmt: skip
+        answer([_described(one, path) for one, path in rows])
         return
-    if quiet:
-        for one, _ in rows:
-            typer.echo(one.name)
-        return
-    table = Table("data set", "sequences", "download", "here", "what", box=None, pad_edge=False)
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("data set", "holds", "download", "here", "what", box=None, pad_edge=False)
     for one, path in rows:
-        halves = ", ".join(f"{count:,} {half}" for half, count in one.published.items())
-        size = "generated" if one.source is None else _megabytes(one.source.archives[0].size)
+        parts = ", ".join(f"{count:,} {part}" for part, count in one.published.items())
+        size = "generated" if one.source is None else _megabytes(one.size)
         here = "–" if one.source is None else "no" if path is None else "yes"
-        table.add_row(one.name, halves or "any number", size, here, escape(one.what))
-    out.print(table)
-    out.print("\nNext: attnviz data terms imdb, or attnviz data download imdb")
+        table.add_row(one.name, parts or "any number", size, here, escape(one.what))
+    out().print(table)
+    out().print("\nNext: attnviz data terms imdb, or attnviz data download imdb")
+
+
+def _described(one: "Dataset", path: Path | None) -> dict[str, object]:
+    """A data set, for a script."""
+    return {
+        "name": one.name, "what": one.what, one.unit: dict(one.published), "bytes": one.size,
+        "files": [
+            {"name": file.file, "bytes": file.size, file.algorithm: file.digest}
+            for file in one.files
+        ],
+        "url": one.source.url if one.source else None, "terms": one.terms,
+        "generated": one.source is None, "path": None if path is None else str(path),
+    }  # fmt: skip
 
 
 def _megabytes(size: int | None) -> str:
@@ -68,68 +81,83 @@ def terms(name: Name, json: Json = False) -> None:
     typer.echo(known.terms + (f"\n{url}" if url else ""))
 
 
-def where(name: Name, data: DataPlace = None) -> None:
+def where(name: Name, json: Json = False, data: DataPlace = None) -> None:
     """Prints where a data set lies; exit status 1 if it is not here.
 
-    Example: attnviz data where imdb
+    Example: attnviz data where ptb
     """
-    from attnviz.tasks.catalogue import dataset
-    from attnviz.tasks.sources import locate
+    from attnviz.tasks.catalogue import find
 
-    if dataset(name).source is None:
-        raise ValueError(f"{name} is generated when it is needed: it lies nowhere.")
-    typer.echo(str(locate(name, data, download=False)))
+    path = str(find(name, data, download=False))
+    if json:
+        answer({"name": name, "path": path})
+        return
+    typer.echo(path)
 
 
-def download(name: Name, quiet: Quiet = False) -> None:
+def download(name: Name, json: Json = False, quiet: Quiet = False) -> None:
     """Fetches a data set from its publishers into the user's cache, unless it is here already.
 
     The terms are told before. What is fetched is checked before it takes its place; stopped by
-    Ctrl-C, nothing is left.
+    Ctrl-C, no file is left half.
 
-    Example: attnviz data download imdb
+    Example: attnviz data download mnist
     """
-    from attnviz.tasks.catalogue import dataset, place_of
-    from attnviz.tasks.sources import announce_on_stderr, locate
+    from rich.markup import escape
+
+    from attnviz.tasks.catalogue import dataset, find, place_of
 
     if dataset(name).source is None:
         raise ValueError(f"{name} is generated when it is needed: there is nothing to download.")
-    if (found := place_of(name)) is not None:
-        if not quiet:
-            err.print(f"{name} is here already. Terms: {escape(dataset(name).terms)}")
-        typer.echo(str(found))
+    found = place_of(name)
+    if found is not None and not quiet:
+        err().print(f"{name} is here already. Terms: {escape(dataset(name).terms)}")
+    path = str(found or find(name))
+    if json:
+        answer({"name": name, "path": path, "downloaded": found is None})
         return
-    typer.echo(str(locate(name, announce=announce_on_stderr)))
+    typer.echo(path)
 
 
 def verify(name: Name, data: DataPlace = None, json: Json = False, quiet: Quiet = False) -> None:
-    """Reads a data set whole: is it the published one, and are all its sequences there?
+    """Reads a data set whole: is it the published one, and is all of it there?
 
-    Example: attnviz data verify imdb
+    Example: attnviz data verify uci-har
     """
+    from attnviz.tasks.catalogue import dataset
     from attnviz.tasks.catalogue import verify as check
 
-    if quiet or json:
+    with nullcontext() if quiet or json else busy(f"Reading {name}"):
         found = check(name, data)
-    else:
-        with busy(f"Reading {name}"):
-            found = check(name, data)
     if json:
-        answer({"name": name, "path": str(found.path), "md5": found.md5, "splits": found.counts})
-        return
-    if quiet:
-        return
-    digest = f"its md5 {found.md5} is the published one" if found.md5 else (
-        "an unpacked folder, which has no digest"
-    )  # fmt: skip
-    out.print(f"{escape(str(found.path))}: {digest}.")
+        path, digests = str(found.path), dict(found.digests)
+        answer({"name": name, "path": path, "digests": digests, "splits": found.counts})
+    elif not quiet:
+        _show(found, dataset(name).unit)
+
+
+def _show(found: "Verdict", unit: str) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    out().print(escape(f"{found.path}: {_checked(found.digests)}"))
     table = Table("split", "class", box=None, pad_edge=False)
-    table.add_column("sequences", justify="right")
+    table.add_column(unit, justify="right")
     for split, by_class in found.counts.items():
         for label, count in by_class.items():
             table.add_row(split, label, f"{count:,}")
-    out.print(table)
-    out.print(f"{found.left_out:,} training sequences are left out: their text is in test as well.")
+    out().print(table)
+    if found.left_out:
+        left = f"{found.left_out:,} training sequences are left out"
+        out().print(f"{left}: their text is in test as well.")
+
+
+def _checked(digests: Mapping[str, str]) -> str:
+    if not digests:
+        return "an unpacked folder, which has no digest."
+    if len(digests) == 1:
+        return f"its {next(iter(digests.values()))} is the published one."
+    return f"the digests of its {len(digests)} files are the published ones."
 
 
 COMMANDS: Mapping[str, Callable[..., None]] = {

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from attnviz.cli.console import out, progress
 from attnviz.trace import Trace
@@ -52,6 +51,8 @@ def demo(
 
     Example: attnviz demo
     """
+    from rich.markup import escape
+
     from attnviz.pretrained import load_model
     from attnviz.recording import Texts, record_texts
     from attnviz.tasks import load_demo_sentences
@@ -72,9 +73,9 @@ def demo(
             traces[name] = record_texts(load_model(name), texts, path=store, progress=advance)
     for picture in PICTURES:
         figure = _draw(picture, traces[picture.model], output, sequence)
-        out.print(f"[bold]{escape(str(figure))}[/]: {picture.look}")
-    out.print(f"\nEach as PDF and PNG in {output}; the traces are in {output / 'traces'}.")
-    out.print(f"Next: attnviz info {output / 'traces' / 'rra-imdb.zarr'}")
+        out().print(f"[bold]{escape(str(figure))}[/]: {picture.look}")
+    out().print(f"\nEach as PDF and PNG in {output}; the traces are in {output / 'traces'}.")
+    out().print(f"Next: attnviz info {output / 'traces' / 'rra-imdb.zarr'}")
 
 
 def _draw(picture: Picture, trace: Trace, folder: Path, sequence: int) -> Path:

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.text import Text
 
 from attnviz.cli.console import explain, out, progress
 
@@ -63,16 +62,18 @@ def doctor(
 
 def _show(report: "Report", *, quiet: bool) -> None:
     """The report in colours; if quiet only faults and warnings, and nothing if there are none."""
+    from rich.text import Text
+
     from attnviz.checkup.report import HEAD
 
     if quiet:
         report = report.wrong()
         if not report.findings:
             return
-    for status, line in report.lines(out.width):
+    for status, line in report.lines(out().width):
         shown = Text(line)
         if status is not None:
             # The mark, and the name of what is wrong; words stay in the terminal's own colour.
             ends = {"skipped": None, "warning": HEAD, "fault": HEAD}
             shown.stylize(STYLES[status], 0, ends.get(status, 4))
-        out.print(shown)
+        out().print(shown)

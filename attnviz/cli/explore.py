@@ -84,7 +84,7 @@ def explore(  # noqa: PLR0913  (one parameter an option)
             chosen = [row.sequence for row in session.rows]
         write_page(session, output, chosen)
     size = output.stat().st_size / 1e6
-    out.print(f"{output} ({size:.1f} MB): open it in any browser, with or without a network.")
+    out().print(f"{output} ({size:.1f} MB): open it in any browser, with or without a network.")
 
 
 def _start(what: list[str], place: Path | None, *, browser: bool) -> None:
@@ -96,10 +96,10 @@ def _start(what: list[str], place: Path | None, *, browser: bool) -> None:
     names = [name if not Path(name).exists() else str(Path(name).resolve()) for name in what]
     path = place or Path("explore-" + "-".join(Path(name).stem for name in what) + ".ipynb")
     if path.exists():
-        out.print(f"{path} is there already and is opened as it is.")
+        out().print(f"{path} is there already and is opened as it is.")
     else:
         path.write_text(json.dumps(_notebook(names), indent=1), encoding="utf-8")
-        out.print(f"Wrote {path}.")
+        out().print(f"Wrote {path}.")
     command = [sys.executable, "-m", "jupyterlab", str(path)]
     raise typer.Exit(subprocess.call(command + ([] if browser else ["--no-browser"])))
 

@@ -54,7 +54,7 @@ def export(
         return
     with progress(f"exporting {trace.name}") as advance:
         export_trace(opened, output, part=part, progress=advance)
-    err.print(f"{output} ({output.stat().st_size / 1e6:.1f} MB). {_reading(output)}")
+    err().print(f"{output} ({output.stat().st_size / 1e6:.1f} MB). {_reading(output)}")
 
 
 def _reading(path: Path) -> str:

@@ -153,13 +153,16 @@ def relabel(figure: "Figure", labels: tuple[str, ...]) -> None:
 
 def _labels(figure: "Figure") -> "list[Text]":
     from attnviz.plots.composition import Composition
+    from attnviz.plots.wrapped import words_under
 
     figures = figure.panels if isinstance(figure, Composition) else (figure,)
     found: list[Text] = []
     for one in figures:
         found += one.texts
         for ax in one.axes:
-            found += [ax._left_title, ax.title, ax.xaxis.label, ax.yaxis.label, *ax.texts]  # type: ignore[attr-defined]
+            found += [ax._left_title, ax.title, ax.xaxis.label, ax.yaxis.label]  # type: ignore[attr-defined]
+            words = set(words_under(ax))
+            found += [text for text in ax.texts if text not in words]
             legend = ax.get_legend()
             found += [] if legend is None else legend.get_texts()
         for part in (one, *one.subfigs):

@@ -33,7 +33,10 @@ Limits = Annotated[
     str | None, typer.Option(help="Ends of the colour scale, or of a curve's axis: 0:0.5.")
 ]
 Score = Annotated[
-    str | None, typer.Option(help="What colours the text view, or what effects stand against.")
+    str | None,
+    typer.Option(
+        help="What colours the text view, what effects stand against, or where gradients arrive."
+    ),
 ]
 MeasureOption = Annotated[Measure, typer.Option("--measure", help="Of effects, on what.")]
 Width = Annotated[str | None, typer.Option(help="column, page, or millimetres.")]

@@ -5,10 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.cells import cell_len
-from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
 
 from attnviz.cli.console import out
 from attnviz.trace import Trace
@@ -19,13 +15,14 @@ LONGEST_ID, GAP = 24, 2
 
 def info(
     path: Annotated[
-        Path, typer.Argument(help="A trace (directory or .zip), a figure, or its table.")
+        Path,
+        typer.Argument(help="A trace (directory or .zip), a result (.nc), a figure, or its table."),
     ],
     json: Annotated[
         bool, typer.Option("--json", help="Print what a figure says about itself as JSON.")
     ] = False,
 ) -> None:
-    """Says what a trace holds and where it comes from.
+    """Says what a trace or a measured result (.nc) holds and where it comes from.
 
     A figure, or the table of its numbers, tells which trace, model and versions made it, and the
     command that makes it again, to the byte.
@@ -38,6 +35,9 @@ def info(
     if suffix in FIGURES or (suffix in TABLES and path.is_file() and _says(path)):
         _about_figure(path, as_json=json)
         return
+    if suffix == ".nc" and not json:
+        _about_result(path)
+        return
     if json:
         raise ValueError(f"--json is for figures and their tables, and {path} is none.")
     from attnviz.store import open_trace, trace_digest
@@ -49,6 +49,8 @@ def info(
 
 
 def _about_figure(path: Path, *, as_json: bool) -> None:
+    from rich.markup import escape
+
     from attnviz.cli.provenance import again
 
     if not path.is_file():
@@ -61,16 +63,34 @@ def _about_figure(path: Path, *, as_json: bool) -> None:
         return
     for name, value in said.items():
         if name != "command":
-            out.print(f"[bold]{escape(name)}[/]  {escape(', '.join(str(value).splitlines()))}")
+            out().print(f"[bold]{escape(name)}[/]  {escape(', '.join(str(value).splitlines()))}")
     if made is None:
         return
     for name, digest in made.missing.items():
-        out.print(
+        out().print(
             f"[bold]not found here[/]  {escape(name)} (digest {digest[:12]}…): put its path into "
             "the command."
         )
-    out.print("[bold]made again by[/]", style=None)
-    out.print(escape(made.command))
+    out().print("[bold]made again by[/]", style=None)
+    out().print(escape(made.command))
+
+
+def _about_result(path: Path) -> None:
+    """What was measured, on what, and what can be drawn from it."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from attnviz.cli.sources import open_source
+    from attnviz.store import open_result
+
+    result, kinds = open_result(path), open_source(path).drawable
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, value in result.attrs.items():
+        table.add_row(f"[bold]{escape(str(name))}[/]", escape(str(value)))
+    sizes = ", ".join(f"{axis} {size}" for axis, size in result.sizes.items())
+    table.add_row("[bold]axes[/]", sizes)
+    table.add_row("[bold]kinds[/]", ", ".join(kinds))
+    out().print(table)
 
 
 def _says(path: Path) -> bool:
@@ -92,6 +112,9 @@ def _said_by(path: Path) -> dict[str, str]:
 
 
 def _about(trace: Trace, digest: str) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
     lengths = trace.tree.dataset["length"].values
     recorded = lengths[lengths >= 0]
     rows = {
@@ -107,21 +130,28 @@ def _about(trace: Trace, digest: str) -> None:
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, value in rows.items():
         table.add_row(f"[bold]{escape(name)}[/]", escape(value))
-    out.print(table)
+    out().print(table)
 
 
 def _signals(trace: Trace) -> None:
+    from rich.table import Table
+
     table = Table("layer", "signal", "axes", "type", "bytes", box=None, pad_edge=False)
     for name, node in trace.tree.children.items():
         for signal, values in node.data_vars.items():
             axes = ", ".join(f"{axis} {size}" for axis, size in values.sizes.items())
             table.add_row(name, str(signal), axes, str(values.dtype), f"{values.nbytes:,}")
-    out.print()
-    out.print(table)
+    out().print()
+    out().print(table)
 
 
 def _some_sequences(trace: Trace, count: int = 5) -> None:
     """The first sequences, with what the model made of them."""
+    from rich.cells import cell_len
+    from rich.markup import escape
+    from rich.table import Table
+    from rich.text import Text
+
     root = trace.tree.dataset
     lengths = root["length"].values
     rows = []
@@ -141,14 +171,14 @@ def _some_sequences(trace: Trace, count: int = 5) -> None:
     widths = [
         max(map(cell_len, column)) for column in zip(names, *(r[:-1] for r in rows), strict=True)
     ]
-    left = max(20, out.width - sum(widths) - GAP * len(widths))  # the text alone gives way
+    left = max(20, out().width - sum(widths) - GAP * len(widths))  # the text alone gives way
     table = Table(*names, "text", box=None, pad_edge=False)
     for *cells, text in rows:
         short = Text(text)
         short.truncate(left, overflow="ellipsis")
         table.add_row(*map(escape, cells), short)
-    out.print()
-    out.print(table)
+    out().print()
+    out().print(table)
 
 
 def _outcome(trace: Trace, row: int) -> tuple[str, str]:

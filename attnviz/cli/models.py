@@ -4,9 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.cells import cell_len
-from rich.markup import escape
-from rich.table import Table
 
 from attnviz.cli.console import out
 from attnviz.cli.scripting import Json, Quiet, answer
@@ -51,6 +48,10 @@ def _called(card: "Card") -> str:
 
 
 def _show(cards: "list[Card]") -> None:
+    from rich.cells import cell_len
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False)
     # Names and folders are there to be typed again: they are never cut.
     table.add_column("model", min_width=max(cell_len(_called(card)) for card in cards))
@@ -70,8 +71,8 @@ def _show(cards: "list[Card]") -> None:
             _score(card, "validation"),
             _score(card, "test"),
         )
-    out.print(table)
-    out.print(
+    out().print(table)
+    out().print(
         "\nAccuracy; of models that predict numbers the mean squared error. Test was scored once, "
         "after choosing by validation. Next: attnviz record rra-imdb --text '...' -o trace.zarr"
     )

@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
 LISTED = (
     "heatmap, contribution, gate-attention, feature-attention, text, lag-kernel, gradient-flow, "
-    "shortcut or exit-routes; of effects ablation or effect-against"
+    "shortcut or exit-routes; of effects ablation or effect-against; of influence influence or "
+    "influence-map; of paths path-classes or vanishing"
 )
-Place = Annotated[Path, typer.Argument(help="A trace (directory or .zip), or effects (.nc).")]
+Place = Annotated[
+    Path, typer.Argument(help="A trace (directory or .zip), or a measured result (.nc).")
+]
 Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", help="A figure (the suffix says pdf, svg, ...), or a folder."),
@@ -54,7 +57,7 @@ def plot(  # noqa: PLR0913  (one parameter an option)
     json: typed.Json = False,
     quiet: typed.Quiet = False,
 ) -> None:
-    """Draws what a trace holds, or what ablations did. Needs no PyTorch.
+    """Draws what a trace holds, or what was measured on a model. Needs no PyTorch.
 
     Without --kind and -o every plot that the trace can draw goes to a folder with an index page.
     Several kinds or sequences go to a folder too. The same trace and options give the same bytes.
@@ -64,6 +67,8 @@ def plot(  # noqa: PLR0913  (one parameter an option)
     Example: attnviz plot trace.zarr --kind contribution --sequence 3 --width column -o figure.pdf
 
     Example: attnviz plot trace.zarr --kind heatmap --sequence "what an ending" --lags 1:6 --data
+
+    Example: attnviz plot influence.nc --kind influence-map --sequence 2 -o influence.pdf
 
     Example: attnviz plot effects.nc --kind ablation --no-title --format pdf,svg -o ablation.pdf
     """
@@ -194,4 +199,4 @@ def _leave_out(drawn: "Drawn", error: Exception) -> None:
     from attnviz.cli.console import err
 
     why = str(error.args[0]) if error.args else type(error).__name__
-    err.print(f"Left out {drawn.stem}: {escape(why)}")
+    err().print(f"Left out {drawn.stem}: {escape(why)}")

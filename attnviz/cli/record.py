@@ -101,10 +101,10 @@ def _conclude(trace: "Trace", what: str, output: Path) -> None:
     from attnviz.plots import drawable_kinds
 
     count = trace.tree.sizes["sequence"]
-    out.print(f"Recorded {count} {what}{'' if count == 1 else 's'} in {output}.")
+    out().print(f"Recorded {count} {what}{'' if count == 1 else 's'} in {output}.")
     kinds = drawable_kinds(trace)
     plot = f", or attnviz plot {output} --kind {kinds[0]} -o figure.pdf" if kinds else ""
-    out.print(f"Next: attnviz info {output}{plot}")
+    out().print(f"Next: attnviz info {output}{plot}")
 
 
 def _running(

@@ -68,7 +68,7 @@ def report(
     with busy("Writing the report"):
         write_report(trace, output, sources=sources)
     size = output.stat().st_size / 1e6
-    err.print(
+    err().print(
         f"{output} ({size:.1f} MB)" + ("" if output.suffix == ".html" else " and its figures")
     )
 

@@ -1,4 +1,4 @@
-"""What figures are drawn from: traces and effects of ablations, and sequences by any name."""
+"""What figures are drawn from: traces and measured results, and sequences by any name."""
 
 import hashlib
 from collections.abc import Mapping
@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attnviz.plots.kinds import EFFECT_KINDS, KINDS, PlotKind, drawable_effects, drawable_kinds
+from attnviz.plots.kinds import EFFECT_KINDS, KINDS, PlotKind, drawable_kinds
+from attnviz.plots.result_kinds import (
+    INFLUENCE_KINDS,
+    RESULT_KINDS,
+    drawable_results,
+    kinds_of_result,
+)
 from attnviz.trace import Trace, sequence_count, sequence_length
 
 if TYPE_CHECKING:
@@ -15,12 +21,15 @@ if TYPE_CHECKING:
 __all__ = ["Opened", "find_sequence", "open_source"]
 
 _FEW = 5
-_OF_EFFECTS = ("model", "cell", "weights_digest", "level", "method", "group")
+_OF_RESULTS = (
+    "model", "cell", "task", "split", "weights_digest", "level", "method", "group", "of",
+    "estimator", "draws", "seed",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A trace or effects, with the kinds of plot there are for them.
+    """A trace or a measured result, with the kinds of plot there are for them.
 
     Arguments:
         path: Where it lies.
@@ -49,22 +58,42 @@ class Opened:
         """
         if name in self.kinds:
             return self.kinds[name]
-        others = {**KINDS, **EFFECT_KINDS}
+        others = {**KINDS, **RESULT_KINDS}
         if name in others:
-            of = "a trace (attnviz record)" if name in KINDS else "effects (attnviz ablate -o)"
             raise ValueError(
-                f"The kind {name!r} is drawn from {of}, which {self.path} is not. It can be drawn "
-                f"as {', '.join(self.drawable) or 'nothing'}."
+                f"The kind {name!r} is drawn from {_maker(name)}, which {self.path} is not. It "
+                f"can be drawn as {', '.join(self.drawable) or 'nothing'}."
             )
         raise ValueError(f"There is no kind {name!r}; there are {', '.join(others)}.")
 
     def sequence(self, what: str) -> int:
-        """A sequence by number, id or words; of effects there is nothing to choose."""
-        return find_sequence(self.data, what) if isinstance(self.data, Trace) else 0
+        """A sequence by number, id or words."""
+        if isinstance(self.data, Trace):
+            return find_sequence(self.data, what)
+        ids = [str(name) for name in self.data["id"].values] if "id" in self.data else []
+        if what in ids:
+            return ids.index(what)
+        count = self.data.sizes["sequence"]
+        if what.isdecimal() and int(what) < count:
+            return int(what)
+        raise IndexError(
+            f"{self.path} has no sequence with the number or id {what!r}; there are {count}, "
+            f"numbered from 0. Words of a text are looked for in traces only."
+        )
+
+
+def _maker(kind: str) -> str:
+    """What a kind is drawn from, and the command that writes it."""
+    if kind in KINDS:
+        return "a trace (attnviz record)"
+    if kind in EFFECT_KINDS:
+        return "effects (attnviz ablate -o)"
+    of_influence = kind in INFLUENCE_KINDS
+    return "influence (attnviz influence)" if of_influence else "paths (attnviz path-classes)"
 
 
 def open_source(path: Path) -> Opened:
-    """Opens a trace, or effects where the file ends in `.nc`.
+    """Opens a trace, or a measured result where the file ends in `.nc`.
 
     Arguments:
         path: Where it lies.
@@ -72,23 +101,19 @@ def open_source(path: Path) -> Opened:
     Returns:
         What is needed to draw it.
     """
-    if path.suffix.lower() == ".nc":
-        return _opened_effects(path)
-    from attnviz.plots.numbers import provenance_of
-    from attnviz.store.reader import open_trace
+    from attnviz.plots.numbers import provenance_of, versions
 
-    trace = open_trace(path)
-    return Opened(path, trace, KINDS, drawable_kinds(trace), provenance_of(trace))
+    if path.suffix.lower() != ".nc":
+        from attnviz.store.reader import open_trace
 
+        trace = open_trace(path)
+        return Opened(path, trace, KINDS, drawable_kinds(trace), provenance_of(trace))
+    from attnviz.store.effects import open_result
 
-def _opened_effects(path: Path) -> Opened:
-    from attnviz.plots.numbers import versions
-    from attnviz.store.effects import open_effects
-
-    effects = open_effects(path)
-    said = {name: str(effects.attrs[name]) for name in _OF_EFFECTS if name in effects.attrs}
+    result = open_result(path)
+    said = {name: str(result.attrs[name]) for name in _OF_RESULTS if name in result.attrs}
     said |= {"trace": path.name, "trace_digest": file_digest(path), **versions()}
-    return Opened(path, effects, EFFECT_KINDS, drawable_effects(effects), said)
+    return Opened(path, result, kinds_of_result(result), drawable_results(result), said)
 
 
 def file_digest(path: Path) -> str:

@@ -105,7 +105,7 @@ def tables(results: ResultsFolder, output: Output = None, into: Into = None) -> 
     else:
         typer.echo(text, nl=False)
         return
-    err.print(f"{into or output}: the tables of {results}.")
+    err().print(f"{into or output}: the tables of {results}.")
 
 
 COMMANDS: Mapping[str, tuple[Callable[..., None], bool]] = {
@@ -132,14 +132,14 @@ class _Bars:
     def say(self, message: str) -> None:
         """Says a sentence."""
         self.close()
-        out.print(message)
+        out().print(message)
 
     def report(self, row: Mapping[str, float | int]) -> None:
         """Says how an epoch went."""
         names = ("validation_accuracy", "validation_perplexity", "validation_loss")
         name = next(name for name in names if name in row)
         shown = name.replace("_", " ")
-        out.print(f"  epoch {row['epoch']:.0f}: {shown} {row[name]:.4f}; {row['seconds']:.0f} s")
+        out().print(f"  epoch {row['epoch']:.0f}: {shown} {row[name]:.4f}; {row['seconds']:.0f} s")
 
     def close(self) -> None:
         """Takes the bar away."""
@@ -151,9 +151,9 @@ class _Bars:
 def _conclude(study: "Study", done: "Progress", results: Path) -> None:
     """Says how far it is."""
     total = len(done.finished) + len(done.open) + len(done.held)
-    out.print(f"{study.name}: {len(done.finished)} of {total} runs are finished.")
+    out().print(f"{study.name}: {len(done.finished)} of {total} runs are finished.")
     for job, who in done.held.items():
-        out.print(f"  {job.name} is held by {who}.")
+        out().print(f"  {job.name} is held by {who}.")
     if done.open:
-        out.print(f"{len(done.open)} are left: the same command goes on.")
-    out.print(f"Next: attnviz study tables {results}")
+        out().print(f"{len(done.open)} are left: the same command goes on.")
+    out().print(f"Next: attnviz study tables {results}")

@@ -113,11 +113,11 @@ def train(  # noqa: PLR0913  (one parameter an option)
     recipe = _changed(recipe, {**changes, "limit": limit, "keep": keep, "seed": seed})
     recipe = with_options(recipe, option or [])
     folder = run or Path("runs") / f"{cell}-{loaded.name}"
-    out.quiet = out.quiet or os.environ.get("LOCAL_RANK", "0") != "0"  # one process is heard
+    out().quiet = out().quiet or os.environ.get("LOCAL_RANK", "0") != "0"  # one process is heard
     finished = _trained(recipe, loaded, folder, board=tensorboard)
-    if not out.quiet:
+    if not out().quiet:
         _conclude(finished, loaded, test)
-    out.print(f"Next: attnviz record {folder} {source.again} --limit 100 -o trace.zarr")
+    out().print(f"Next: attnviz record {folder} {source.again} --limit 100 -o trace.zarr")
 
 
 class _Source(NamedTuple):
@@ -196,13 +196,13 @@ def _trained(recipe: "Recipe", task: "AnyTask", folder: Path, *, board: bool) ->
         if written is not None:
             written.report(row)
 
-    out.print(f"Training {recipe.model.cell} on {task.name} in {folder}.")
+    out().print(f"Training {recipe.model.cell} on {task.name} in {folder}.")
     with ExitStack() as bars:
         # One after the other: two bars cannot move on one terminal.
         prepare, advance = _Stage("preparing words", bars), _Stage("training", bars)
         return train_run(
             recipe, task, folder,
-            progress=advance, report=report, preparing=prepare, say=out.print,
+            progress=advance, report=report, preparing=prepare, say=out().print,
         )  # fmt: skip
 
 
@@ -229,14 +229,14 @@ def _conclude(run: "Run", task: "AnyTask", test: bool) -> None:
     kept = f"Kept epoch {best['epoch']:.0f}: validation"
     if isinstance(task, GeneratedTask):
         compared = f"(always saying the mean: {task.baseline:.4f}, solved below {task.solved:.4f})"
-        out.print(f"{kept} mean squared error {best['validation_loss']:.4f} {compared}.")
+        out().print(f"{kept} mean squared error {best['validation_loss']:.4f} {compared}.")
         if test:
-            out.print(f"Test mean squared error {score_test(run, task)['loss']:.4f}.")
+            out().print(f"Test mean squared error {score_test(run, task)['loss']:.4f}.")
         return
     metric, digits = ("perplexity", 2) if "validation_perplexity" in best else ("accuracy", 4)
-    out.print(f"{kept} {metric} {best[f'validation_{metric}']:.{digits}f}.")
+    out().print(f"{kept} {metric} {best[f'validation_{metric}']:.{digits}f}.")
     if test:
-        out.print(f"Test {metric} {score_test(run, task)[metric]:.{digits}f}.")
+        out().print(f"Test {metric} {score_test(run, task)[metric]:.{digits}f}.")
 
 
 def _report(row: dict[str, float | int]) -> None:
@@ -248,7 +248,7 @@ def _report(row: dict[str, float | int]) -> None:
         )
         for part in ("train", "validation")
     }
-    out.print(
+    out().print(
         f"epoch {row['epoch']:.0f}: {scores['train']}; validation {scores['validation']}; "
         f"{row['seconds']:.0f} s"
     )

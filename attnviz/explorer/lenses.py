@@ -97,14 +97,18 @@ def _contribution(trace: Trace, group: str) -> Lens:
 def _gate_attention(trace: Trace, group: str) -> Lens:
     statistic = gate_attention(trace, group=group)
     ages = _numbers(statistic, "age")
-    beyond = gate_attention_beyond(trace, group=group).values.values[0]
-    initial = gate_attention_initial(trace, group=group).values.values[0]
+    held = trace.tree[group].data_vars
+    rest = {  # a trace that was not recorded here need not tell it
+        f"written more than {ages[-1]} steps ago": ("beyond", gate_attention_beyond),
+        "left of the initial state": ("initial", gate_attention_initial),
+    }
     return Lens(
         "gate_attention", "gate attention", _SAYS["gate_attention"], statistic.unit, "age", ages,
         _floats(statistic.values.values),
         extras=[
-            Extra(f"written more than {ages[-1]} steps ago", _floats(beyond)),
-            Extra("left of the initial state", _floats(initial)),
+            Extra(what, _floats(values(trace, group=group).values.values[0]))
+            for what, (name, values) in rest.items()
+            if f"gate_attention_{name}" in held
         ],
     )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from attnviz.influence.measurement import Measurement
 from attnviz.influence.sequences import Model
 from attnviz.models import SequenceModel
+from attnviz.store.effects import INFLUENCE
 
 __all__ = ["Attributes", "described"]
 
@@ -25,8 +26,9 @@ def described(model: Model, measurement: Measurement, *, draws: int, seed: int) 
     rows = measurement.reference.rows
     state = measurement.classes is None
     said: Attributes = {
+        "format": INFLUENCE,
         "model": name,
-        "mode": "eval",
+        "model_mode": "eval",
         "of": "state" if state else "margin",
         "unit": "squared standard deviations, summed over units" if state else "logits²",
         "draws": draws,

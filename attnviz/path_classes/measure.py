@@ -25,6 +25,7 @@ from attnviz.path_classes.steps import (
     watch,
 )
 from attnviz.recording.assembly import weights_digest
+from attnviz.store.effects import PATHS
 from cells.lengths import Rows, check_lengths
 from cells.walk import map_state
 
@@ -211,11 +212,12 @@ def _provenance(
         label: [r for r, of in paths.label_of.items() if of == label] for label in paths.labels
     }
     return {
+        "format": PATHS,
         "model": model.name if isinstance(model, SequenceModel) else type(model).__name__,
         "cell": type(steps.cell).__name__.removesuffix("Cell"),
         "group": group,
         "direction": -1 if group.endswith("_reverse") else 1,
-        "mode": "eval",
+        "model_mode": "eval",
         "labels": json.dumps(routes),
         "hops_of": options.hops_of if options.hops else "",
         "method": options.method,

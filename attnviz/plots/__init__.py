@@ -28,6 +28,13 @@ if TYPE_CHECKING:
     from attnviz.plots.numbers import provenance_of, save_numbers
     from attnviz.plots.options import PlotOptions
     from attnviz.plots.path_classes import plot_path_classes
+    from attnviz.plots.result_kinds import (
+        INFLUENCE_KINDS,
+        PATH_KINDS,
+        RESULT_KINDS,
+        drawable_results,
+        kinds_of_result,
+    )
     from attnviz.plots.saving import read_provenance, save_figure
     from attnviz.plots.shortcut import plot_shortcut
     from attnviz.plots.sizes import COLUMN, PAGE, figure_width
@@ -55,6 +62,13 @@ _HOMES = {
     "numbers": ["provenance_of", "save_numbers"],
     "options": ["PlotOptions"],
     "path_classes": ["plot_path_classes"],
+    "result_kinds": [
+        "INFLUENCE_KINDS",
+        "PATH_KINDS",
+        "RESULT_KINDS",
+        "drawable_results",
+        "kinds_of_result",
+    ],
     "saving": ["read_provenance", "save_figure"],
     "shortcut": ["plot_shortcut"],
     "sizes": ["COLUMN", "PAGE", "figure_width"],
@@ -71,8 +85,11 @@ __all__ = [
     "COLUMN",
     "EFFECT_KINDS",
     "FORMATS",
+    "INFLUENCE_KINDS",
     "KINDS",
     "PAGE",
+    "PATH_KINDS",
+    "RESULT_KINDS",
     "Composition",
     "FigureSpec",
     "Lettering",
@@ -83,8 +100,10 @@ __all__ = [
     "compose",
     "drawable_effects",
     "drawable_kinds",
+    "drawable_results",
     "figure_width",
     "influence_map_numbers",
+    "kinds_of_result",
     "plot_ablation",
     "plot_contribution",
     "plot_effect_against",

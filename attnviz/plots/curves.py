@@ -6,6 +6,7 @@ from typing import cast
 import xarray as xr
 
 from attnviz.analysis.ablation import ablation_effect, effect_against, pair_interaction
+from attnviz.analysis.path_classes import Place
 from attnviz.analysis.statistic import Statistic
 from attnviz.plots.ablation import Against, plot_ablation, plot_effect_against
 from attnviz.plots.axes import legend_beside
@@ -13,19 +14,24 @@ from attnviz.plots.figures import PaperFigure, new_figure
 from attnviz.plots.lag_kernel import plot_lag_kernel
 from attnviz.plots.numbers import provenance_of
 from attnviz.plots.options import PlotOptions
+from attnviz.plots.path_classes import PLACES, plot_path_classes
 from attnviz.plots.sizes import COLUMN, PAGE, chosen_width
 from attnviz.plots.styling import house_style
+from attnviz.plots.vanishing import plot_vanishing
 from attnviz.trace import Trace
 
 __all__ = [
     "ablation_numbers",
+    "arrival",
     "draw_ablation",
     "draw_effect_against",
     "draw_lag_kernels",
+    "draw_path_classes",
+    "draw_vanishing",
     "effect_against_numbers",
 ]
 
-_KERNEL_HEIGHT, _EFFECT_HEIGHT = 2.3, 2.7
+_KERNEL_HEIGHT, _EFFECT_HEIGHT, _PATH_HEIGHT = 2.3, 2.7, 2.9
 _MOST_INSIDE = 2  # entries of a legend within the Axes
 _MADE_BY = ("model", "cell", "weights_digest", "level", "method", "group")
 
@@ -108,6 +114,61 @@ def draw_effect_against(effects: xr.Dataset, options: PlotOptions) -> PaperFigur
 def effect_against_numbers(effects: xr.Dataset, options: PlotOptions) -> Statistic:
     """The rank correlations of `plot_effect_against`, one a sequence, with their interval."""
     return effect_against(effects, against=_against(options), measure=options.measure)
+
+
+def draw_path_classes(paths: xr.Dataset, options: PlotOptions) -> PaperFigure:
+    """Draws `plot_path_classes` as a figure.
+
+    Arguments:
+        paths: As `attnviz.gradient_paths` gives them.
+        options: With, as `score`, where the gradient arrives.
+
+    Returns:
+        A figure with one Axes.
+    """
+    with house_style():
+        figure = _figure(0.8 * PAGE, _PATH_HEIGHT)
+        plot_path_classes(paths, place=arrival(options), ax=figure.subplots())
+        figure.provenance = _provenance(paths)
+    return figure
+
+
+def draw_vanishing(paths: Mapping[str, xr.Dataset], options: PlotOptions) -> PaperFigure:
+    """Draws `plot_vanishing` as a figure, of one model or of several.
+
+    Arguments:
+        paths: By the name to show.
+        options: With, as `score`, where the gradient arrives.
+
+    Returns:
+        A figure with one Axes.
+    """
+    with house_style():
+        figure = _figure(0.8 * PAGE, _PATH_HEIGHT)
+        plot_vanishing(paths, place=arrival(options), ax=figure.subplots())
+        if len(paths) == 1:
+            figure.provenance = _provenance(next(iter(paths.values())))
+    return figure
+
+
+def arrival(options: PlotOptions) -> Place:
+    """Where gradients arrive that are drawn: what is typed as `score`, else the input.
+
+    Arguments:
+        options: What is asked for.
+
+    Returns:
+        The place.
+
+    Raises:
+        ValueError: If there is no such place.
+    """
+    place = options.score or "input"
+    if place not in PLACES:
+        raise ValueError(
+            f"Gradients arrive at {' or '.join(map(repr, PLACES))}, but score is {place!r}."
+        )
+    return cast(Place, place)
 
 
 def _against(options: PlotOptions) -> Against:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
-from attnviz.analysis import influence_profile
+from attnviz.analysis import Statistic, influence_profile
 from attnviz.plots.axes import letter_legend, number_logarithm
 from attnviz.plots.captions import counted
 from attnviz.plots.figures import PaperFigure, new_figure
@@ -25,7 +25,7 @@ from attnviz.plots.lettering import fold
 from attnviz.plots.sizes import LABEL_SIZE, enlarged, size_of, widest
 from attnviz.plots.styling import house_style
 
-__all__ = ["plot_influence"]
+__all__ = ["influence_numbers", "plot_influence"]
 
 _LEFT, _BETWEEN, _HEIGHT, _BELOW, _KEY = 0.38, 0.42, 2.0, 0.36, 0.13  # inches
 _TITLE, _HANDLE, _NARROW, _FEW = 0.2, 0.3, 5.0, 10
@@ -83,6 +83,35 @@ def plot_influence(
         )
     with house_style():
         return _draw(profiles, of.pop(), logarithmic, logarithmic_lags)
+
+
+def influence_numbers(influence: xr.Dataset, *, longest: int | None = None) -> Statistic:
+    """The shares of `plot_influence`, by lag.
+
+    Arguments:
+        influence: Of `replacement_influence` or `linear_influence`.
+        longest: The last lag; as in `plot_influence` if not given.
+
+    Returns:
+        Axis `(lag)`, shares of the influence from all lags; the uncertainty has one axis more,
+        `end`: the ends of a 95 % interval over sequences; none for a single sequence.
+
+    Raises:
+        TypeError: If this is no dataset of influence.
+        ValueError: If no timestep reaches back to `longest`.
+    """
+    profile = influence_profile(influence, longest=longest)
+    spread = profile["share_interval"].rename(bound="end")
+    single = profile.attrs["sequences"] < 2
+    return Statistic(
+        "influence",
+        profile["share"],
+        "share",
+        bounds=(0.0, 1.0),
+        symbol="v",
+        uncertainty=None if single else spread,
+        uncertainty_of="" if single else "95 % bootstrap interval over sequences",
+    )
 
 
 def _draw(

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+import numpy as np
+
 from attnviz.plots.options import PlotOptions
 from attnviz.trace import Trace, layer_groups
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["EFFECT_KINDS", "KINDS", "PlotKind", "drawable_effects", "drawable_kinds"]
 
 Source = TypeVar("Source", bound="Trace | xr.Dataset")
+_NO_LAG = np.array(0)
 _OF_SEQUENCE = ("sequence", "group", "tokens")
 
 
@@ -275,7 +278,7 @@ def drawable_kinds(trace: Trace) -> list[str]:
     held = {str(name) for node in nodes for name in node.data_vars}
     found = [name for name, kind in KINDS.items() if held & set(kind.needs)]
     lagged = any(
-        f"{place}_route_lag" in trace.tree[group].coords
+        (trace.tree[group].coords.get(f"{place}_route_lag", _NO_LAG) != 0).any()
         for group in layer_groups(trace)
         for place in ("hidden", "memory")
     )

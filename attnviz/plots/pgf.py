@@ -2,20 +2,51 @@
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import matplotlib
+from matplotlib.backend_bases import GraphicsContextBase
+from matplotlib.backends import backend_pgf
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.text import Text
 
 from attnviz.plots.numbers import comments
 from attnviz.plots.styling import house_style
 
-__all__ = ["check_tex", "save_pgf"]
+__all__ = ["as_tex", "check_tex", "save_pgf"]
 
 #: The programs that matplotlib can measure words with, the most able first.
 _PROGRAMS = ("xelatex", "lualatex", "pdflatex")
+
+# Matplotlib's numbers need it, and it asks each document to say so.
+_DEFINED = "\\providecommand{\\mathdefault}[1]{#1}%\n"
+# What means something to TeX, and signs of ours that its usual fonts lack.
+_AS_TEX = str.maketrans({
+    **{sign: rf"\{sign}" for sign in "{}$&#_%"},
+    "\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
+    "‖": r"\ensuremath{\Vert}", "−": r"\ensuremath{-}", "≤": r"\ensuremath{\leq}",
+    "≥": r"\ensuremath{\geq}", "→": r"\ensuremath{\rightarrow}", "∞": r"\ensuremath{\infty}",
+    "×": r"\ensuremath{\times}", "±": r"\ensuremath{\pm}", "²": r"\ensuremath{^2}",
+    "Σ": r"\ensuremath{\Sigma}", "Δ": r"\ensuremath{\Delta}", "α": r"\ensuremath{\alpha}",
+    "κ": r"\ensuremath{\kappa}", "ρ": r"\ensuremath{\rho}", "σ": r"\ensuremath{\sigma}",
+    "ŵ": r"\ensuremath{\hat w}",
+})  # fmt: skip
+
+
+def as_tex(text: str) -> str:
+    """Words as TeX shows them.
+
+    Arguments:
+        text: Any, such as a token of a review.
+
+    Returns:
+        The same with nothing in it that TeX would act on.
+    """
+    return text.translate(_AS_TEX)
 
 
 def check_tex(path: Path) -> str:
@@ -54,12 +85,56 @@ def save_pgf(figure: Figure, path: Path, provenance: Mapping[str, str]) -> Path:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}.") as place:
         # In a folder of its own under its own name: the file names its images after itself.
         drawn = Path(place) / path.name
-        with house_style(), matplotlib.rc_context(settings):
+        with house_style(), matplotlib.rc_context(settings), _plain_words():
             figure.savefig(drawn, format="pgf")
         drawn.write_text(
-            comments(provenance, "%") + drawn.read_text(encoding="utf-8"), encoding="utf-8"
+            comments(provenance, "%") + _DEFINED + drawn.read_text(encoding="utf-8"),
+            encoding="utf-8",
         )
         for image in sorted(Path(place).glob("*.png")):
             image.replace(path.parent / image.name)
         drawn.replace(path)
     return path
+
+
+class _PlainWords(backend_pgf.RendererPgf):
+    """Draws words as they are, all in one family. Matplotlib's own hands them to TeX to run.
+
+    Sans serif: it knows no font by the name of one that is installed, and roman letters are wider
+    at these sizes than the room that was measured for them.
+    """
+
+    def draw_text(
+        self, gc: GraphicsContextBase, x: float, y: float, s: str, prop: FontProperties,
+        angle: float, ismath: bool | str = False, mtext: Text | None = None,
+    ) -> None:  # fmt: skip
+        words = s if ismath else as_tex(s)
+        super().draw_text(gc, x, y, words, _family(prop), angle, ismath, mtext)  # type: ignore[no-untyped-call]
+
+    def get_text_width_height_descent(
+        self, s: str, prop: FontProperties, ismath: bool | str
+    ) -> tuple[float, float, float]:
+        words = s if ismath else as_tex(s)
+        size: tuple[float, float, float] = super().get_text_width_height_descent(  # type: ignore[no-untyped-call]
+            words, _family(prop), ismath
+        )
+        return size
+
+
+def _family(prop: FontProperties) -> FontProperties:
+    """A font of the document in place of one by its name."""
+    found = prop.copy()
+    if prop.get_family()[0] not in ("serif", "monospace"):
+        found.set_family("sans-serif")
+    return found
+
+
+@contextmanager
+def _plain_words() -> Iterator[None]:
+    """Lets matplotlib draw PGF so; it has no other place to say it."""
+    before = backend_pgf.RendererPgf
+    backend_pgf.RendererPgf = _PlainWords  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        backend_pgf.RendererPgf = before  # type: ignore[misc]

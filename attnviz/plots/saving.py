@@ -4,7 +4,8 @@ import html
 import json
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from matplotlib.figure import Figure
 from attnviz.files import replacing
 from attnviz.plots.figures import PaperFigure
 from attnviz.plots.numbers import read_comments
-from attnviz.plots.pgf import check_tex, save_pgf
 from attnviz.plots.styling import house_style
 from attnviz.plots.suffixes import FORMATS, unknown_suffix
 
@@ -59,6 +59,8 @@ def save_figure(
     if kind not in FORMATS:
         raise ValueError(unknown_suffix(path, "save_figure writes"))
     if kind == ".pgf":
+        from attnviz.plots.pgf import check_tex, save_pgf
+
         check_tex(path)
     whole = figure.get_figure(root=True) if isinstance(figure, Axes) else figure
     if whole is None:
@@ -70,7 +72,8 @@ def save_figure(
         return save_pgf(whole, path, provenance)
     said = json.dumps(dict(provenance), sort_keys=True)
     salted = matplotlib.rc_context({"svg.hashsalt": "attnviz"})
-    with house_style(), salted, replacing(path) as beside:
+    fonts = _plain_fonts() if kind == ".pdf" else nullcontext()
+    with house_style(), salted, fonts, replacing(path) as beside:
         whole.savefig(
             beside,
             format=kind[1:],
@@ -110,6 +113,23 @@ def read_provenance(path: Path | str) -> dict[str, str]:
             "or another program has rewritten it since."
         )
     return {str(key): str(value) for key, value in read.items()}
+
+
+@contextmanager
+def _plain_fonts() -> Iterator[None]:
+    """Lets a PDF have its fonts without the tables that only setting type needs.
+
+    No reader of a PDF looks at them, and cutting them to the letters in use takes as long as
+    drawing a map. Matplotlib has no setting for it.
+    """
+    from fontTools.subset import Options
+
+    before = Options._drop_tables_default
+    Options._drop_tables_default = [*before, "GDEF", "GPOS", "GSUB"]
+    try:
+        yield
+    finally:
+        Options._drop_tables_default = before
 
 
 def _metadata(kind: str, said: str) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from attnviz.plots.kinds import EFFECT_KINDS, KINDS
+from attnviz.plots.kinds import KINDS
 from attnviz.plots.ranges import real_range, whole_range
+from attnviz.plots.result_kinds import RESULT_KINDS
 
 __all__ = ["FigureSpec", "PanelSpec", "read_spec"]
 
@@ -51,7 +52,7 @@ class PanelSpec:
 
     Arguments:
         traces: Names of traces or paths, one at least.
-        kind: A name of `KINDS` or `EFFECT_KINDS`.
+        kind: A name of `KINDS` or `RESULT_KINDS`.
         title: In place of the plot's own.
         span: Columns it takes.
         scale: The word of a shared scale.
@@ -148,7 +149,7 @@ def _panel(read: Table, where: str) -> PanelSpec:
     if not isinstance(read, dict):
         raise ValueError(f"{where} should be a [[panel]] table, got {read!r}.")
     _check(read, _PANEL, where)
-    known = {**KINDS, **EFFECT_KINDS}
+    known = {**KINDS, **RESULT_KINDS}
     if (kind := read.get("kind")) not in known:
         raise ValueError(f"{where} needs a kind, one of {', '.join(known)}, got {kind!r}.")
     if ("trace" in read) == ("traces" in read):

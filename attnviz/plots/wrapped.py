@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from matplotlib import rcParams
 from matplotlib.axes import Axes
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import offset_copy
 
 from attnviz.plots.figures import PaperFigure, new_figure
 from attnviz.plots.headings import (
@@ -32,10 +35,11 @@ from attnviz.plots.sizes import (
 )
 from attnviz.plots.strips import Strip
 
-__all__ = ["TimeAxis", "draw_wrapped"]
+__all__ = ["TimeAxis", "draw_wrapped", "words_under"]
 
 _LEFT, _GAP = 0.56, 0.05
 _WIDEST_CELL, _LONGEST_TOKEN = 0.2, 12
+_WORD = "word"
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,7 @@ def draw_wrapped(
         numbers = time.numbers[span[0] : span[1]]
         if layout.words:
             _number(axes[0], numbers, named=index == 0)
-            _spell(axes[-1], layout.words[slice(*span)], layout)
+            _spell(figure, axes[-1], layout.words[slice(*span)], layout)
         else:
             _tick(axes[-1], numbers)
             axes[-1].set_xlabel("timestep", fontsize=enlarged(LABEL_SIZE), labelpad=enlarged(1.0))
@@ -166,12 +170,34 @@ def _draw_row(
     return axes
 
 
-def _spell(ax: Axes, words: list[str], layout: _Layout) -> None:
-    ax.set_xticks(
-        range(len(words)), words, rotation=90, fontsize=enlarged(layout.type_size),
-        family=layout.families, parse_math=False,
+def words_under(ax: Axes) -> list[Text]:
+    """The words below a row, from left to right.
+
+    Arguments:
+        ax: The lowest Axes of a row.
+
+    Returns:
+        One text a timestep; none where the row shows numbers.
+    """
+    return [text for text in ax.texts if text.get_label() == _WORD]
+
+
+def _spell(figure: PaperFigure, ax: Axes, words: list[str], layout: _Layout) -> None:
+    # Not as labels of ticks: a tick costs five artists, and a long text has many.
+    size, length = enlarged(layout.type_size), enlarged(1.5)
+    below = ax.get_xaxis_transform()
+    lower = offset_copy(below, figure, y=-2 * length, units="points")
+    for place, word in enumerate(words):
+        ax.text(
+            place, 0, word, rotation=90, ha="center", va="top", fontsize=size,
+            family=layout.families, color=rcParams["xtick.color"], parse_math=False, label=_WORD,
+            transform=lower,
+        )  # fmt: skip
+    down = length / 72 / (figure.get_figheight() * ax.get_position().height)
+    ax.vlines(
+        range(len(words)), -down, 0, colors=rcParams["xtick.color"], transform=below,
+        linewidth=rcParams["xtick.major.width"], clip_on=False,
     )  # fmt: skip
-    ax.tick_params(axis="x", length=enlarged(1.5), pad=enlarged(1.5))
 
 
 def _number(ax: Axes, numbers: list[int], *, named: bool) -> None:

@@ -1,7 +1,15 @@
 """Traces on disk: planned, written block by block, resumed, read lazily, packed, exported."""
 
 from attnviz.store.digest import trace_digest
-from attnviz.store.effects import open_effects, save_effects
+from attnviz.store.effects import (
+    EFFECTS,
+    INFLUENCE,
+    PATHS,
+    open_effects,
+    open_result,
+    save_effects,
+    save_result,
+)
 from attnviz.store.export import EXPORTED, Part, export_trace
 from attnviz.store.netcdf import read_netcdf
 from attnviz.store.pack import pack_trace
@@ -19,7 +27,10 @@ from attnviz.store.saving import save_trace
 from attnviz.store.writer import TraceWriter
 
 __all__ = [
+    "EFFECTS",
     "EXPORTED",
+    "INFLUENCE",
+    "PATHS",
     "Block",
     "Part",
     "Plan",
@@ -28,6 +39,7 @@ __all__ = [
     "export_trace",
     "make_plan",
     "open_effects",
+    "open_result",
     "open_trace",
     "pack_trace",
     "plan_digest",
@@ -35,6 +47,7 @@ __all__ = [
     "plan_to_json",
     "read_netcdf",
     "save_effects",
+    "save_result",
     "save_trace",
     "trace_digest",
 ]

@@ -4,7 +4,8 @@ import numpy as np
 import xarray as xr
 
 ATTRIBUTES = {
-    "model": "toy", "mode": "eval", "of": "state", "kind": "replacement", "draws": 8, "seed": 0,
+    "format": "attnviz-influence/1", "model": "toy", "model_mode": "eval", "of": "state",
+    "kind": "replacement", "draws": 8, "seed": 0,
     "unit": "squared standard deviations, summed over units", "units": 4,
     "estimator": "replacements", "rounding_floor": 1e-12,
     "reference_sequences": 5, "reference_timesteps": 60,

@@ -24,7 +24,14 @@ def paths(norms, *, names=("direct", "gates"), shares=None, whole=None, lengths=
     full = np.full(len(norms), norms.shape[1])
     variables["length"] = ("sequence", full if lengths is None else lengths)
     coordinates = {"path_class": list(names), "distance": np.arange(norms.shape[1])}
-    about = {"model": "small", "cell": "LSTM", "group": "l0", "direction": 1, **attributes}
+    about = {
+        "format": "attnviz-paths/1",
+        "model": "small",
+        "cell": "LSTM",
+        "group": "l0",
+        "direction": 1,
+        **attributes,
+    }
     return xr.Dataset(variables, coordinates, about)
 
 

@@ -1,4 +1,7 @@
+import pytest
+
 from tests.benchmarks import __main__ as command
+from tests.benchmarks import startup
 from tests.benchmarks.subjects import CELLS, reading, training
 from tests.benchmarks.table import reading_table, training_table
 from tests.benchmarks.timing import Spread, alternate, ratios
@@ -68,3 +71,14 @@ def test_a_quick_run_keeps_to_the_rounds_and_cells_asked_for(monkeypatch, capsys
     assert "lstm-imdb" not in said
     command._measure(command._options(["--quick", "--child", "1"]))
     assert set(timed[2:]) == {3}
+
+
+@pytest.mark.slow
+def test_a_figure_and_the_imports_take_turns(tmp_path):
+    times = startup.measure(tmp_path, rounds=1, suffix="svg")
+
+    assert list(times) == ["attnviz plot", *startup.IMPORTS]
+    assert all(len(found) == 1 and 0.1 < found[0] < 60 for found in times.values())
+    # A bound that no machine should pass; `python -m tests.benchmarks.startup` measures.
+    assert times["attnviz plot"][0] < 4 * times["matplotlib.pyplot"][0]
+    assert (tmp_path / "figure.svg").is_file()

@@ -6,6 +6,7 @@ import pytest
 import attnviz
 from attnviz.explorer.panels import Edited
 from attnviz.explorer.twin import explorer_figure
+from attnviz.plots.wrapped import words_under
 from attnviz.trace import SOURCE_INITIAL, SOURCE_MISSING
 from tests.attnviz.explorer.subjects import extra, lens, panel, score, spans_of
 
@@ -86,7 +87,7 @@ def test_only_the_window_is_drawn():
     for one, other in zip(strips_of(part), whole, strict=True):
         np.testing.assert_array_equal(one, other[:, 9:16])
     last = part.axes[-1]
-    assert [label.get_text() for label in last.get_xticklabels()] == [f"w{n}" for n in range(9, 16)]
+    assert [text.get_text() for text in words_under(last)] == [f"w{n}" for n in range(9, 16)]
     beyond = strips_of(explorer_figure([shown], lens="attention", timestep=12, window=(25, 99)))
     np.testing.assert_array_equal(beyond[2], whole[2][:, 25:])
 

@@ -304,7 +304,8 @@ def test_what_it_says_about_itself():
 
     assert 0 < found.attrs.pop("rounding_floor") < 1e-25
     assert found.attrs == {
-        "model": "LSTM", "mode": "eval", "of": "state", "kind": "replacement",
+        "model": "LSTM", "format": "attnviz-influence/1", "model_mode": "eval", "of": "state",
+        "kind": "replacement",
         "unit": "squared standard deviations, summed over units", "draws": 2, "seed": 9,
         "reference_sequences": 3, "reference_timesteps": 15, "units": 4,
         "estimator": "replacements",

@@ -3,6 +3,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from attnviz.plots import plot_gate_attention
+from attnviz.plots.wrapped import words_under
 from attnviz.trace import tokens
 from tests.attnviz import traces
 
@@ -24,7 +25,7 @@ def test_strips_draw_initial_beyond_and_ages():
     rows = [[label.get_text() for label in ax.get_yticklabels()] for ax in axes]
     assert rows == [["initial"], ["beyond"], list("0246")]
     assert len({(ax.images[0].norm.vmin, ax.images[0].norm.vmax) for ax in axes}) == 1
-    assert [label.get_text() for label in axes[2].get_xticklabels()] == tokens(trace, 1)
+    assert [text.get_text() for text in words_under(axes[2])] == tokens(trace, 1)
 
 
 def test_more_beyond_than_all_else_has_a_scale_of_its_own():

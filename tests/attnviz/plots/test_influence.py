@@ -5,6 +5,7 @@ from numpy.testing import assert_allclose
 
 from attnviz.analysis import influence_profile, influence_share
 from attnviz.plots import influence_map_numbers, plot_influence, plot_influence_map, save_figure
+from attnviz.plots.wrapped import words_under
 from tests.attnviz.influences import decaying, influence
 
 
@@ -133,7 +134,7 @@ def test_a_map_draws_the_shares_of_each_timestep_above_its_word():
     first, second = maps(figure)
     assert_allclose(first.images[0].get_array().filled(np.nan), share[1, :6, :5].T)
     assert_allclose(second.images[0].get_array(), share[1, 6:12, :5].T)
-    words = [label.get_text() for label in first.get_xticklabels()]
+    words = [text.get_text() for text in words_under(first)]
     assert words == [f"w1{step}" for step in range(6)]
     assert [label.get_text() for label in first.get_yticklabels()] == ["0", "1", "2", "3", "4"]
     assert len(first.patches) and not len(second.patches)  # lags before the start are hatched

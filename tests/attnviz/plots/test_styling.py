@@ -15,6 +15,7 @@ from attnviz.plots import (
 )
 from attnviz.plots.figures import new_figure
 from attnviz.plots.styling import house_style
+from attnviz.plots.wrapped import words_under
 from tests.attnviz import traces
 from tests.attnviz.path_data import paths
 
@@ -101,7 +102,7 @@ def test_a_larger_style_enlarges_the_whole_layout():
         with style(name, width=width):
             figure = plot_heatmap(traces.larnn(), sequence=1)
         places = [[*ax.get_position().bounds] for ax in figure.axes]
-        words = [t.get_text() for t in figure.axes[-2].get_xticklabels()]
+        words = [t.get_text() for t in words_under(figure.axes[-2])]
         return figure.get_size_inches(), places, words
 
     paper, slides = boxes("paper", 120), boxes("slides", 300)

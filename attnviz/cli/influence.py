@@ -1,0 +1,124 @@
+"""`attnviz influence`: how far back a model looks."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from attnviz.cli.console import busy
+from attnviz.cli.measuring import (
+    FEW,
+    Limit,
+    Model,
+    Output,
+    Seed,
+    Task,
+    checked_result,
+    write_result,
+)
+from attnviz.cli.reading import (
+    Columns,
+    DataPlace,
+    GivenTexts,
+    LabelColumn,
+    Source,
+    Split,
+    TextColumn,
+)
+
+if TYPE_CHECKING:
+    from attnviz.influence.measurement import At
+
+Reference = Annotated[
+    list[str] | None,
+    typer.Option(help="A text that says what is usual; several. Else texts of the training split."),
+]
+Method = Annotated[
+    Literal["replacement", "linear"],
+    typer.Option(help="Replace inputs, or what the gradient alone would say."),
+]
+Place = Annotated[
+    str,
+    typer.Option("--at", help="Look back from all timesteps, from the last, or from 9,19,-1."),
+]
+Of = Annotated[
+    Literal["state", "margin"],
+    typer.Option(help="What moves: the state, or the margin of the predicted class."),
+]
+Draws = Annotated[int, typer.Option(help="Replacements of each input.", min=1)]
+
+# Texts of the training split that say what is usual.
+USUAL = 100
+
+
+def influence(  # noqa: PLR0913  (one parameter an option)
+    model: Model,
+    output: Output,
+    text: GivenTexts = None,
+    task: Task = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    split: Split = "validation",
+    limit: Limit = None,
+    reference: Reference = None,
+    method: Method = "replacement",
+    at: Place = "all",
+    of: Of = "state",
+    draws: Draws = 8,
+    seed: Seed = 0,
+    data: DataPlace = None,
+) -> None:
+    """Measures how much each earlier word matters, by replacing it with usual ones.
+
+    What is usual: texts of the training split; for --text alone, the sentences that ship.
+
+    Example: attnviz influence rra-imdb --task imdb --at last -o influence.nc
+
+    Example: attnviz influence gru-imdb --text "Slow, but wonderful." -o influence.nc
+    """
+    checked_result(output)
+    places = _timesteps(at)
+    columns = Columns(text_column, label_column)
+    most = FEW if limit is None and text is None else limit
+    source = Source(text, task, split, most, columns, data)
+    texts = source.texts()
+    usual = reference or _usual(source)
+    with busy("Loading PyTorch"):
+        from attnviz.influence import linear_influence, replacement_influence
+        from attnviz.pretrained import load_model
+
+    loaded = load_model(model)
+    margin: Literal["predicted"] | None = "predicted" if of == "margin" else None
+    with busy(f"Measuring {loaded.name}"):
+        if method == "linear":
+            found = linear_influence(
+                loaded, texts.texts, reference=usual, at=places, margin=margin, seed=seed
+            )
+        else:
+            found = replacement_influence(
+                loaded, texts.texts, reference=usual, at=places, margin=margin,
+                replacements=draws, seed=seed,
+            )  # fmt: skip
+    kinds = ["influence", "influence-map"] if found.sizes["time"] > 1 else ["influence"]
+    write_result(found, loaded, texts, output, kinds)
+
+
+def _timesteps(at: str) -> "At":
+    named: dict[str, Literal["all", "last"]] = {"all": "all", "last": "last"}
+    if at in named:
+        return named[at]
+    try:
+        return [int(number) for number in at.split(",")]
+    except ValueError as error:
+        raise ValueError(
+            f"--at takes all, last, or timesteps with commas between such as 9,19,-1, got {at!r}."
+        ) from error
+
+
+def _usual(source: Source) -> list[str]:
+    """Texts that say what is usual, where none are given."""
+    if source.task is None:
+        from attnviz.tasks import load_demo_sentences
+
+        return list(load_demo_sentences().texts)
+    other = Source(None, source.task, "train", USUAL, source.columns, source.data)
+    return list(other.texts().texts)

@@ -1,0 +1,67 @@
+"""What commands that measure a model and write a result share."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from attnviz.cli.console import checked_output, out
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from attnviz.models import SequenceModel
+    from attnviz.recording import Texts
+
+__all__ = ["FEW", "Limit", "Model", "Output", "Seed", "Task", "checked_result", "write_result"]
+
+Model = Annotated[str, typer.Argument(help="A shipped model, or a folder of a run or model.")]
+Task = Annotated[str | None, typer.Option(help="Read this data set: imdb, or a CSV or TSV file.")]
+Limit = Annotated[
+    int | None,
+    typer.Option(help="Read only so many sequences; 20 of a data set if not given.", min=1),
+]
+Output = Annotated[Path, typer.Option("--output", "-o", help="The result to write, a .nc file.")]
+Seed = Annotated[int, typer.Option(help="For what is drawn.", min=0)]
+
+# Of a data set, where nothing else is asked for: a measurement reads every text very often.
+FEW = 20
+
+
+def checked_result(path: Path) -> Path:
+    """The path, if a result can be written there; said before anything is read.
+
+    Raises:
+        FileNotFoundError: If its folder does not exist.
+        ValueError: If it does not end in `.nc`.
+    """
+    if path.suffix.lower() != ".nc":
+        raise ValueError(f"Results are written as .nc (netCDF), but {path.name} does not end so.")
+    return checked_output(path)
+
+
+def write_result(
+    result: "xr.Dataset", model: "SequenceModel", texts: "Texts", path: Path, kinds: list[str]
+) -> None:
+    """Writes a result with what it was measured on, and says what can be drawn from it.
+
+    Arguments:
+        result: Of a measurement.
+        model: What was measured.
+        texts: What it read.
+        path: Where to write.
+        kinds: That it can be drawn as.
+    """
+    from attnviz.recording.assembly import provenance
+    from attnviz.recording.signals import recurrent_layers
+    from attnviz.store import save_result
+
+    said = provenance(model, recurrent_layers(model))
+    about = {name: said[name] for name in ("cell", "weights_digest", "versions")}
+    ids = texts.ids if texts.ids is not None else [str(n) for n in range(len(texts.texts))]
+    named = result.assign_coords(id=("sequence", [str(name) for name in ids]))
+    save_result(named.assign_attrs({**about, **dict(texts.about or {})}), path)
+    count = len(texts.texts)
+    out().print(f"{path}: of {count} text{'' if count == 1 else 's'} (attnviz.open_result).")
+    for kind in kinds:
+        out().print(f"Next: attnviz plot {path} --kind {kind} -o {kind}.pdf")

@@ -1,0 +1,64 @@
+"""`attnviz path-classes`: by which edges the gradient came back."""
+
+from typing import Annotated
+
+import typer
+
+from attnviz.cli.console import busy
+from attnviz.cli.measuring import FEW, Limit, Model, Output, Task, checked_result, write_result
+from attnviz.cli.reading import (
+    Columns,
+    DataPlace,
+    GivenTexts,
+    LabelColumn,
+    Source,
+    Split,
+    TextColumn,
+)
+
+Layer = Annotated[str | None, typer.Option(help="Layer and direction; the last if not given.")]
+Hops = Annotated[
+    int, typer.Option(help="Tell 1, 2, ... passages of --hops-of apart, up to this many.", min=0)
+]
+HopsOf = Annotated[str, typer.Option(help="The label whose edges are counted.")]
+Whole = Annotated[
+    bool, typer.Option("--whole", help="No classes: the whole gradient, which is quicker.")
+]
+
+
+def path_classes(  # noqa: PLR0913  (one parameter an option)
+    model: Model,
+    output: Output,
+    text: GivenTexts = None,
+    task: Task = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    split: Split = "validation",
+    limit: Limit = None,
+    layer: Layer = None,
+    hops: Hops = 0,
+    hops_of: HopsOf = "shortcut",
+    whole: Whole = False,
+    data: DataPlace = None,
+) -> None:
+    """Follows the gradient back and tells its paths apart: gates, memory, shortcut, attention.
+
+    Example: attnviz path-classes rra-imdb --task imdb --limit 10 -o paths.nc
+
+    Example: attnviz path-classes lstm-imdb --text "Slow, but wonderful." --whole -o paths.nc
+    """
+    checked_result(output)
+    most = FEW if limit is None and text is None else limit
+    columns = Columns(text_column, label_column)
+    texts = Source(text, task, split, most, columns, data).texts()
+    with busy("Loading PyTorch"):
+        from attnviz.path_classes import PathOptions, text_gradient_paths
+        from attnviz.pretrained import load_model
+
+    options = PathOptions(labels={} if whole else None, hops=hops, hops_of=hops_of)
+    loaded = load_model(model)
+    with busy(f"Following the gradient of {loaded.name}"):
+        found = text_gradient_paths(loaded, texts, group=layer, options=options)
+    write_result(
+        found, loaded, texts, output, ["vanishing"] if whole else ["path-classes", "vanishing"]
+    )
