@@ -43,6 +43,7 @@ app = typer.Typer(
 
 RESUMED = "Stopped. What was finished is kept; the same command goes on from there."
 WHOLE = "Stopped. Nothing was written."
+ANEW = "Stopped. What was finished is kept; the same command begins anew."
 
 
 def _interruptible(command: Callable[..., None], left: str) -> Callable[..., None]:
@@ -59,13 +60,14 @@ def _interruptible(command: Callable[..., None], left: str) -> Callable[..., Non
     return run
 
 
-for command in (demo, train, record, info, plot, ablate):
-    app.command()(_interruptible(command, RESUMED))
-
-for lister in (
-    influence, path_classes, models, cite, compare, figure, export, report, explore, doctor,
+# In the order of --help, with what a stop leaves.
+for command, left in (
+    (demo, ANEW), (train, RESUMED), (record, RESUMED), (info, WHOLE), (plot, WHOLE),
+    (compare, WHOLE), (figure, WHOLE), (ablate, WHOLE), (influence, WHOLE), (path_classes, WHOLE),
+    (report, WHOLE), (explore, WHOLE), (export, WHOLE), (doctor, WHOLE), (models, WHOLE),
+    (cite, WHOLE),
 ):  # fmt: skip
-    app.command()(_interruptible(lister, WHOLE))
+    app.command()(_interruptible(command, left))
 
 for name, of_data in DATA_COMMANDS.items():
     data_app.command(name)(_interruptible(of_data, WHOLE))

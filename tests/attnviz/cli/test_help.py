@@ -6,7 +6,7 @@ import shlex
 import pytest
 from typer.main import get_command
 
-from attnviz.cli.app import WHOLE, app
+from attnviz.cli.app import ANEW, RESUMED, WHOLE, app
 from tests.attnviz.cli.shell import called
 
 
@@ -35,16 +35,26 @@ def test_help_has_an_example_whose_options_there_are(words, command):
         assert {word for word in typed if word.startswith("-")} <= known
 
 
+OWN = ("--text", "fine")
+
+
 @pytest.mark.parametrize(
-    ("arguments", "stopped"),
+    ("arguments", "stopped", "said"),
     [
-        (["models"], "attnviz.cards.shipped_cards"),
-        (["cite", "-o", "refs.bib"], "attnviz.citing.bibtex"),
-        (["data", "list"], "attnviz.tasks.catalogue.place_of"),
+        (["models"], "attnviz.cards.shipped_cards", WHOLE),
+        (["cite", "-o", "refs.bib"], "attnviz.citing.bibtex", WHOLE),
+        (["data", "list"], "attnviz.tasks.catalogue.place_of", WHOLE),
+        (["info", "trace.zarr"], "attnviz.store.open_trace", WHOLE),
+        (["plot", "trace.zarr"], "attnviz.store.reader.open_trace", WHOLE),
+        (["ablate", "rra-imdb", *OWN, "-o", "e.nc"], "attnviz.pretrained.load_model", WHOLE),
+        (["influence", "rra-imdb", *OWN, "-o", "i.nc"], "attnviz.pretrained.load_model", WHOLE),
+        (["path-classes", "rra-imdb", *OWN, "-o", "p.nc"], "attnviz.pretrained.load_model", WHOLE),
+        (["record", "rra-imdb", *OWN, "-o", "t.zarr"], "attnviz.pretrained.load_model", RESUMED),
+        (["demo"], "attnviz.tasks.load_demo_sentences", ANEW),
     ],
 )
-def test_stopped_by_the_keyboard_it_says_so_and_leaves_nothing(
-    monkeypatch, capsys, tmp_path, arguments, stopped
+def test_stopped_by_the_keyboard_it_says_what_is_left(
+    monkeypatch, capsys, tmp_path, arguments, stopped, said
 ):
     def stop(*given, **options):
         raise KeyboardInterrupt
@@ -52,7 +62,7 @@ def test_stopped_by_the_keyboard_it_says_so_and_leaves_nothing(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(stopped, stop)
     status, _, message = called(monkeypatch, capsys, *arguments)
-    assert status == 130 and message.strip() == WHOLE
+    assert status == 130 and message.strip().splitlines()[-1] == said
     assert not list(tmp_path.iterdir())
 
 
