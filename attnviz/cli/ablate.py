@@ -1,6 +1,5 @@
 """`attnviz ablate`: what changes when attention cannot read something."""
 
-import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from attnviz.cli.console import checked_output, out, progress
+from attnviz.cli.figure_options import command_line
 from attnviz.cli.measuring import FEW, Limit, Model, Seed, Task, checked_result
 from attnviz.cli.reading import (
     Columns,
@@ -42,6 +42,7 @@ Output = Annotated[
 ]
 Figure = Annotated[Path | None, typer.Option(help="Draw them; the suffix says pdf, svg or png.")]
 
+_FILES = ("--figure", "--output", "-o")
 # A table with more rows than this shows the strongest effects only.
 MOST_ROWS, STRONGEST = 40, 15
 
@@ -68,6 +69,8 @@ def ablate(  # noqa: PLR0913  (one parameter an option)
     Both arms run step by step, so that an edit that changes nothing has no effect at all.
 
     Example: attnviz ablate rra-imdb --text "Slow, but wonderful." --figure ablation.pdf
+
+    Example: attnviz ablate rra-imdb --task imdb --level step -o effects.nc
     """
     from attnviz.pretrained import load_model
     from attnviz.replay import ablate as run
@@ -156,11 +159,23 @@ def _write(effects: "xr.Dataset", output: Path | None, figure: Path | None) -> N
 
 def _draw(effects: "xr.Dataset", path: Path) -> None:
     from attnviz.plots import plot_ablation, save_figure, style
+    from attnviz.plots.numbers import versions
 
     with style("paper"):
         ax = plot_ablation(effects)
         names = ("model", "cell", "weights_digest", "level", "method", "group")
         said = {name: str(effects.attrs[name]) for name in names}
-        command = shlex.join(["attnviz", *sys.argv[1:]])
-        save_figure(ax, path, provenance={**said, "command": command})
+        command = command_line(*_without_files(sys.argv[1:]))
+        save_figure(ax, path, provenance={**said, **versions(), "command": command})
     out().print(f"{path}: the effects with their intervals.")
+
+
+def _without_files(words: list[str]) -> list[str]:
+    """What was typed but for the files to write: the same figure says the same wherever it is."""
+    kept, rest = [], iter(words)
+    for word in rest:
+        if word in _FILES:
+            next(rest, None)
+        elif not word.startswith(tuple(f"{name}=" for name in _FILES)):
+            kept.append(word)
+    return kept

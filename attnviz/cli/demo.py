@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from attnviz.cli.console import out, progress
-from attnviz.trace import Trace
+from attnviz.cli.figure_options import Appearance, Choice
 
 
 @dataclass(frozen=True)
@@ -64,26 +64,34 @@ def demo(
         ids=sentences.ids,
         about={"task": "demo sentences"},
     )
-    traces = {}
+    stores = {}
     for name in dict.fromkeys(picture.model for picture in PICTURES):
         store = output / "traces" / f"{name}.zarr"
         shutil.rmtree(store, ignore_errors=True)  # of an earlier demo, perhaps of another version
         store.parent.mkdir(parents=True, exist_ok=True)
         with progress(f"recording {name}") as advance:
-            traces[name] = record_texts(load_model(name), texts, path=store, progress=advance)
+            record_texts(load_model(name), texts, path=store, progress=advance)
+        stores[name] = store
     for picture in PICTURES:
-        figure = _draw(picture, traces[picture.model], output, sequence)
+        figure = _draw(picture, stores[picture.model], output, sequence)
         out().print(f"[bold]{escape(str(figure))}[/]: {picture.look}")
     out().print(f"\nEach as PDF and PNG in {output}; the traces are in {output / 'traces'}.")
     out().print(f"Next: attnviz info {output / 'traces' / 'rra-imdb.zarr'}")
 
 
-def _draw(picture: Picture, trace: Trace, folder: Path, sequence: int) -> Path:
-    from attnviz.plots import KINDS, PlotOptions, provenance_of, save_figure
+def _draw(picture: Picture, store: Path, folder: Path, sequence: int) -> Path:
+    """Draws as `attnviz plot` would, whose command the files name."""
+    from attnviz.cli.plot import figured
+    from attnviz.cli.sources import open_source
+    from attnviz.plots import save_figure
 
-    drawn = KINDS[picture.kind].draw(trace, PlotOptions(sequence=sequence))
-    provenance = {**provenance_of(trace), "command": "attnviz demo"}
-    for suffix in ("png", "pdf"):
-        path = folder / f"{picture.model.removesuffix('-imdb')}-{picture.kind}.{suffix}"
-        save_figure(drawn, path, provenance=provenance)
+    stem = f"{picture.model.removesuffix('-imdb')}-{picture.kind}"
+    look = Appearance()
+    with look.applied():
+        drawn = figured(
+            open_source(store), picture.kind, Choice(), sequence, look, several=False, stem=stem
+        )
+        figure = drawn.draw()
+        for suffix in ("png", "pdf"):
+            path = save_figure(figure, folder / f"{stem}.{suffix}", provenance=drawn.provenance)
     return path

@@ -61,7 +61,7 @@ def again(said: Mapping[str, str], figure: Path) -> Again | None:
         )
         if at is not None:
             words[at] = words[at][: len(words[at]) - len(name)] + str(found)
-    return Again(shlex.join([*words, *_output(said, figure)]), missing)
+    return Again(shlex.join([*words, *_output(words[1], said, figure)]), missing)
 
 
 def _inputs(said: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -74,8 +74,15 @@ def _inputs(said: Mapping[str, str]) -> list[tuple[str, str]]:
     return found
 
 
-def _output(said: Mapping[str, str], figure: Path) -> list[str]:
-    """Where to write: for a table the figure beside which it stood."""
+def _output(command: str, said: Mapping[str, str], figure: Path) -> list[str]:
+    """Where to write: for a table the figure beside which it stood.
+
+    A report says itself where it stands, and its figures with it.
+    """
+    if command == "report":
+        return []
+    if command == "ablate":
+        return ["--figure", str(figure)]
     suffix = figure.suffix.lower()
     if suffix not in (".csv", ".tex"):
         return ["-o", str(figure)]

@@ -1,9 +1,13 @@
+import json
+import shlex
+
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 import attnviz
 from attnviz.cli.app import app
+from tests.attnviz.cli.shell import called
 
 
 def run(*arguments):
@@ -21,6 +25,24 @@ def test_a_table_a_figure_and_a_file(tmp_path):
     effects = attnviz.open_effects(tmp_path / "e.nc")
     assert effects.sizes["lag"] == 10 and effects.attrs["model"] == "rra-imdb"
     assert "attnviz" in (tmp_path / "e.svg").read_text()
+
+
+def test_its_figure_says_how_it_is_made_again(monkeypatch, capsys, tmp_path):
+    pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    text = ("--text", "Slow at first, but then wonderful.")
+    typed = ("ablate", "rra-imdb", *text, "--level", "head", "-o", "e.nc", "--figure=e.svg")
+    assert called(monkeypatch, capsys, *typed)[0] == 0
+    before = (tmp_path / "e.svg").read_bytes()
+
+    said = json.loads(called(monkeypatch, capsys, "info", "e.svg", "--json")[1])
+
+    assert "matplotlib" in said["versions"] and len(said["weights_digest"]) == 64
+    again = shlex.split(said["again"])
+    assert again == ["attnviz", *typed[:6], "--figure", "e.svg"]
+    (tmp_path / "e.svg").unlink()
+    assert called(monkeypatch, capsys, *again[1:])[0] == 0
+    assert (tmp_path / "e.svg").read_bytes() == before
 
 
 def test_a_seed_decides_what_is_drawn(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from functools import partial
@@ -376,3 +377,10 @@ def test_the_demo_draws_every_kind_and_replaces_its_own_traces(monkeypatch, caps
     assert output.count(".pdf") == sum(name.endswith(".pdf") for name in names)
     trace = attnviz.open_trace(tmp_path / "out" / "traces" / "gru-imdb.zarr")
     assert trace.tree.attrs["model"] == "gru-imdb"
+    for name in ("larnn-heatmap.png", "rra-lag-kernel.pdf", "rra-text.pdf"):
+        drawn = tmp_path / "out" / name
+        before = drawn.read_bytes()
+        again = json.loads(called(monkeypatch, capsys, "info", drawn, "--json")[1])["again"]
+        drawn.unlink()
+        assert called(monkeypatch, capsys, *shlex.split(again)[1:])[0] == 0
+        assert drawn.read_bytes() == before

@@ -1,3 +1,5 @@
+import json
+import shlex
 import subprocess
 import sys
 
@@ -32,6 +34,9 @@ def test_markdown_quietly(monkeypatch, capsys, tmp_path, stored):
     assert called(monkeypatch, capsys, "report", stored, *options) == (0, "", "")
     names = {path.name for path in (tmp_path / "r-figures").iterdir()}
     assert "heatmap-1.png" in names and "heatmap-0.png" not in names
+    figure = tmp_path / "r-figures" / "heatmap-1.png"
+    said = json.loads(called(monkeypatch, capsys, "info", figure, "--json")[1])
+    assert shlex.split(said["again"]) == ["attnviz", "report", str(stored), *map(str, options)]
 
 
 @pytest.mark.slow
