@@ -67,6 +67,9 @@ class Written:
             path = self.staged / f"{drawn.stem}{suffix}"
             save_figure(figure, path, provenance=drawn.provenance, dpi=look.dpi)
             self._note(path, drawn, drawn.shows)
+            if suffix == ".pgf":
+                for image in sorted(self.staged.glob(f"{drawn.stem}-img*.png")):
+                    self._note(image, drawn, "An image that the PGF needs beside it.")
         for added, numbers in drawn.numbers.items():
             if self.outputs.data or self.outputs.latex:
                 self._write_numbers(drawn, added, numbers())

@@ -17,7 +17,7 @@ from matplotlib.text import Text
 from attnviz.plots.numbers import comments
 from attnviz.plots.styling import house_style
 
-__all__ = ["as_tex", "check_tex", "save_pgf"]
+__all__ = ["PlainWords", "as_tex", "check_tex", "plain_words", "save_pgf"]
 
 #: The programs that matplotlib can measure words with, the most able first.
 _PROGRAMS = ("xelatex", "lualatex", "pdflatex")
@@ -70,13 +70,16 @@ def check_tex(path: Path) -> str:
     )
 
 
-def save_pgf(figure: Figure, path: Path, provenance: Mapping[str, str]) -> Path:
+def save_pgf(
+    figure: Figure, path: Path, provenance: Mapping[str, str], *, dpi: float | None = None
+) -> Path:
     """Writes a figure as PGF, and its images beside it.
 
     Arguments:
         figure: Any figure.
         path: Where to write.
         provenance: Goes above it in comments.
+        dpi: Dots an inch of what is drawn as an image; the style's if not given.
 
     Returns:
         The path.
@@ -85,8 +88,8 @@ def save_pgf(figure: Figure, path: Path, provenance: Mapping[str, str]) -> Path:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}.") as place:
         # In a folder of its own under its own name: the file names its images after itself.
         drawn = Path(place) / path.name
-        with house_style(), matplotlib.rc_context(settings), _plain_words():
-            figure.savefig(drawn, format="pgf")
+        with house_style(), matplotlib.rc_context(settings), plain_words():
+            figure.savefig(drawn, format="pgf", dpi=dpi or matplotlib.rcParams["savefig.dpi"])
         drawn.write_text(
             comments(provenance, "%") + _DEFINED + drawn.read_text(encoding="utf-8"),
             encoding="utf-8",
@@ -97,7 +100,7 @@ def save_pgf(figure: Figure, path: Path, provenance: Mapping[str, str]) -> Path:
     return path
 
 
-class _PlainWords(backend_pgf.RendererPgf):
+class PlainWords(backend_pgf.RendererPgf):
     """Draws words as they are, all in one family. Matplotlib's own hands them to TeX to run.
 
     Sans serif: it knows no font by the name of one that is installed, and roman letters are wider
@@ -108,12 +111,14 @@ class _PlainWords(backend_pgf.RendererPgf):
         self, gc: GraphicsContextBase, x: float, y: float, s: str, prop: FontProperties,
         angle: float, ismath: bool | str = False, mtext: Text | None = None,
     ) -> None:  # fmt: skip
+        """Draws words; those that are no formula as they are."""
         words = s if ismath else as_tex(s)
         super().draw_text(gc, x, y, words, _family(prop), angle, ismath, mtext)  # type: ignore[no-untyped-call]
 
     def get_text_width_height_descent(
         self, s: str, prop: FontProperties, ismath: bool | str
     ) -> tuple[float, float, float]:
+        """Measures what is drawn."""
         words = s if ismath else as_tex(s)
         size: tuple[float, float, float] = super().get_text_width_height_descent(  # type: ignore[no-untyped-call]
             words, _family(prop), ismath
@@ -130,10 +135,10 @@ def _family(prop: FontProperties) -> FontProperties:
 
 
 @contextmanager
-def _plain_words() -> Iterator[None]:
+def plain_words() -> Iterator[None]:
     """Lets matplotlib draw PGF so; it has no other place to say it."""
     before = backend_pgf.RendererPgf
-    backend_pgf.RendererPgf = _PlainWords  # type: ignore[misc]
+    backend_pgf.RendererPgf = PlainWords  # type: ignore[misc]
     try:
         yield
     finally:

@@ -21,6 +21,7 @@ from attnviz.plots.suffixes import FORMATS, unknown_suffix
 
 __all__ = ["FORMATS", "read_provenance", "save_figure"]
 
+_FOR_SETTING_TYPE = ("GDEF", "GPOS", "GSUB")
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 
@@ -69,7 +70,7 @@ def save_figure(
         provenance = whole.provenance if isinstance(whole, PaperFigure) else {}
     path.parent.mkdir(parents=True, exist_ok=True)
     if kind == ".pgf":
-        return save_pgf(whole, path, provenance)
+        return save_pgf(whole, path, provenance, dpi=dpi)
     said = json.dumps(dict(provenance), sort_keys=True)
     salted = matplotlib.rc_context({"svg.hashsalt": "attnviz"})
     fonts = _plain_fonts() if kind == ".pdf" else nullcontext()
@@ -120,16 +121,24 @@ def _plain_fonts() -> Iterator[None]:
     """Lets a PDF have its fonts without the tables that only setting type needs.
 
     No reader of a PDF looks at them, and cutting them to the letters in use takes as long as
-    drawing a map. Matplotlib has no setting for it.
+    drawing a map. Matplotlib has no setting for it, so that the options it makes are others for a
+    while; where it made none, fonts would only be written more slowly.
     """
-    from fontTools.subset import Options
+    from fontTools import subset
 
-    before = Options._drop_tables_default
-    Options._drop_tables_default = [*before, "GDEF", "GPOS", "GSUB"]
+    class Plain(subset.Options):  # type: ignore[misc]  # fontTools has no types
+        drop_tables: list[str]
+
+        def __init__(self, **given: object) -> None:
+            super().__init__(**given)
+            self.drop_tables = [*self.drop_tables, *_FOR_SETTING_TYPE]
+
+    before = subset.Options
+    subset.Options = Plain
     try:
         yield
     finally:
-        Options._drop_tables_default = before
+        subset.Options = before
 
 
 def _metadata(kind: str, said: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from tests.attnviz import traces
 from tests.attnviz.analysis.test_flow import made
 from tests.attnviz.cli.shell import called, environment, run
 from tests.attnviz.plots.test_ablation import made as made_effects
+from tests.attnviz.plots.test_pgf import compiled, needs_tex
 
 EFFECTS = {"format": "attnviz-effects/1", "method": "zero", "group": "l0"}
 
@@ -336,6 +337,25 @@ def test_pgf_without_tex_says_what_is_missing(place, typed, monkeypatch):
     assert status == 1
     assert "k.pgf needs TeX, which measures its words" in error and "or write a .pdf" in error
     assert names(place) == ["larnn.zarr", "rra.zarr"]
+
+
+@needs_tex
+def test_pgf_comes_with_its_images_and_as_the_same_bytes(place, typed):
+    plot = ("plot", "larnn.zarr", "--kind", "heatmap", "--head", 1, "--dpi", 100, "--json")
+    status, output, error = typed(*plot, "--format", "pgf,svg", "-o", "one")
+    assert status == 0, error
+    files = [Path(file["path"]) for file in json.loads(output)["files"]]
+    images = [path.name for path in files if path.suffix == ".png"]
+    assert images and names(place / "one") == sorted(path.name for path in files)
+    page = compiled(place / "one", "heatmap.pgf")
+    assert "attention" in page
+    typed(*plot, "--format", "pgf", "-o", "two")
+    for name in ("heatmap.pgf", *images):
+        assert (place / "one" / name).read_bytes() == (place / "two" / name).read_bytes()
+    said = read_provenance(place / "one" / "heatmap.pgf")
+    assert (
+        said["command"] == "attnviz plot larnn.zarr --kind heatmap --sequence 0 --head 1 --dpi 100"
+    )
 
 
 @pytest.mark.slow

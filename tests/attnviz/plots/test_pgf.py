@@ -4,9 +4,11 @@ import shutil
 import subprocess
 
 import pytest
+from matplotlib.backends import backend_pgf
 
 from attnviz.plots import plot_heatmap, plot_path_classes, save_figure
-from attnviz.plots.pgf import as_tex
+from attnviz.plots.figures import new_figure
+from attnviz.plots.pgf import PlainWords, as_tex, plain_words
 from tests.attnviz import traces
 from tests.attnviz.path_data import paths
 
@@ -40,6 +42,19 @@ def test_words_mean_nothing_to_tex():
     assert as_tex("a_b 5% {x} $1 & #2") == r"a\_b 5\% \{x\} \$1 \& \#2"
     assert as_tex(r"\input{x}") == r"\textbackslash{}input\{x\}"
     assert as_tex("plain words, κ") == r"plain words, \ensuremath{\kappa}"
+
+
+def test_matplotlib_draws_pgf_with_our_renderer_and_its_own_again():
+    own = backend_pgf.RendererPgf
+    canvas = backend_pgf.FigureCanvasPgf(new_figure(1.0, 1.0))
+
+    with pytest.raises(RuntimeError, match="stop"), plain_words():
+        assert isinstance(canvas.get_renderer(), PlainWords), (
+            "matplotlib does not look backend_pgf.RendererPgf up when it draws any more, so that "
+            "words of the data would be run by TeX: attnviz.plots.pgf needs another way"
+        )
+        raise RuntimeError("stop")
+    assert type(canvas.get_renderer()) is own
 
 
 @needs_tex

@@ -6,6 +6,7 @@ from pathlib import Path
 import matplotlib
 import matplotlib.pyplot as plt
 import pytest
+from fontTools import subset
 
 from attnviz.plots import (
     KINDS,
@@ -77,6 +78,39 @@ def test_a_failure_leaves_the_old_file(tmp_path, monkeypatch):
 
     assert path.read_text() == "old"
     assert names(tmp_path) == ["a.svg"]
+
+
+def test_fonts_of_a_pdf_are_cut_without_the_tables_for_setting_type(tmp_path, monkeypatch):
+    options, made = subset.Options, []
+
+    class Watched(subset.Subsetter):
+        def __init__(self, options):
+            super().__init__(options)
+            made.append(options.drop_tables)
+
+    monkeypatch.setattr(subset, "Subsetter", Watched)
+    save_figure(plot_heatmap(traces.rra()), tmp_path / "a.pdf")
+
+    assert made, "matplotlib does not cut fonts by fontTools.subset.Subsetter any more"
+    for tables in made:
+        assert {"GDEF", "GPOS", "GSUB"} <= set(tables), (
+            "matplotlib does not look fontTools.subset.Options up when it cuts fonts any more, so "
+            "that attnviz.plots.saving cannot leave tables out: PDFs take longer"
+        )
+    assert subset.Options is options
+
+
+def test_fonts_are_cut_as_before_after_a_failure(tmp_path, monkeypatch):
+    options, figure = subset.Options, new_figure(1.0, 1.0)
+
+    def fail(*given, **named):
+        assert subset.Options is not options
+        raise RuntimeError("no space")
+
+    monkeypatch.setattr(figure, "savefig", fail)
+    with pytest.raises(RuntimeError, match="no space"):
+        save_figure(figure, tmp_path / "a.pdf")
+    assert subset.Options is options
 
 
 @pytest.mark.parametrize("suffix", [".pdf", ".svg", ".png"])
