@@ -13,7 +13,7 @@ from attnviz.plots.result_kinds import (
     drawable_results,
     kinds_of_result,
 )
-from attnviz.trace import Trace, sequence_count, sequence_length
+from attnviz.trace import Trace, sequence_length
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -68,18 +68,7 @@ class Opened:
 
     def sequence(self, what: str) -> int:
         """A sequence by number, id or words."""
-        if isinstance(self.data, Trace):
-            return find_sequence(self.data, what)
-        ids = [str(name) for name in self.data["id"].values] if "id" in self.data else []
-        if what in ids:
-            return ids.index(what)
-        count = self.data.sizes["sequence"]
-        if what.isdecimal() and int(what) < count:
-            return int(what)
-        raise IndexError(
-            f"{self.path} has no sequence with the number or id {what!r}; there are {count}, "
-            f"numbered from 0. Words of a text are looked for in traces only."
-        )
+        return find_sequence(self.data, what, self.path)
 
 
 def _maker(kind: str) -> str:
@@ -121,12 +110,13 @@ def file_digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def find_sequence(trace: Trace, what: str) -> int:
+def find_sequence(data: "Trace | xr.Dataset", what: str, path: Path) -> int:
     """A sequence by its number, its id, or words that its text alone has.
 
     Arguments:
-        trace: Any trace.
+        data: Any trace or measured result.
         what: Digits are a number; else an id; else words, in capitals or not.
+        path: Where the data lie, for messages.
 
     Returns:
         The number.
@@ -135,28 +125,48 @@ def find_sequence(trace: Trace, what: str) -> int:
         IndexError: If there is no such sequence.
         ValueError: If several have these words.
     """
-    if what.removeprefix("-").isdecimal():
-        sequence_length(trace, int(what))  # says what there is, if there is none
-        return int(what) % sequence_count(trace)
-    root = trace.tree.dataset
+    root = data.tree.dataset if isinstance(data, Trace) else data
+    count = root.sizes["sequence"]
     ids = [str(name) for name in root["id"].values] if "id" in root else []
+    if what.removeprefix("-").isdecimal():
+        if isinstance(data, Trace):
+            sequence_length(data, int(what))  # says what there is, if there is none
+        if -count <= int(what) < count:
+            return int(what) % count
+        raise IndexError(
+            f"{path} holds {count} sequences, numbered 0 to {count - 1}, and has no sequence "
+            f"{what}."
+        )
     if what in ids:
         return ids.index(what)
-    texts = [str(text) for text in root["text"].values] if "text" in root else []
-    words = _plain(what)
-    found = [number for number, text in enumerate(texts) if words in _plain(text)]
+    words, texts = _searched(root, what)
+    found = [number for number, text in enumerate(texts) if words in text]
     if len(found) == 1:
         return found[0]
     if not found:
         raise IndexError(
-            f"No sequence has the number or id {what!r}, nor these words in its text. attnviz info "
-            f"{trace.path or 'TRACE'} lists them; there are {sequence_count(trace)}."
+            f"No sequence has the number or id {what!r}, nor these words in its text. "
+            + (f"attnviz info {path} lists them; there" if isinstance(data, Trace) else "There")
+            + f" are {count}, numbered from 0."
         )
     several = ", ".join(map(str, found[:_FEW])) + (" ..." if len(found) > _FEW else "")
     raise ValueError(
         f"{len(found)} sequences have the words {what!r}: {several}. Add words, or choose one by "
         "its number."
     )
+
+
+def _searched(root: "xr.Dataset", what: str) -> tuple[str, list[str]]:
+    """Words and the texts to look for them in; results keep no text, but may keep its tokens."""
+    if "text" in root:
+        return _plain(what), [_plain(str(text)) for text in root["text"].values]
+    if "token" not in root:
+        return what, []
+    from attnviz.text import tokenize
+
+    words = " ".join(what[start:end] for start, end in tokenize(what))
+    rows = root["token"].transpose("sequence", ...).values
+    return _plain(words), [_plain(" ".join(map(str, row))) for row in rows]
 
 
 def _plain(text: str) -> str:

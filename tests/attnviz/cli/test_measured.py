@@ -58,23 +58,30 @@ def test_every_kind_of_a_result_is_drawn_and_made_again(place, typed, file, kind
         assert drawn.read_bytes() == before
 
 
-def test_a_sequence_is_chosen_by_number_or_id_and_the_numbers_are_its_own(place, typed):
+def test_a_sequence_is_chosen_by_number_id_or_words_and_the_numbers_are_its_own(place, typed):
     map_of = ("plot", "influence.nc", "--kind", "influence-map", "--lags", "0:4", "--data")
 
-    for sequence, name in ((1, "a"), ("y", "b"), (2, "c")):
+    for sequence, name in ((1, "a"), ("y", "b"), (2, "c"), ("W11  w12", "d"), (-2, "e")):
         assert typed(*map_of, "--sequence", sequence, "-o", f"{name}.svg")[0] == 0
 
-    first, second, third = (
-        pd.read_csv(place / f"{name}.csv", comment="#")["value"].to_numpy() for name in "abc"
+    first, second, third, *others = (
+        pd.read_csv(place / f"{name}.csv", comment="#")["value"].to_numpy() for name in "abcde"
     )
-    np.testing.assert_array_equal(first, second)
+    for other in (second, *others):
+        np.testing.assert_array_equal(first, other)
     assert first.shape == (7 * 4,) and third.shape == (8 * 4,)
     result = attnviz.open_result("influence.nc")
     whole = result["influence"].values[1]
     shares = whole / np.nansum(whole, axis=-1, keepdims=True)
     np.testing.assert_allclose(first.reshape(7, 4), shares[:7, :4])
-    status, _, error = typed(*map_of, "--sequence", "w", "-o", "d.svg")
-    assert status == 1 and "no sequence with the number or id 'w'" in error
+    for sequence, said in (
+        ("missing", "No sequence has the number or id 'missing', nor these words in its text"),
+        ("w", "3 sequences have the words 'w': 0, 1, 2. Add words"),
+        (3, "influence.nc holds 3 sequences, numbered 0 to 2, and has no sequence 3"),
+    ):
+        status, _, error = typed(*map_of, "--sequence", sequence, "-o", "f.svg")
+        assert status == 1 and said in " ".join(error.split())
+    assert not (place / "f.svg").exists()
 
 
 def test_results_are_compared_and_told_about(place, typed):
