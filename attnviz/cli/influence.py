@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from attnviz.cli.console import busy
+from attnviz.cli.console import busy, progress
 from attnviz.cli.measuring import (
     FEW,
     Limit,
@@ -88,15 +88,16 @@ def influence(  # noqa: PLR0913  (one parameter an option)
 
     loaded = load_model(model)
     margin: Literal["predicted"] | None = "predicted" if of == "margin" else None
-    with busy(f"Measuring {loaded.name}"):
+    with progress(f"measuring {loaded.name}, rows") as advance:
         if method == "linear":
             found = linear_influence(
-                loaded, texts.texts, reference=usual, at=places, margin=margin, seed=seed
-            )
+                loaded, texts.texts, reference=usual, at=places, margin=margin, seed=seed,
+                progress=advance,
+            )  # fmt: skip
         else:
             found = replacement_influence(
                 loaded, texts.texts, reference=usual, at=places, margin=margin,
-                replacements=draws, seed=seed,
+                replacements=draws, seed=seed, progress=advance,
             )  # fmt: skip
     kinds = ["influence", "influence-map"] if found.sizes["time"] > 1 else ["influence"]
     write_result(found, loaded, texts, output, kinds)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from attnviz.cli.console import busy
+from attnviz.cli.console import busy, progress
 from attnviz.cli.measuring import FEW, Limit, Model, Output, Task, checked_result, write_result
 from attnviz.cli.reading import (
     Columns,
@@ -57,8 +57,8 @@ def path_classes(  # noqa: PLR0913  (one parameter an option)
 
     options = PathOptions(labels={} if whole else None, hops=hops, hops_of=hops_of)
     loaded = load_model(model)
-    with busy(f"Following the gradient of {loaded.name}"):
-        found = text_gradient_paths(loaded, texts, group=layer, options=options)
+    with progress(f"following the gradient of {loaded.name}") as advance:
+        found = text_gradient_paths(loaded, texts, group=layer, options=options, progress=advance)
     write_result(
         found, loaded, texts, output, ["vanishing"] if whole else ["path-classes", "vanishing"]
     )

@@ -1,5 +1,6 @@
 """Linearised influence: what the gradient alone would say."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
@@ -8,7 +9,15 @@ import xarray as xr
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from attnviz.influence.measurement import At, Margin, Measurement, Sizes, measuring
+from attnviz.influence.measurement import (
+    At,
+    Margin,
+    Measurement,
+    Progress,
+    Sizes,
+    counted,
+    measuring,
+)
 from attnviz.influence.provenance import described
 from attnviz.influence.reference import input_root
 from attnviz.influence.results import Estimate, assemble, estimate, exact
@@ -17,7 +26,7 @@ from attnviz.influence.sequences import Inputs, Model
 __all__ = ["linear_influence"]
 
 
-def linear_influence(
+def linear_influence(  # noqa: PLR0913  (what is measured, and who watches)
     model: Model,
     inputs: Inputs,
     *,
@@ -27,6 +36,7 @@ def linear_influence(
     probes: int | None = None,
     rows: int = 256,
     seed: int = 0,
+    progress: Progress = None,
 ) -> xr.Dataset:
     r"""How far back a model looks, as far as its gradients tell.
 
@@ -59,6 +69,7 @@ def linear_influence(
             product is exact, and probes are not drawn.
         rows: Rows in a call of the model.
         seed: For the probes: the same seed gives the same numbers.
+        progress: Called with rows run and in all.
 
     Returns:
         As `replacement_influence`; `influence` is E². Without standard errors where it is exact.
@@ -76,8 +87,10 @@ def linear_influence(
         model, inputs, reference, at=at, margin=margin, rows=rows, seed=seed
     ) as measurement:
         root = input_root(measurement.reference.pool)
+        products = drawn or len(measurement.reference.scale)
+        advance = counted(progress, products * sum(map(len, measurement.timesteps)))
         estimates = [
-            _estimate(measurement, sequence, root, sizes)
+            _estimate(measurement, sequence, root, sizes, advance)
             for sequence in range(len(measurement.timesteps))
         ]
         attributes = described(model, measurement, draws=drawn, seed=seed)
@@ -86,7 +99,11 @@ def linear_influence(
 
 
 def _estimate(
-    measurement: Measurement, sequence: int, root: Float[Tensor, "feature root"], sizes: Sizes
+    measurement: Measurement,
+    sequence: int,
+    root: Float[Tensor, "feature root"],
+    sizes: Sizes,
+    advance: Callable[[int], None],
 ) -> Estimate:
     timesteps = measurement.timesteps[sequence]
     units = len(measurement.reference.scale)
@@ -105,6 +122,7 @@ def _estimate(
         squared = _squared_products(measurement, sequence, when, probe, root)
         for values, p, d in zip(squared, place.tolist(), draw.tolist(), strict=True):
             found[: len(values), d if sizes.drawn else 0, p] += values
+        advance(len(row))
     return estimate(found, timesteps) if sizes.drawn else exact(found[:, 0], timesteps)
 
 

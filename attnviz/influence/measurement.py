@@ -1,6 +1,6 @@
 """What a measurement of influence needs, checked once: function, sequences, reference, targets."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -15,12 +15,15 @@ from attnviz.influence.reference import Reference, unit_scale
 from attnviz.influence.sequences import Features, Inputs, Model, features_of
 from attnviz.modes import evaluated
 
-__all__ = ["At", "Margin", "Measurement", "Sizes", "measuring"]
+__all__ = ["At", "Margin", "Measurement", "Progress", "Sizes", "counted", "measuring"]
 
 #: The timesteps to look back from; negative ones count from each sequence's end.
 At = Literal["all", "last"] | Sequence[int]
 #: The class of each sequence whose margin is followed; None for the state.
 Margin = Literal["predicted"] | Sequence[int] | None
+
+#: Whom to tell how far a measurement is: rows run, and in all.
+Progress = Callable[[int, int], None] | None
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,27 @@ class Sizes:
                 f"Influence needs at least 1 row a call and a count that is not negative, but "
                 f"rows is {self.rows} and the count drawn is {self.drawn}."
             )
+
+
+def counted(progress: Progress, total: int) -> Callable[[int], None]:
+    """What tells of rows that were run, a few at a time.
+
+    Arguments:
+        progress: Called with rows run and in all; nobody if not given.
+        total: Rows in all.
+
+    Returns:
+        A function of the rows of one call.
+    """
+    done = 0
+
+    def advance(rows: int) -> None:
+        nonlocal done
+        done += rows
+        if progress is not None:
+            progress(done, total)
+
+    return advance
 
 
 @dataclass(frozen=True)

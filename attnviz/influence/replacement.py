@@ -1,12 +1,22 @@
 """Replacement influence: what changes when one input is another."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 import xarray as xr
 from jaxtyping import Float
 from torch import Tensor
 
-from attnviz.influence.measurement import At, Margin, Measurement, Sizes, measuring
+from attnviz.influence.measurement import (
+    At,
+    Margin,
+    Measurement,
+    Progress,
+    Sizes,
+    counted,
+    measuring,
+)
 from attnviz.influence.provenance import described
 from attnviz.influence.results import assemble, estimate
 from attnviz.influence.sequences import Inputs, Model
@@ -14,7 +24,7 @@ from attnviz.influence.sequences import Inputs, Model
 __all__ = ["replacement_influence"]
 
 
-def replacement_influence(
+def replacement_influence(  # noqa: PLR0913  (what is measured, and who watches)
     model: Model,
     inputs: Inputs,
     *,
@@ -24,6 +34,7 @@ def replacement_influence(
     replacements: int = 8,
     rows: int = 256,
     seed: int = 0,
+    progress: Progress = None,
 ) -> xr.Dataset:
     r"""How far back a model looks: how much its state moves when one earlier input is another.
 
@@ -60,6 +71,7 @@ def replacement_influence(
         replacements: How many `x'` are drawn for each input.
         rows: Rows in a call of the model.
         seed: For the draws: the same seed gives the same numbers.
+        progress: Called with rows run and in all.
 
     Returns:
         `influence` and `standard_error` (over replacements; NaN for a single one) with axes
@@ -83,9 +95,11 @@ def replacement_influence(
         model, inputs, reference, at=at, margin=margin, rows=rows, seed=seed
     ) as measurement:
         pool = measurement.reference.pool
+        ends = [timesteps[-1] + 1 for timesteps in measurement.timesteps]
+        advance = counted(progress, replacements * sum(ends))
         estimates, floor = [], 0.0
         for sequence, timesteps in enumerate(measurement.timesteps):
-            samples, step = _samples(measurement, sequence, pool, sizes)
+            samples, step = _samples(measurement, sequence, pool, sizes, advance)
             floor = max(floor, step, _spurious(samples, timesteps))
             estimates.append(estimate(samples, timesteps))
         attributes = described(model, measurement, draws=replacements, seed=seed)
@@ -95,7 +109,11 @@ def replacement_influence(
 
 @torch.no_grad()
 def _samples(
-    measurement: Measurement, sequence: int, pool: Float[Tensor, "candidate feature"], sizes: Sizes
+    measurement: Measurement,
+    sequence: int,
+    pool: Float[Tensor, "candidate feature"],
+    sizes: Sizes,
+    advance: Callable[[int], None],
 ) -> tuple[Float[np.ndarray, "source draw time"], float]:
     """½‖S⁻¹Δh‖² for each replaced input, draw and chosen timestep; and for a rounding step."""
     timesteps = measurement.timesteps[sequence]
@@ -112,6 +130,7 @@ def _samples(
         seen = measurement.observe(batch, sequence)[:, timesteps].double()
         squared = (seen[1:] - seen[0]).square().sum(dim=-1) / 2
         found[at : at + len(new)] = squared.cpu().numpy()
+        advance(len(new))
     step = (seen[0] * torch.finfo(x.dtype).eps).square().sum(dim=-1) / 2
     return found.reshape(len(x), sizes.drawn, len(timesteps)), float(step.max())
 

@@ -1,6 +1,6 @@
 """Gradients by class of path of a model that reads texts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -29,6 +29,7 @@ def text_gradient_paths(
     *,
     group: str | None = None,
     options: PathOptions = _DEFAULT,
+    progress: Callable[[int, int], None] | None = None,
 ) -> xr.Dataset:
     """The gradient at every token, by the edges that it travelled on its way back.
 
@@ -40,6 +41,7 @@ def text_gradient_paths(
         texts: What to read; cut to the length that the model was trained on.
         group: The layer and direction; the last layer's, forwards, if not given.
         options: Labels, hops, and the method.
+        progress: Called with texts done and in all.
 
     Returns:
         As `gradient_paths`, with `id(sequence)`.
@@ -69,6 +71,8 @@ def text_gradient_paths(
             options=options,
         )
         parts.append(found)
+        if progress is not None:
+            progress(min(first + _AT_ONCE, len(encoded)), len(encoded))
     joined = xr.concat(
         parts, "sequence", data_vars="minimal", coords="minimal", compat="override",
         join="outer", combine_attrs="override",

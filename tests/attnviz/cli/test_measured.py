@@ -115,13 +115,16 @@ def test_mistakes_are_one_message_and_write_nothing(place, typed, arguments, sai
     assert sorted(place.iterdir()) == before
 
 
-def test_influence_as_typed_is_that_of_the_library(tmp_path, typed):
+def test_influence_as_typed_is_that_of_the_library(tmp_path, typed, monkeypatch):
     pytest.importorskip("torch")
     path, single = tmp_path / "i.nc", tmp_path / "single.nc"
+
+    monkeypatch.setattr("attnviz.cli.console.QUIET", 0.0)
 
     status, said, error = typed("influence", "gru-imdb", *READ, "--draws", 3, "-o", path)
 
     assert status == 0, error
+    assert "measuring gru-imdb, rows: 45 of 45" in error  # 8 and 7 tokens
     assert "--kind influence-map" in said
     model, usual = attnviz.load_model("gru-imdb"), load_demo_sentences().texts
     expected = attnviz.replacement_influence(model, TEXTS, reference=usual, replacements=3)
@@ -140,13 +143,16 @@ def test_influence_as_typed_is_that_of_the_library(tmp_path, typed):
     np.testing.assert_array_equal(found["influence"].values, expected["influence"].values)
 
 
-def test_path_classes_as_typed_are_those_of_the_library(tmp_path, typed):
+def test_path_classes_as_typed_are_those_of_the_library(tmp_path, typed, monkeypatch):
     pytest.importorskip("torch")
     path, whole = tmp_path / "p.nc", tmp_path / "whole.nc"
+
+    monkeypatch.setattr("attnviz.cli.console.QUIET", 0.0)
 
     status, _, error = typed("path-classes", "rra-imdb", *READ, "--hops", 2, "-o", path)
 
     assert status == 0, error
+    assert "following the gradient of rra-imdb: 2 of 2" in error
     model = attnviz.load_model("rra-imdb")
     options = attnviz.PathOptions(hops=2)
     expected = attnviz.text_gradient_paths(model, TEXTS, options=options)

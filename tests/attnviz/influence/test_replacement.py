@@ -311,3 +311,25 @@ def test_what_it_says_about_itself():
         "estimator": "replacements",
     }  # fmt: skip
     assert np.isnan(single["standard_error"]).all()
+
+
+@pytest.mark.parametrize(
+    ("measure", "more", "products"),
+    [
+        (replacement_influence, {"replacements": 3}, 3 * (5 + 4)),
+        (linear_influence, {}, 4 * (5 + 4)),
+        (linear_influence, {"probes": 2, "at": "last"}, 2 * 2),
+    ],
+)
+def test_who_watches_is_told_of_every_row(measure, more, products):
+    model, told = nn.GRU(FEATURES, 4, batch_first=True), []
+    read, reference = Sequences(inputs(2), [5, 4]), inputs(2, 3)
+
+    watched = measure(
+        model, read, reference=reference, rows=7, progress=lambda *done: told.append(done), **more
+    )
+
+    done, total = zip(*told, strict=True)
+    assert set(total) == {products} and done[-1] == products
+    assert max(np.diff([0, *done])) <= 7 and min(np.diff([0, *done])) > 0
+    assert watched.identical(measure(model, read, reference=reference, rows=7, **more))

@@ -37,7 +37,9 @@ def test_many_texts_are_read_in_parts(model, monkeypatch):
     whole = text_gradient_paths(model, TEXTS)
     monkeypatch.setattr("attnviz.path_classes.texts._AT_ONCE", 2)
 
-    parts = text_gradient_paths(model, TEXTS)
+    told = []
+    parts = text_gradient_paths(model, TEXTS, progress=lambda *done: told.append(done))
+    assert told == [(2, 3), (3, 3)]
 
     assert parts["id"].values.tolist() == ["0", "1", "2"]
     assert set(parts.variables) == set(whole.variables)
