@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from attnviz.cli.console import checked_output, out, progress
+from attnviz.cli.console import checked_output, hush, out, progress
 from attnviz.cli.figure_options import command_line
 from attnviz.cli.measuring import FEW, Limit, Model, Seed, Task, checked_result
 from attnviz.cli.reading import (
@@ -19,6 +19,7 @@ from attnviz.cli.reading import (
     Split,
     TextColumn,
 )
+from attnviz.cli.scripting import Quiet
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -63,6 +64,7 @@ def ablate(  # noqa: PLR0913  (one parameter an option)
     data: DataPlace = None,
     output: Output = None,
     figure: Figure = None,
+    quiet: Quiet = False,
 ) -> None:
     """Takes away what attention reads, inside the recurrence, and shows what changes.
 
@@ -75,6 +77,7 @@ def ablate(  # noqa: PLR0913  (one parameter an option)
     from attnviz.pretrained import load_model
     from attnviz.replay import ablate as run
 
+    hush(quiet, answering=output is None and figure is None)
     _check_files(output, figure)
     most = FEW if limit is None and text is None else limit
     source = Source(text, task, split, most, Columns(text_column, label_column), data)

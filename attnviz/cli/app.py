@@ -9,7 +9,7 @@ import typer
 from attnviz.cli.ablate import ablate
 from attnviz.cli.cite import cite
 from attnviz.cli.compare import compare
-from attnviz.cli.console import USER_MISTAKES, err, explain
+from attnviz.cli.console import USER_MISTAKES, err, explain, heard_again
 from attnviz.cli.data import COMMANDS as DATA_COMMANDS
 from attnviz.cli.data import app as data_app
 from attnviz.cli.demo import demo
@@ -54,8 +54,11 @@ def _interruptible(command: Callable[..., None], left: str) -> Callable[..., Non
         try:
             command(*arguments, **options)
         except KeyboardInterrupt as stop:
+            heard_again()
             err().print(left)
             raise typer.Exit(130) from stop
+        finally:
+            heard_again()
 
     return run
 

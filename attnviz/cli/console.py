@@ -13,7 +13,17 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-__all__ = ["USER_MISTAKES", "busy", "checked_output", "err", "explain", "out", "progress"]
+__all__ = [
+    "USER_MISTAKES",
+    "busy",
+    "checked_output",
+    "err",
+    "explain",
+    "heard_again",
+    "hush",
+    "out",
+    "progress",
+]
 
 
 @functools.cache
@@ -30,6 +40,24 @@ def err() -> "Console":
     from rich.console import Console
 
     return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def hush(quiet: bool, *, answering: bool = False) -> None:
+    """Lets a command say nothing but errors from here on, if it is to be quiet.
+
+    Arguments:
+        quiet: Whether it is.
+        answering: What it prints is what was asked for: only progress is left out.
+    """
+    if quiet:
+        err().quiet, out().quiet = True, not answering
+
+
+def heard_again() -> None:
+    """Lets everything be heard, as before `hush`."""
+    for console in (out, err):
+        if console.cache_info().currsize:  # else nothing was said, and rich need not be there
+            console().quiet = False
 
 
 # What a wrong argument or file raises; anything else is a fault of ours and shows its traceback.
@@ -62,6 +90,7 @@ def explain(error: BaseException) -> None:
     """Prints an error as one message for the person who typed the command."""
     from rich.markup import escape
 
+    heard_again()
     if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
         extra = f"attnviz[{EXTRAS[error.name]}]"
         message = f"This needs {error.name}, which is not installed: pip install '{extra}'"

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from attnviz.cli.console import out, progress
+from attnviz.cli.console import hush, out, progress
 from attnviz.cli.figure_options import Appearance, Choice
+from attnviz.cli.scripting import Quiet
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ def demo(
         Path, typer.Option("--output", "-o", help="The folder for traces and figures.")
     ] = Path("demo-output"),
     sequence: Annotated[int, typer.Option(help="Which sentence to draw.")] = 0,
+    quiet: Quiet = False,
 ) -> None:
     """Records the models that ship on sentences that ship, and draws what they looked at.
 
@@ -57,6 +59,7 @@ def demo(
     from attnviz.recording import Texts, record_texts
     from attnviz.tasks import load_demo_sentences
 
+    hush(quiet)
     sentences = load_demo_sentences()
     texts = Texts(
         sentences.texts,

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from attnviz.cli.console import busy, out
+from attnviz.cli.console import busy, hush, out
 from attnviz.cli.reading import (
     Columns,
     DataPlace,
@@ -19,6 +19,7 @@ from attnviz.cli.reading import (
     Split,
     TextColumn,
 )
+from attnviz.cli.scripting import Quiet
 
 What = Annotated[
     list[str],
@@ -51,6 +52,7 @@ def explore(  # noqa: PLR0913  (one parameter an option)
     limit: Limit = 20,
     data: DataPlace = None,
     browser: Browser = True,
+    quiet: Quiet = False,
 ) -> None:
     """Explores texts word by word: what each word read, and what becomes of it without.
 
@@ -60,6 +62,7 @@ def explore(  # noqa: PLR0913  (one parameter an option)
 
     Example: attnviz explore rra-imdb larnn-imdb
     """
+    hush(quiet)
     own = text is not None or task is not None
     if output is None:
         if own or sequences is not None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from attnviz.cli.console import busy, progress
+from attnviz.cli.console import busy, hush, progress
 from attnviz.cli.measuring import (
     FEW,
     Limit,
@@ -24,6 +24,7 @@ from attnviz.cli.reading import (
     Split,
     TextColumn,
 )
+from attnviz.cli.scripting import Quiet
 
 if TYPE_CHECKING:
     from attnviz.influence.measurement import At
@@ -66,6 +67,7 @@ def influence(  # noqa: PLR0913  (one parameter an option)
     draws: Draws = 8,
     seed: Seed = 0,
     data: DataPlace = None,
+    quiet: Quiet = False,
 ) -> None:
     """Measures how much each earlier word matters, by replacing it with usual ones.
 
@@ -75,6 +77,7 @@ def influence(  # noqa: PLR0913  (one parameter an option)
 
     Example: attnviz influence gru-imdb --text "Slow, but wonderful." -o influence.nc
     """
+    hush(quiet)
     checked_result(output)
     places = _timesteps(at)
     columns = Columns(text_column, label_column)

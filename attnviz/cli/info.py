@@ -1,12 +1,12 @@
 """`attnviz info`: what is in a trace, or in a figure made from one."""
 
-from json import dumps
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from attnviz.cli.console import out
+from attnviz.cli.scripting import answer
 from attnviz.trace import Trace
 
 FIGURES, TABLES = (".pdf", ".svg", ".png", ".pgf"), (".csv", ".tex")
@@ -19,7 +19,7 @@ def info(
         typer.Argument(help="A trace (directory or .zip), a result (.nc), a figure, or its table."),
     ],
     json: Annotated[
-        bool, typer.Option("--json", help="Print what a figure says about itself as JSON.")
+        bool, typer.Option("--json", help="Print the same as JSON, for a script.")
     ] = False,
 ) -> None:
     """Says what a trace or a measured result (.nc) holds and where it comes from.
@@ -29,17 +29,20 @@ def info(
 
     Example: attnviz info trace.zarr
 
-    Example: attnviz info figure.pdf
+    Example: attnviz info figure.pdf --json
     """
     suffix = path.suffix.lower()
     if suffix in FIGURES or (suffix in TABLES and path.is_file() and _says(path)):
         _about_figure(path, as_json=json)
         return
-    if suffix == ".nc" and not json:
+    if json:
+        from attnviz.cli.describing import described
+
+        answer(described(path))
+        return
+    if suffix == ".nc":
         _about_result(path)
         return
-    if json:
-        raise ValueError(f"--json is for figures and their tables, and {path} is none.")
     from attnviz.store import open_trace, trace_digest
 
     trace = open_trace(path)
@@ -59,7 +62,7 @@ def _about_figure(path: Path, *, as_json: bool) -> None:
     made = again(said, path)
     if as_json:
         found = {**said, "again": made.command} if made else said
-        typer.echo(dumps(found, ensure_ascii=False, indent=1))
+        answer(found)
         return
     for name, value in said.items():
         if name != "command":

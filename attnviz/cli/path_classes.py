@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from attnviz.cli.console import busy, progress
+from attnviz.cli.console import busy, hush, progress
 from attnviz.cli.measuring import FEW, Limit, Model, Output, Task, checked_result, write_result
 from attnviz.cli.reading import (
     Columns,
@@ -15,6 +15,7 @@ from attnviz.cli.reading import (
     Split,
     TextColumn,
 )
+from attnviz.cli.scripting import Quiet
 
 Layer = Annotated[str | None, typer.Option(help="Layer and direction; the last if not given.")]
 Hops = Annotated[
@@ -40,6 +41,7 @@ def path_classes(  # noqa: PLR0913  (one parameter an option)
     hops_of: HopsOf = "shortcut",
     whole: Whole = False,
     data: DataPlace = None,
+    quiet: Quiet = False,
 ) -> None:
     """Follows the gradient back and tells its paths apart: gates, memory, shortcut, attention.
 
@@ -47,6 +49,7 @@ def path_classes(  # noqa: PLR0913  (one parameter an option)
 
     Example: attnviz path-classes lstm-imdb --text "Slow, but wonderful." --whole -o paths.nc
     """
+    hush(quiet)
     checked_result(output)
     most = FEW if limit is None and text is None else limit
     columns = Columns(text_column, label_column)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 import numpy as np
 import typer
 
-from attnviz.cli.console import busy, checked_output, out, progress
+from attnviz.cli.console import busy, checked_output, hush, out, progress
 from attnviz.cli.number_tasks import NUMBER_TASKS, load_numbers
 from attnviz.cli.reading import (
     Columns,
@@ -18,6 +18,7 @@ from attnviz.cli.reading import (
     Split,
     TextColumn,
 )
+from attnviz.cli.scripting import Quiet
 
 if TYPE_CHECKING:
     from attnviz.models import SequenceModel
@@ -54,6 +55,7 @@ def record(  # noqa: PLR0913  (one parameter an option)
     data: DataPlace = None,
     gradients: Gradients = "routes",
     half: Half = False,
+    quiet: Quiet = False,
 ) -> None:
     """Records what a model attends to while it reads texts or sequences of numbers.
 
@@ -69,6 +71,7 @@ def record(  # noqa: PLR0913  (one parameter an option)
     from attnviz.recording import record_texts
     from attnviz.store import save_trace
 
+    hush(quiet)
     checked_output(output)
     columns = Columns(text_column, label_column)
     source = Source(text, task, split, limit, columns, data, others=_OTHERS)

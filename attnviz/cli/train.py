@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
-from attnviz.cli.console import busy, out, progress
+from attnviz.cli.console import busy, hush, out, progress
 from attnviz.cli.number_tasks import NUMBER_TASKS, load_numbers
 from attnviz.cli.options import with_options
 from attnviz.cli.reading import Columns, DataPlace, LabelColumn, TextColumn, load_texts
+from attnviz.cli.scripting import Quiet
 
 if TYPE_CHECKING:
     from attnviz.training import Recipe, Run
@@ -80,6 +81,7 @@ def train(  # noqa: PLR0913  (one parameter an option)
     option: Options = None,
     test: Test = False,
     tensorboard: TensorBoard = False,
+    quiet: Quiet = False,
 ) -> None:
     """Trains a model on a data set, on texts of your own, or to add.
 
@@ -97,6 +99,7 @@ def train(  # noqa: PLR0913  (one parameter an option)
 
     Example: attnviz train rau row-mnist --recipe paper --seed 1
     """
+    hush(quiet)
     _refuse(task, {"length": length}, {"adding"})
     _refuse(task, {"fold": fold}, {"har"})
     of_texts = {"text": text, "label": label, "limit": limit, "keep": keep}
@@ -113,10 +116,13 @@ def train(  # noqa: PLR0913  (one parameter an option)
     recipe = _changed(recipe, {**changes, "limit": limit, "keep": keep, "seed": seed})
     recipe = with_options(recipe, option or [])
     folder = run or Path("runs") / f"{cell}-{loaded.name}"
-    out().quiet = out().quiet or os.environ.get("LOCAL_RANK", "0") != "0"  # one process is heard
+    first = os.environ.get("LOCAL_RANK", "0") == "0"  # of several processes one is heard
+    out().quiet = quiet or not first
     finished = _trained(recipe, loaded, folder, board=tensorboard)
-    if not out().quiet:
+    if first:
+        out().quiet = False
         _conclude(finished, loaded, test)
+    out().quiet = quiet or not first
     out().print(f"Next: attnviz record {folder} {source.again} --limit 100 -o trace.zarr")
 
 

@@ -45,6 +45,20 @@ def test_its_figure_says_how_it_is_made_again(monkeypatch, capsys, tmp_path):
     assert (tmp_path / "e.svg").read_bytes() == before
 
 
+def test_quiet_it_prints_the_table_alone_and_nothing_where_files_are_asked_for(
+    monkeypatch, capsys, tmp_path
+):
+    pytest.importorskip("torch")
+    typed = ("ablate", "rra-imdb", "--text", "Slow, but wonderful.", "--quiet")
+    status, output, error = called(monkeypatch, capsys, *typed)
+    assert (status, error) == (0, "") and "effect on the margin" in output
+    assert called(monkeypatch, capsys, *typed, "-o", tmp_path / "e.nc") == (0, "", "")
+    assert attnviz.open_effects(tmp_path / "e.nc").sizes["lag"] == 10
+    # The next is heard again, and so is a mistake.
+    status, _, error = called(monkeypatch, capsys, "ablate", "rra-imdb", "--quiet")
+    assert status == 1 and "Say what to read" in error
+
+
 def test_a_seed_decides_what_is_drawn(tmp_path):
     pytest.importorskip("torch")
     text, found = "Slow at first, but then wonderful, in the end a very good film.", []

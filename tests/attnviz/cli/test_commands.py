@@ -55,6 +55,20 @@ def test_info_names_what_a_trace_holds_and_where_it_comes_from(monkeypatch, caps
         assert expected in output
 
 
+def test_info_answers_a_script(monkeypatch, capsys, rra_store):
+    status, output, error = called(monkeypatch, capsys, "info", rra_store, "--json")
+
+    assert status == 0, error
+    said, trace = json.loads(output), traces.rra()
+    assert said["digest"] == attnviz.trace_digest(rra_store)
+    assert said["length"] == trace.tree["length"].values.tolist()
+    assert said["sequences"] == {"planned": 2, "recorded": 2}
+    assert said["attributes"]["model"] == trace.tree.attrs["model"]
+    held = said["layers"]["l0"]["contribution"]
+    assert held["axes"] == dict(trace.tree["l0"]["contribution"].sizes)
+    assert said["kinds"][0] == "heatmap"
+
+
 @pytest.mark.parametrize("suffix", ["pdf", "svg", "png"])
 def test_a_figure_tells_which_trace_and_command_made_it(
     monkeypatch, capsys, tmp_path, rra_store, suffix
@@ -306,6 +320,10 @@ def test_without_a_terminal_progress_is_a_line_now_and_then(monkeypatch, capsys,
     assert [line for line in lines if line.startswith("training: ")] == [
         f"training: {step} of 8" for step in range(9)
     ]
+    # Quietly only what came out is said.
+    status, output, error = called(monkeypatch, capsys, *train, "--quiet")
+    assert (status, error) == (0, "")
+    assert output.startswith("Kept epoch 1: validation accuracy") and output.count("\n") == 1
 
 
 def test_what_is_chosen_by_a_word_in_place_of_a_number_is_explained(tmp_path):

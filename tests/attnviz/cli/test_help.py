@@ -69,4 +69,12 @@ def test_stopped_by_the_keyboard_it_says_what_is_left(
 def test_scripts_are_answered_in_json():
     with_json = {words for words, command in EVERY
                  if any("--json" in parameter.opts for parameter in command.params)}  # fmt: skip
-    assert {("models",), ("cite",), ("data", "list"), ("data", "verify")} <= with_json
+    assert {("models",), ("cite",), ("data", "list"), ("data", "verify"), ("info",)} <= with_json
+    assert {("plot",), ("compare",), ("figure",), ("doctor",)} <= with_json
+
+
+def test_what_says_more_than_it_is_asked_for_can_be_quiet():
+    asked = {("info",), ("data", "terms"), ("data", "where"), ("study", "run"), ("study", "tables")}
+    loud = {words for words, command in EVERY
+            if not any("--quiet" in parameter.opts for parameter in command.params)}  # fmt: skip
+    assert loud <= asked

@@ -1,5 +1,6 @@
 """From a model to a result on disk to a figure, as typed."""
 
+import json
 import shlex
 
 import numpy as np
@@ -90,6 +91,9 @@ def test_results_are_compared_and_told_about(place, typed):
     assert typed("compare", "paths.nc", "other.nc", "--kind", "path-classes", "-o", "p.svg")[0] == 0
     status, printed, _ = typed("info", "paths.nc")
     assert status == 0 and "path-classes, vanishing" in printed and "distance 6" in printed
+    said = json.loads(typed("info", "paths.nc", "--json")[1])
+    assert said["kinds"] == ["path-classes", "vanishing"]
+    assert said["signals"]["input_class_norm"]["axes"]["distance"] == 6
     assert "rank correlation" not in typed("cite", "paths.nc")[1]
 
 
@@ -160,7 +164,8 @@ def test_path_classes_as_typed_are_those_of_the_library(tmp_path, typed, monkeyp
     for name in ("input_class_norm", "hidden_hop_norm", "shortcut_slope"):
         np.testing.assert_array_equal(found[name].values, expected[name].values)
     assert found["id"].values.tolist() == ["0", "1"]
-    assert typed("path-classes", "rra-imdb", *READ, "--whole", "-o", whole)[0] == 0
+    quiet = ("--whole", "--quiet", "-o", whole)
+    assert typed("path-classes", "rra-imdb", *READ, *quiet) == (0, "", "")
     assert attnviz.open_result(whole).sizes["path_class"] == 1
     assert typed("plot", path, "--kind", "path-classes", "--score", "hidden",
                  "-o", tmp_path / "p.svg")[0] == 0  # fmt: skip
