@@ -1,12 +1,13 @@
 """`attnviz compare`: several traces in one figure, on one scale."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from attnviz.cli import figure_options as typed
 from attnviz.cli.figure_options import Appearance, Choice, Outputs, command_line
+from attnviz.cli.spreading import spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 Places = Annotated[
     list[Path], typer.Argument(help="Traces, or measured results (.nc); two at least.")
 ]
-Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="The figure; compare-KIND.pdf if not given.")
-]
 Kind = Annotated[
     str | None, typer.Option(help="What to draw, as in attnviz plot; lag-kernel if not given.")
 ]
@@ -33,43 +31,40 @@ Layout = Annotated[
     typer.Option(help="All in one plot, where the kind can; or a panel for each."),
 ]
 Columns = Annotated[int, typer.Option(help="Panels side by side.", min=1)]
+OwnScale = Annotated[bool, typer.Option("--own-scale", help="Each panel on a scale of its own.")]
 # Kinds whose panels have no scale to share.
 _WITHOUT_SCALE = ("effect-against", "exit-routes", "influence", "path-classes", "vanishing")
-OwnScale = Annotated[bool, typer.Option("--own-scale", help="Each panel on a scale of its own.")]
 
 
-def compare(  # noqa: PLR0913  (one parameter an option)
+@dataclass(frozen=True)
+class Arrangement:
+    """How several traces stand in a figure, as typed."""
+
+    layout: Layout = None
+    columns: Columns = 1
+    own_scale: OwnScale = False
+
+    def words(self) -> list[str]:
+        """The options as they are typed."""
+        words = [] if self.layout is None else ["--layout", self.layout]
+        words += [] if self.columns == 1 else ["--columns", str(self.columns)]
+        return words + (["--own-scale"] if self.own_scale else [])
+
+
+@spread
+def compare(
     traces: Places,
-    output: Output = None,
     kind: Kind = None,
     name: Names = None,
-    layout: Layout = None,
-    columns: Columns = 1,
-    own_scale: OwnScale = False,
-    sequence: typed.Sequences = None,
-    layer: typed.Layer = None,
-    head: typed.Heads = None,
-    tokens: typed.Tokens = None,
-    lags: typed.Lags = None,
-    limits: typed.Limits = None,
-    score: typed.Score = None,
-    measure: typed.MeasureOption = "margin",
-    width: typed.Width = None,
-    style: typed.Style = "paper",
-    font: typed.Font = None,
-    font_size: typed.FontSize = None,
-    title: typed.Title = None,
-    no_title: typed.NoTitle = False,
-    colours: typed.Colours = None,
-    label: typed.Labels = None,
-    dpi: typed.Dpi = None,
-    format: typed.Formats = None,
-    data: typed.Data = False,
-    latex: typed.Latex = False,
-    json: typed.Json = False,
-    quiet: typed.Quiet = False,
+    *,
+    arrangement: Arrangement,
+    choice: Choice,
+    look: Appearance,
+    outputs: Outputs,
 ) -> None:
     """Draws several traces in one plot, or in panels on one scale. Needs no PyTorch.
+
+    Without -o the figure is compare-KIND.pdf.
 
     Example: attnviz compare rra.zarr larnn.zarr -o kernels.pdf
 
@@ -79,31 +74,19 @@ def compare(  # noqa: PLR0913  (one parameter an option)
     """
     from attnviz.cli.sources import open_source
 
-    choice = Choice(
-        tuple(sequence or ()), layer, tuple(head or ()), tokens, lags, limits, score, measure
-    )
-    look = Appearance(
-        width, style, font, font_size, title, no_title, colours, tuple(label or ()), dpi
-    )
-    outputs = Outputs(output, format, data, latex, json, quiet)
     outputs.suffixes()
-    if len(traces) < 2 or len(choice.sequence) > 1:
+    if len(traces) < 2 or len(choice.sequences) > 1:
         raise ValueError(
             f"attnviz compare takes two traces or more and one sequence, got {len(traces)} and "
-            f"{len(choice.sequence)}. attnviz plot draws one trace and several sequences."
+            f"{len(choice.sequence or ())}. attnviz plot draws one trace and several sequences."
         )
     named = _named([open_source(path) for path in traces], name or [])
     chosen = kind or _usual(named)
-    together = _together(named, chosen, layout)
     with look.applied():
-        draw, options = _drawing(
-            named, chosen, choice, together=together, columns=columns, share=not own_scale
-        )
+        draw, options = _drawing(named, chosen, choice, arrangement)
         words = ["compare", *(source.path.name for source in named.values()), "--kind", chosen]
         words += [word for given in name or [] for word in ("--name", given)]
-        words += [] if layout is None else ["--layout", layout]
-        words += [] if columns == 1 else ["--columns", str(columns)]
-        words += ["--own-scale"] if own_scale else []
+        words += arrangement.words()
         words += _shown(next(iter(named.values())), chosen, choice)
         _write(named, chosen, draw, options, look, outputs, command_line(*words, *look.words()))
 
@@ -112,7 +95,7 @@ def _shown(source: "Opened", kind: str, choice: Choice) -> list[str]:
     """What is shown of each trace, as it is typed."""
     takes = source.kind(kind).takes
     words = choice.words(tuple(name for name in takes if name != "sequence"), 0)
-    first = choice.sequence[0] if choice.sequence else "0"
+    first = choice.sequences[0]
     return [*words, "--sequence", first] if "sequence" in takes else words
 
 
@@ -156,17 +139,14 @@ def _drawing(
     named: "Mapping[str, Opened]",
     kind: str,
     choice: Choice,
-    *,
-    together: bool,
-    columns: int,
-    share: bool,
+    arrangement: Arrangement,
 ) -> "tuple[Callable[[], Figure], dict[str, PlotOptions]]":
     """What draws the figure, and the options of each trace."""
     from attnviz.cli.panels import panel
     from attnviz.plots.composition import compose
     from attnviz.plots.sizes import look
 
-    first = choice.sequence[0] if choice.sequence else "0"
+    first = choice.sequences[0]
     takes = {name: source.kind(kind).takes for name, source in named.items()}
     meant = set().union(*takes.values())
     if idle := [option for name, option in choice.given.items() if name not in meant]:
@@ -175,23 +155,18 @@ def _drawing(
         name: choice.options(source.sequence(first) if "sequence" in takes[name] else 0)
         for name, source in named.items()
     }
-    if together:
+    if _together(named, kind, arrangement.layout):
         one = panel(named, kind, next(iter(options.values())))
         return lambda: one.draw(None), dict(options)
-    own = look().title
+    own, share = look().title, not arrangement.own_scale and kind not in _WITHOUT_SCALE
     panels = [
         panel(
-            {name: source}, kind, options[name], share=kind if share and _scaled(kind) else None,
+            {name: source}, kind, options[name], share=kind if share else None,
             title=f"{own}: {name}" if own else own,
         )
         for name, source in named.items()
     ]  # fmt: skip
-    return lambda: compose(panels, columns=columns), dict(options)
-
-
-def _scaled(kind: str) -> bool:
-    """Whether the kind has a scale that panels can share."""
-    return kind not in _WITHOUT_SCALE
+    return lambda: compose(panels, columns=arrangement.columns), dict(options)
 
 
 def _write(

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from attnviz.cli import figure_options as typed
-from attnviz.cli.figure_options import Appearance, Outputs, command_line
+from attnviz.cli.figure_options import Appearance, Dpi, Outputs, command_line
+from attnviz.cli.spreading import spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,31 +17,20 @@ if TYPE_CHECKING:
     from attnviz.plots import FigureSpec, PanelSpec, PlotOptions
 
 Spec = Annotated[Path, typer.Argument(help="A TOML file with [[panel]] tables.")]
-Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="The figure; the file's name if not given.")
-]
 Traces = Annotated[
     list[str] | None,
     typer.Option("--trace", help="NAME=PATH in place of what [traces] says; several times."),
 ]
 
 
-def figure(  # noqa: PLR0913  (one parameter an option)
-    spec: Spec,
-    output: Output = None,
-    trace: Traces = None,
-    dpi: typed.Dpi = None,
-    format: typed.Formats = None,
-    data: typed.Data = False,
-    latex: typed.Latex = False,
-    json: typed.Json = False,
-    quiet: typed.Quiet = False,
-) -> None:
+@spread
+def figure(spec: Spec, trace: Traces = None, dpi: Dpi = None, *, outputs: Outputs) -> None:
     """Composes a figure of several panels, with letters and aligned axes. Needs no PyTorch.
 
     The file has a table [traces] of names and paths (from its own folder), a [[panel]] table for
     each panel with trace, kind and the options of attnviz plot, and at the top width, style, font,
-    font_size, colours, columns, letters and share (one scale for all panels of a kind).
+    font_size, colours, columns, letters and share (one scale for all panels of a kind). Without -o
+    the figure has the file's name.
 
     Example: attnviz figure heatmaps.toml -o heatmaps.pdf
 
@@ -49,7 +38,6 @@ def figure(  # noqa: PLR0913  (one parameter an option)
     """
     from attnviz.plots.specification import read_spec
 
-    outputs = Outputs(output, format, data, latex, json, quiet)
     outputs.suffixes()
     read = read_spec(spec)
     changed = _changed(read, trace or [])

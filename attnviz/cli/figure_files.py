@@ -1,7 +1,7 @@
 """Writing figures: in several formats, with their numbers, all of them or none."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,7 +62,7 @@ class Written:
         from attnviz.plots.saving import save_figure
 
         figure = drawn.draw()
-        relabel(figure, look.labels)
+        relabel(figure, look.labels or ())
         for suffix in self.outputs.suffixes(usual):
             path = self.staged / f"{drawn.stem}{suffix}"
             save_figure(figure, path, provenance=drawn.provenance, dpi=look.dpi)
@@ -128,7 +128,7 @@ def writing(folder: Path, outputs: Outputs) -> Iterator[Written]:
     written.report()
 
 
-def relabel(figure: "Figure", labels: tuple[str, ...]) -> None:
+def relabel(figure: "Figure", labels: Sequence[str]) -> None:
     """Writes other words where labels of a figure read as given.
 
     Arguments:
@@ -155,6 +155,8 @@ def relabel(figure: "Figure", labels: tuple[str, ...]) -> None:
 
 
 def _labels(figure: "Figure") -> "list[Text]":
+    from matplotlib.text import Text
+
     from attnviz.plots.composition import Composition
     from attnviz.plots.wrapped import words_under
 
@@ -163,9 +165,9 @@ def _labels(figure: "Figure") -> "list[Text]":
     for one in figures:
         found += one.texts
         for ax in one.axes:
-            found += [ax._left_title, ax.title, ax.xaxis.label, ax.yaxis.label]  # type: ignore[attr-defined]
             words = set(words_under(ax))
-            found += [text for text in ax.texts if text not in words]
+            held = [one for one in ax.get_children() if isinstance(one, Text)]  # titles, and texts
+            found += [ax.xaxis.label, ax.yaxis.label, *(one for one in held if one not in words)]
             legend = ax.get_legend()
             found += [] if legend is None else legend.get_texts()
         for part in (one, *one.subfigs):

@@ -1,4 +1,7 @@
-"""What `plot`, `compare` and `figure` are told: what to show, how it looks, what to write."""
+"""What `plot`, `compare` and `figure` are told: what to show, how it looks, what to write.
+
+The fields of `Choice`, `Appearance` and `Outputs` are their options.
+"""
 
 import shlex
 from collections.abc import Iterator
@@ -12,7 +15,7 @@ import typer
 if TYPE_CHECKING:
     from attnviz.plots import PlotOptions
 
-__all__ = ["Appearance", "Choice", "Outputs"]
+__all__ = ["Appearance", "Choice", "Outputs", "command_line"]
 
 Measure = Literal["margin", "probability", "loss"]
 Sequences = Annotated[
@@ -39,6 +42,10 @@ Score = Annotated[
     ),
 ]
 MeasureOption = Annotated[Measure, typer.Option("--measure", help="Of effects, on what.")]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="A figure (the suffix says pdf, svg, ...), or a folder."),
+]
 Width = Annotated[str | None, typer.Option(help="column, page, or millimetres.")]
 Style = Annotated[str, typer.Option(help="paper, slides, notebook, or an .mplstyle file.")]
 Font = Annotated[str | None, typer.Option(help="A font family that is installed.")]
@@ -66,16 +73,21 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but er
 
 @dataclass(frozen=True)
 class Choice:
-    """What part of a trace is shown, as typed; `None` and empty where nothing is said."""
+    """What part of a trace is shown, as typed; `None` where nothing is said."""
 
-    sequence: tuple[str, ...] = ()
-    layer: str | None = None
-    head: tuple[int, ...] = ()
-    tokens: str | None = None
-    lags: str | None = None
-    limits: str | None = None
-    score: str | None = None
-    measure: Measure = "margin"
+    sequence: Sequences = None
+    layer: Layer = None
+    head: Heads = None
+    tokens: Tokens = None
+    lags: Lags = None
+    limits: Limits = None
+    score: Score = None
+    measure: MeasureOption = "margin"
+
+    @property
+    def sequences(self) -> list[str]:
+        """Which sequences; the first where nothing is said."""
+        return self.sequence or ["0"]
 
     @property
     def given(self) -> dict[str, str]:
@@ -99,7 +111,7 @@ class Choice:
         return PlotOptions(
             sequence=sequence,
             group=self.layer,
-            head=self.head or None,
+            head=tuple(self.head) if self.head else None,
             tokens=None if self.tokens is None else whole_range(self.tokens, "--tokens"),
             limits=None if self.limits is None else real_range(self.limits, "--limits"),
             score=self.score,
@@ -118,29 +130,29 @@ class Choice:
         for name, value in said.items():
             if value is not None and name in takes:
                 words += _typed("--layer" if name == "group" else f"--{name}", value)
-        heads = self.head if "head" in takes else ()
-        return words + [word for head in heads for word in ("--head", str(head))]
+        heads = self.head if "head" in takes else None
+        return words + [word for head in heads or () for word in ("--head", str(head))]
 
 
 @dataclass(frozen=True)
 class Appearance:
     """How figures look, as typed."""
 
-    width: str | None = None
-    style: str = "paper"
-    font: str | None = None
-    font_size: float | None = None
-    title: str | None = None
-    no_title: bool = False
-    colours: str | None = None
-    labels: tuple[str, ...] = ()
-    dpi: float | None = None
+    width: Width = None
+    style: Style = "paper"
+    font: Font = None
+    font_size: FontSize = None
+    title: Title = None
+    no_title: NoTitle = False
+    colours: Colours = None
+    labels: Labels = None
+    dpi: Dpi = None
 
     def __post_init__(self) -> None:
         """Refuses what contradicts itself."""
         if self.no_title and self.title is not None:
             raise ValueError("Give either --title or --no-title.")
-        for label in self.labels:
+        for label in self.labels or ():
             if not label.partition("=")[0] or "=" not in label:
                 raise ValueError(
                     f"--label takes OLD=NEW, such as 'lag (timesteps back)=lag', got {label!r}."
@@ -183,19 +195,19 @@ class Appearance:
             for word in _typed(name, value)
         ]
         words += ["--no-title"] if self.no_title else []
-        return words + [word for label in self.labels for word in _typed("--label", label)]
+        return words + [word for label in self.labels or () for word in _typed("--label", label)]
 
 
 @dataclass(frozen=True)
 class Outputs:
     """What is written and printed, as typed."""
 
-    output: Path | None = None
-    formats: str | None = None
-    data: bool = False
-    latex: bool = False
-    json: bool = False
-    quiet: bool = False
+    output: Output = None
+    formats: Formats = None
+    data: Data = False
+    latex: Latex = False
+    json: Json = False
+    quiet: Quiet = False
 
     def suffixes(self, usual: str = "pdf") -> list[str]:
         """The suffixes of figures, that of the output first.

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from attnviz.cli import figure_options as typed
 from attnviz.cli.figure_options import Appearance, Choice, Outputs, command_line
+from attnviz.cli.spreading import spread
 
 if TYPE_CHECKING:
     from attnviz.cli.figure_files import Drawn
@@ -20,42 +20,15 @@ LISTED = (
 Place = Annotated[
     Path, typer.Argument(help="A trace (directory or .zip), or a measured result (.nc).")
 ]
-Output = Annotated[
-    Path | None,
-    typer.Option("--output", "-o", help="A figure (the suffix says pdf, svg, ...), or a folder."),
-]
 Kinds = Annotated[
     list[str] | None,
     typer.Option("--kind", help=f"What to draw: {LISTED}. May be given several times."),
 ]
 
 
-def plot(  # noqa: PLR0913  (one parameter an option)
-    trace: Place,
-    output: Output = None,
-    kind: Kinds = None,
-    sequence: typed.Sequences = None,
-    layer: typed.Layer = None,
-    head: typed.Heads = None,
-    tokens: typed.Tokens = None,
-    lags: typed.Lags = None,
-    limits: typed.Limits = None,
-    score: typed.Score = None,
-    measure: typed.MeasureOption = "margin",
-    width: typed.Width = None,
-    style: typed.Style = "paper",
-    font: typed.Font = None,
-    font_size: typed.FontSize = None,
-    title: typed.Title = None,
-    no_title: typed.NoTitle = False,
-    colours: typed.Colours = None,
-    label: typed.Labels = None,
-    dpi: typed.Dpi = None,
-    format: typed.Formats = None,
-    data: typed.Data = False,
-    latex: typed.Latex = False,
-    json: typed.Json = False,
-    quiet: typed.Quiet = False,
+@spread
+def plot(
+    trace: Place, kind: Kinds = None, *, choice: Choice, look: Appearance, outputs: Outputs
 ) -> None:
     """Draws what a trace holds, or what was measured on a model. Needs no PyTorch.
 
@@ -74,13 +47,6 @@ def plot(  # noqa: PLR0913  (one parameter an option)
     """
     from attnviz.cli.sources import open_source
 
-    choice = Choice(
-        tuple(sequence or ()), layer, tuple(head or ()), tokens, lags, limits, score, measure
-    )
-    look = Appearance(
-        width, style, font, font_size, title, no_title, colours, tuple(label or ()), dpi
-    )
-    outputs = Outputs(output, format, data, latex, json, quiet)
     outputs.suffixes()  # a wrong format is said before anything is read
     source = open_source(trace)
     kinds = list(dict.fromkeys(kind or _usual(source, one=outputs.is_file)))
@@ -120,7 +86,7 @@ def _write(
 ) -> None:
     from attnviz.cli.figure_files import writing
 
-    numbers = list(dict.fromkeys(source.sequence(what) for what in choice.sequence or ("0",)))
+    numbers = list(dict.fromkeys(source.sequence(what) for what in choice.sequences))
     single = _single(kinds, numbers, outputs, everything=everything)
     figures = [
         figured(source, kind, choice, number, look, several=len(numbers) > 1, stem=single)
