@@ -9,17 +9,9 @@ import typer
 
 from attnviz.cli.console import checked_output, hush, out, progress
 from attnviz.cli.figure_options import command_line
-from attnviz.cli.measuring import FEW, Limit, Model, Seed, Task, checked_result
-from attnviz.cli.reading import (
-    Columns,
-    DataPlace,
-    GivenTexts,
-    LabelColumn,
-    Source,
-    Split,
-    TextColumn,
-)
+from attnviz.cli.measuring import Measured, Model, Seed, checked_result
 from attnviz.cli.scripting import Quiet
+from attnviz.cli.spreading import spread
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -48,20 +40,16 @@ _FILES = ("--figure", "--output", "-o")
 MOST_ROWS, STRONGEST = 40, 15
 
 
+@spread
 def ablate(  # noqa: PLR0913  (one parameter an option)
     model: Model,
-    text: GivenTexts = None,
-    task: Task = None,
-    text_column: TextColumn = None,
-    label_column: LabelColumn = None,
-    split: Split = "validation",
-    limit: Limit = None,
+    *,
+    measured: Measured,
     level: Level = "lag",
     method: Method = "zero",
     reference: Reference = None,
     layer: Layer = None,
     seed: Seed = 0,
-    data: DataPlace = None,
     output: Output = None,
     figure: Figure = None,
     quiet: Quiet = False,
@@ -79,8 +67,7 @@ def ablate(  # noqa: PLR0913  (one parameter an option)
 
     hush(quiet, answering=output is None and figure is None)
     _check_files(output, figure)
-    most = FEW if limit is None and text is None else limit
-    source = Source(text, task, split, most, Columns(text_column, label_column), data)
+    source = measured.source
     loaded, texts = load_model(model), source.texts()
     with progress(f"ablating {loaded.name}") as advance:
         effects = run(

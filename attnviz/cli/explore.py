@@ -20,6 +20,7 @@ from attnviz.cli.reading import (
     TextColumn,
 )
 from attnviz.cli.scripting import Quiet
+from attnviz.plots.ranges import whole_numbers
 
 What = Annotated[
     list[str],
@@ -82,7 +83,7 @@ def explore(  # noqa: PLR0913  (one parameter an option)
         texts = Source(text, task, split, limit, columns, data).texts()
     with busy("Making the page"):
         session = Session(shelf_of(what, texts), changed=lambda: None)
-        chosen = _numbers(sequences)
+        chosen = None if sequences is None else whole_numbers(sequences, "--sequences")
         if chosen is None and own:
             chosen = [row.sequence for row in session.rows]
         write_page(session, output, chosen)
@@ -104,7 +105,11 @@ def _start(what: list[str], place: Path | None, *, browser: bool) -> None:
         path.write_text(json.dumps(_notebook(names), indent=1), encoding="utf-8")
         out().print(f"Wrote {path}.")
     command = [sys.executable, "-m", "jupyterlab", str(path)]
-    raise typer.Exit(subprocess.call(command + ([] if browser else ["--no-browser"])))
+    try:
+        status = subprocess.call(command + ([] if browser else ["--no-browser"]))
+    except KeyboardInterrupt:  # JupyterLab hears it too, and speaks for itself
+        status = 130
+    raise typer.Exit(status)
 
 
 def _notebook(names: list[str]) -> dict[str, object]:
@@ -124,14 +129,3 @@ def _notebook(names: list[str]) -> dict[str, object]:
             for n, source in enumerate(code)
         ],
     }  # fmt: skip
-
-
-def _numbers(sequences: str | None) -> list[int] | None:
-    if sequences is None:
-        return None
-    try:
-        return [int(number) for number in sequences.split(",")]
-    except ValueError as error:
-        raise ValueError(
-            f"--sequences takes whole numbers with commas between, got {sequences!r}."
-        ) from error

@@ -7,39 +7,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from attnviz.pages import framed
+
 if TYPE_CHECKING:
     from attnviz.cli.figure_files import Drawn, Written
     from attnviz.cli.sources import Opened
 
 __all__ = ["write_index"]
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-body {{ font: 16px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem;
-  color: #222; background: #fff; }}
-h1 {{ font-size: 1.4rem; margin-bottom: .2rem; }}
-dl {{ display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; color: #555;
-  font-size: .9rem; }}
-dd {{ margin: 0; overflow-wrap: anywhere; }}
-figure {{ margin: 2rem 0; }}
-img {{ max-width: 100%; border: 1px solid #ddd; }}
-figcaption {{ margin-top: .4rem; }}
-code {{ font-size: .85rem; color: #555; overflow-wrap: anywhere; }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-<dl>
-{facts}
-</dl>
-{figures}
-</body>
-</html>
+_STYLE = """
+body { font: 16px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem;
+  color: #222; background: #fff; }
+h1 { font-size: 1.4rem; margin-bottom: .2rem; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; color: #555;
+  font-size: .9rem; }
+dd { margin: 0; overflow-wrap: anywhere; }
+figure { margin: 2rem 0; }
+img { max-width: 100%; border: 1px solid #ddd; }
+figcaption { margin-top: .4rem; }
+code { font-size: .85rem; color: #555; overflow-wrap: anywhere; }
 """
 _FIGURE = """<figure id="{stem}">
 <a href="{link}"><img src="data:image/png;base64,{picture}" alt="{shows}"></a>
@@ -66,8 +52,9 @@ def write_index(written: "Written", figures: Sequence["Drawn"], source: "Opened"
     )
     page = written.staged / "index.html"
     shown = "\n".join(_figure(written, drawn) for drawn in figures)
-    title = _said(f"Figures of {source.path.name}")
-    page.write_text(_PAGE.format(title=title, facts=facts, figures=shown), encoding="utf-8")
+    title = f"Figures of {source.path.name}"
+    body = f"<h1>{_said(title)}</h1>\n<dl>\n{facts}\n</dl>\n{shown}"
+    page.write_text(framed(title, body, style=_STYLE), encoding="utf-8")
     place = str(written.folder / page.name)
     written.files.append({"path": place, "figure": "", "shows": "A page with all of them."})
     return page

@@ -6,25 +6,16 @@ import typer
 
 from attnviz.cli.console import busy, hush, progress
 from attnviz.cli.measuring import (
-    FEW,
-    Limit,
+    Measured,
     Model,
     Output,
     Seed,
-    Task,
     checked_result,
     write_result,
 )
-from attnviz.cli.reading import (
-    Columns,
-    DataPlace,
-    GivenTexts,
-    LabelColumn,
-    Source,
-    Split,
-    TextColumn,
-)
+from attnviz.cli.reading import Source
 from attnviz.cli.scripting import Quiet
+from attnviz.cli.spreading import spread
 
 if TYPE_CHECKING:
     from attnviz.influence.measurement import At
@@ -51,22 +42,18 @@ Draws = Annotated[int, typer.Option(help="Replacements of each input.", min=1)]
 USUAL = 100
 
 
+@spread
 def influence(  # noqa: PLR0913  (one parameter an option)
     model: Model,
     output: Output,
-    text: GivenTexts = None,
-    task: Task = None,
-    text_column: TextColumn = None,
-    label_column: LabelColumn = None,
-    split: Split = "validation",
-    limit: Limit = None,
+    *,
+    measured: Measured,
     reference: Reference = None,
     method: Method = "replacement",
     at: Place = "all",
     of: Of = "state",
     draws: Draws = 8,
     seed: Seed = 0,
-    data: DataPlace = None,
     quiet: Quiet = False,
 ) -> None:
     """Measures how much each earlier word matters, by replacing it with usual ones.
@@ -80,9 +67,7 @@ def influence(  # noqa: PLR0913  (one parameter an option)
     hush(quiet)
     checked_result(output)
     places = _timesteps(at)
-    columns = Columns(text_column, label_column)
-    most = FEW if limit is None and text is None else limit
-    source = Source(text, task, split, most, columns, data)
+    source = measured.source
     texts = source.texts()
     usual = reference or _usual(source)
     with busy("Loading PyTorch"):

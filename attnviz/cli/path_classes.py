@@ -5,17 +5,9 @@ from typing import Annotated
 import typer
 
 from attnviz.cli.console import busy, hush, progress
-from attnviz.cli.measuring import FEW, Limit, Model, Output, Task, checked_result, write_result
-from attnviz.cli.reading import (
-    Columns,
-    DataPlace,
-    GivenTexts,
-    LabelColumn,
-    Source,
-    Split,
-    TextColumn,
-)
+from attnviz.cli.measuring import Measured, Model, Output, checked_result, write_result
 from attnviz.cli.scripting import Quiet
+from attnviz.cli.spreading import spread
 
 Layer = Annotated[str | None, typer.Option(help="Layer and direction; the last if not given.")]
 Hops = Annotated[
@@ -27,20 +19,16 @@ Whole = Annotated[
 ]
 
 
-def path_classes(  # noqa: PLR0913  (one parameter an option)
+@spread
+def path_classes(
     model: Model,
     output: Output,
-    text: GivenTexts = None,
-    task: Task = None,
-    text_column: TextColumn = None,
-    label_column: LabelColumn = None,
-    split: Split = "validation",
-    limit: Limit = None,
+    *,
+    measured: Measured,
     layer: Layer = None,
     hops: Hops = 0,
     hops_of: HopsOf = "shortcut",
     whole: Whole = False,
-    data: DataPlace = None,
     quiet: Quiet = False,
 ) -> None:
     """Follows the gradient back and tells its paths apart: gates, memory, shortcut, attention.
@@ -51,9 +39,7 @@ def path_classes(  # noqa: PLR0913  (one parameter an option)
     """
     hush(quiet)
     checked_result(output)
-    most = FEW if limit is None and text is None else limit
-    columns = Columns(text_column, label_column)
-    texts = Source(text, task, split, most, columns, data).texts()
+    texts = measured.source.texts()
     with busy("Loading PyTorch"):
         from attnviz.path_classes import PathOptions, text_gradient_paths
         from attnviz.pretrained import load_model

@@ -9,6 +9,7 @@ import typer
 
 from attnviz.cli.console import busy, checked_output, err
 from attnviz.cli.scripting import Quiet
+from attnviz.plots.ranges import whole_numbers
 
 if TYPE_CHECKING:
     from attnviz.trace import Trace
@@ -57,7 +58,7 @@ def report(
     checked_output(output)
     if output.suffix.lower() not in (".html", ".md"):
         raise ValueError(f"A report is written as .html or .md, but got {output.name}.")
-    chosen = _numbers(sequences)
+    chosen = None if sequences is None else whole_numbers(sequences, "--sequences")
     measured = None if effects is None else open_effects(effects)
     trace, folder = _opened(what)
     command = shlex.join(["attnviz", *sys.argv[1:]])
@@ -109,14 +110,3 @@ def _recorded(name: str | Path) -> "Trace":
     labels = [int(label) for label in sentences.labels]
     about = {"task": "demo sentences"}
     return record_texts(model, Texts(sentences.texts, labels, sentences.ids, about))
-
-
-def _numbers(typed: str | None) -> list[int] | None:
-    if typed is None:
-        return None
-    try:
-        return [int(number) for number in typed.split(",")]
-    except ValueError as error:
-        raise ValueError(
-            f"--sequences takes whole numbers with commas between, got {typed!r}."
-        ) from error

@@ -4,7 +4,6 @@ import base64
 import json
 import re
 from collections.abc import Mapping, Sequence
-from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from attnviz.explorer.panels import Panel
 from attnviz.explorer.selection import Row
 from attnviz.explorer.session import Session
 from attnviz.files import replacing
+from attnviz.pages import framed
 
 __all__ = ["page", "script", "stylesheet", "write_page"]
 
@@ -66,10 +66,8 @@ def page(
         f'<script type="text/plain" data-buffer="{n}">{text}</script>'
         for n, (text, _) in enumerate(places)
     )
-    return _PAGE.format(
-        policy=_POLICY, title=escape(title), style=stylesheet(), script=script(),
-        header=_json(header), buffers=held,
-    )  # fmt: skip
+    body = _BODY.format(header=_json(header), buffers=held, script=script())
+    return framed(title, body, style=f"\n{stylesheet()}\n", policy=_POLICY)
 
 
 def write_page(session: Session, path: Path | str, sequences: Sequence[int] | None = None) -> Path:
@@ -129,25 +127,10 @@ def _json(header: Mapping[str, Any]) -> str:
     return re.sub("[<>&\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", told)
 
 
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-{style}
-</style>
-</head>
-<body>
-<main class="attnviz-page"></main>
+_BODY = """<main class="attnviz-page"></main>
 <script type="application/json" data-header>{header}</script>
 {buffers}
 <script type="module">
 {script}
 mount(document.querySelector("main"), document);
-</script>
-</body>
-</html>
-"""
+</script>"""

@@ -1,6 +1,6 @@
-"""Ranges as they are typed, in the command and in figure specifications."""
+"""Numbers and ranges as they are typed, in the command and in figure specifications."""
 
-__all__ = ["real_range", "whole_range"]
+__all__ = ["real_range", "whole_numbers", "whole_range"]
 
 
 def whole_range(text: str, name: str) -> tuple[int, int]:
@@ -45,3 +45,24 @@ def real_range(text: str, name: str) -> tuple[float, float]:
     if not colon or not low < high:
         raise ValueError(f"{name} takes a lower and an upper end, such as 0:0.5, got {text!r}.")
     return low, high
+
+
+def whole_numbers(text: str, name: str) -> list[int]:
+    """Whole numbers with commas between.
+
+    Arguments:
+        text: As typed, such as `0,3,-1`.
+        name: What is given, for the message.
+
+    Returns:
+        The numbers.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    try:
+        return [int(number) for number in text.split(",")]
+    except ValueError as error:
+        raise ValueError(
+            f"{name} takes whole numbers with commas between, such as 0,3, got {text!r}."
+        ) from error

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
+from attnviz.pages import framed
 from attnviz.plots import save_figure
 from attnviz.reporting.contents import (
     Block,
@@ -21,9 +22,6 @@ from attnviz.reporting.contents import (
 
 __all__ = ["html_page"]
 
-# No script at all, and nothing from anywhere, whatever a text contains.
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-
 
 def html_page(report: Report) -> str:
     """The report as a page: figures as SVG inside it, every text escaped."""
@@ -33,10 +31,10 @@ def html_page(report: Report) -> str:
         for n, section in enumerate(sections)
     )
     body = "\n".join(_section(n, one, report.provenance) for n, one in enumerate(sections))
-    return _PAGE.format(
-        policy=_POLICY, style=_STYLE, title=escape(report.title), links=links, body=body,
-        subtitle=escape(report.subtitle),
-    )  # fmt: skip
+    main = _MAIN.format(
+        title=escape(report.title), subtitle=escape(report.subtitle), links=links, body=body
+    )
+    return framed(report.title, main, style=_STYLE)
 
 
 def _section(number: int, section: Section, provenance: Mapping[str, str]) -> str:
@@ -110,22 +108,9 @@ pre { background: #f5f5f5; padding: .8rem; overflow-x: auto; font-size: .85rem; 
 .warning { background: #fff4e0; border-left: 4px solid #b35900; padding: .5rem .8rem; }
 @media print { nav { display: none; } main { max-width: none; } figure { break-inside: avoid; } }
 """
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<main>
+_MAIN = """<main>
 <h1>{title}</h1>
 <p class="subtitle">{subtitle}</p>
 <nav aria-label="Sections"><ul>{links}</ul></nav>
 {body}
-</main>
-</body>
-</html>
-"""
+</main>"""

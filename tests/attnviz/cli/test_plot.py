@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 import attnviz
+from attnviz.pages import ONLY_PICTURES
 from attnviz.plots import KINDS, read_provenance
 from tests.attnviz import traces
 from tests.attnviz.analysis.test_flow import made
@@ -63,7 +64,8 @@ def test_without_a_kind_the_sensible_set_goes_to_a_folder_with_a_page(place, typ
     assert names(folder) == sorted([*files, "index.html"])
     page = (folder / "index.html").read_text(encoding="utf-8")
     assert page.count('<img src="data:image/png;base64,') == len(kinds)
-    assert "Figures of a&amp;b.zarr" in page and "<script" not in page
+    assert "<title>Figures of a&amp;b.zarr</title>" in page and "<script" not in page
+    assert f'content="{ONLY_PICTURES}"' in page
     assert not re.search(r"(src|href)=\"(https?:)?//", page)
     for name in files:
         assert f'href="{name}"' in page
