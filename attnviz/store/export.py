@@ -1,10 +1,11 @@
 """A trace for other programs: netCDF with all of it, parquet or CSV with a table of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from attnviz.files import replacing
+from attnviz.store.chosen import Advance, Chosen
 from attnviz.store.digest import trace_digest
 from attnviz.store.netcdf import write_netcdf
 from attnviz.store.tables import write_table
@@ -35,7 +36,7 @@ def export_trace(
     path: Path | str,
     *,
     part: Part = Part(),
-    progress: Callable[[int, int], None] | None = None,
+    progress: Advance | None = None,
 ) -> Path:
     """Writes a trace for programs that know nothing of attnviz.
 
@@ -73,16 +74,13 @@ def export_trace(
             f"A trace is exported as {', '.join(EXPORTED)}, but {path.name} ends in {kind!r}. Name "
             "the file with one of these suffixes."
         )
-    rows = _rows(trace, part.sequences)
-    groups = _groups(trace, part)
+    chosen = Chosen(_rows(trace, part.sequences), _groups(trace, part), part.signals)
     said = _provenance(trace, part)
     path.parent.mkdir(parents=True, exist_ok=True)
     advance = progress or (lambda done, total: None)
     with replacing(path) as beside:
-        if kind == ".nc":
-            write_netcdf(trace, beside, rows, (groups, part.signals), said, advance)
-        else:
-            write_table(trace, beside, rows, (groups, part.signals), said, advance)
+        write = write_netcdf if kind == ".nc" else write_table
+        write(trace, beside, chosen, said, advance)
     return path
 
 

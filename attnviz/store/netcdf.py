@@ -1,13 +1,14 @@
 """A trace as one netCDF-4 file, written a few sequences at a time."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
+from attnviz.store.chosen import Advance, Chosen
 from attnviz.trace import FORMAT, Trace, TraceFormatError
 
 if TYPE_CHECKING:
@@ -19,16 +20,14 @@ __all__ = ["read_netcdf", "write_netcdf"]
 BLOCK_BYTES = 2**22
 #: Attributes of the file that are not the trace's own.
 JSON, EXPORT, COORDINATES = "attnviz_json", "attnviz_export", "coordinates"
-Chosen = tuple[Sequence[str], Sequence[str] | None]  # layers, and signals if not all
 
 
 def write_netcdf(
     trace: Trace,
     path: Path,
-    rows: Sequence[int],
     chosen: Chosen,
     provenance: Mapping[str, object],
-    advance: Callable[[int, int], None],
+    advance: Advance,
 ) -> None:
     """Writes chosen sequences and signals of a trace as netCDF-4.
 
@@ -38,15 +37,14 @@ def write_netcdf(
     Arguments:
         trace: Any trace.
         path: The file to write.
-        rows: Numbers of its sequences.
-        chosen: Layers, and names of signals; None for all.
+        chosen: Its sequences, layers and signals.
         provenance: What the attribute `attnviz_export` says.
         advance: Called with sequences written and to be written.
     """
     import h5netcdf
 
     nodes = {"/": _kept(trace.tree, None)}
-    groups, signals = chosen
+    rows, groups, signals = chosen
     for group in groups:
         nodes[group] = _kept(trace.tree.children[group], signals)
     with h5netcdf.File(path, "w") as file:

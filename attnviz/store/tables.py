@@ -3,7 +3,7 @@
 import csv
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from attnviz.store.chosen import Advance, Chosen
 from attnviz.trace import Trace, tokens
 
 if TYPE_CHECKING:
@@ -21,32 +22,29 @@ __all__ = ["write_table"]
 
 #: Rows of the table that are in memory at once, if a single sequence has not more.
 BLOCK_ROWS = 2**17
-Chosen = tuple[Sequence[str], Sequence[str] | None]  # layers, and signals if not all
 Columns = dict[str, np.ndarray]
 
 
 def write_table(
     trace: Trace,
     path: Path,
-    rows: Sequence[int],
     chosen: Chosen,
     provenance: Mapping[str, object],
-    advance: Callable[[int, int], None],
+    advance: Advance,
 ) -> None:
     """Writes chosen sequences and signals of a trace as a tidy table.
 
     Arguments:
         trace: Any trace.
         path: The file to write, `.parquet` or `.csv`.
-        rows: Numbers of its sequences.
-        chosen: Layers, and names of signals; None for all.
+        chosen: Its sequences, layers and signals.
         provenance: What the file says of where it comes from, besides the trace's attributes.
         advance: Called with sequences written and to be written.
 
     Raises:
         ValueError: If the signals do not have the same axes.
     """
-    parts = _parts(trace, chosen)
+    rows, parts = chosen.rows, _parts(trace, chosen)
     said = {str(key): value for key, value in trace.tree.attrs.items()} | dict(provenance)
     writer = _Parquet(path, said) if path.suffix.lower() == ".parquet" else _Csv(path, said)
     with closing(writer):
@@ -61,7 +59,7 @@ def write_table(
 
 def _parts(trace: Trace, chosen: Chosen) -> dict[str, xr.Dataset]:
     """The signals of each layer that go into the table, all of the same axes."""
-    groups, signals = chosen
+    _, groups, signals = chosen
     nodes = {group: trace.tree.children[group].to_dataset(inherit=False) for group in groups}
     if signals is not None:
         nodes = {"": trace.tree.to_dataset(inherit=False), **nodes}
