@@ -25,7 +25,8 @@ def listed(section):
     """The names that a section of the package's README has a line for."""
     text = (ROOT / "attnviz" / "README.md").read_text(encoding="utf-8")
     _, _, rest = text.partition(f"\n## {section}\n")
-    return re.findall(r"^- `(\w+)", rest.partition("\n## ")[0], re.MULTILINE)
+    lines = re.findall(r"^- ((?:`\w+`\*?(?:, )?)+)", rest.partition("\n## ")[0], re.MULTILINE)
+    return [name for line in lines for name in re.findall(r"`(\w+)`", line)]
 
 
 def test_every_public_name_can_be_fetched():
@@ -56,6 +57,22 @@ def test_every_statistic_of_a_module_is_exported(module):
 
 def test_every_name_of_studies_has_its_line_in_the_readme():
     assert sorted(listed("Studies")) == attnviz.studies.__all__
+
+
+@pytest.mark.parametrize(
+    ("section", "package"),
+    [
+        ("Figures: style, width, file", "plots"),
+        ("Data sets", "tasks"),
+        ("Training", "training"),
+        ("The store", "store"),
+    ],
+)
+def test_every_further_name_of_a_package_has_its_line_in_the_readme(section, package):
+    held = importlib.import_module(f"attnviz.{package}")
+    assert sorted(listed(section)) == sorted(set(held.__all__) - set(attnviz.__all__))
+    for name in held.__all__:
+        assert getattr(held, name) is not None
 
 
 def test_the_readmes_study_can_be_read():
