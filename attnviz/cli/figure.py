@@ -29,8 +29,8 @@ def figure(spec: Spec, trace: Traces = None, dpi: Dpi = None, *, outputs: Output
 
     The file has a table [traces] of names and paths (from its own folder), a [[panel]] table for
     each panel with trace, kind and the options of attnviz plot, and at the top width, style, font,
-    font_size, colours, columns, letters and share (one scale for all panels of a kind). Without -o
-    the figure has the file's name.
+    font_size, colours, labels, columns, letters and share (one scale for all panels of a kind).
+    Without -o the figure has the file's name.
 
     Example: attnviz figure heatmaps.toml -o heatmaps.pdf
 
@@ -49,6 +49,7 @@ def figure(spec: Spec, trace: Traces = None, dpi: Dpi = None, *, outputs: Output
         font=read.font,
         font_size=read.font_size,
         colours=read.colours,
+        labels=list(read.labels),
         dpi=dpi,
     )
     again = ["figure", spec.name, *(f"--trace={n}={p.name}" for n, p in changed.items())]

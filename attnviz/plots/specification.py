@@ -22,6 +22,7 @@ _TOP: Mapping[str, tuple[tuple[type, ...], str]] = {
     "font": ((str,), "a font family"),
     "font_size": (_NUMBER, "points"),
     "colours": ((str,), "a colour map"),
+    "labels": ((list,), "a list such as ['lag (timesteps back)=lag']"),
     "columns": ((int,), "a whole number"),
     "letters": ((bool,), "true or false"),
     "share": ((bool,), "true or false"),
@@ -93,6 +94,7 @@ class FigureSpec:
         font: A font family.
         font_size: In points.
         colours: A colour map.
+        labels: As OLD=NEW, what labels are to read.
         columns: Panels side by side.
         letters: Whether panels have letters.
         share: Whether all panels of a kind share a scale.
@@ -105,6 +107,7 @@ class FigureSpec:
     font: str | None = None
     font_size: float | None = None
     colours: str | None = None
+    labels: tuple[str, ...] = ()
     columns: int = 1
     letters: bool = True
     share: bool = False
@@ -115,10 +118,10 @@ def read_spec(path: Path | str) -> FigureSpec:
 
     Arguments:
         path: A TOML file. At the top it may have `width`, `style`, `font`, `font_size`, `colours`,
-            `columns`, `letters` and `share`; a table `[traces]` of names and paths; and a table
-            `[[panel]]` for each panel, with `trace` (or `traces`, where a kind can draw several
-            together), `kind`, and the options of `attnviz plot`, besides `title`, `span` and
-            `scale`.
+            `labels`, `columns`, `letters` and `share`; a table `[traces]` of names and paths; and
+            a table `[[panel]]` for each panel, with `trace` (or `traces`, where a kind can draw
+            several together), `kind`, and the options of `attnviz plot`, besides `title`, `span`
+            and `scale`.
 
     Returns:
         What it says.
@@ -142,7 +145,10 @@ def read_spec(path: Path | str) -> FigureSpec:
     for name, place in traces.items():
         _check_value(place, (str,), "a path", f"{path}: [traces] {name}")
     made = tuple(_panel(panel, f"{path}, panel {n}") for n, panel in enumerate(panels, start=1))
-    return FigureSpec(made, traces, **read)
+    labels = read.pop("labels", [])
+    for label in labels:
+        _check_value(label, (str,), _TOP["labels"][1], f"{path}: labels")
+    return FigureSpec(made, traces, labels=tuple(labels), **read)
 
 
 def _panel(read: Table, where: str) -> PanelSpec:

@@ -202,9 +202,22 @@ def test_a_figure_from_a_specification_can_be_made_again(place, typed):
     assert (place / "out/a.svg").read_bytes() == before
 
 
+def test_labels_of_a_specification_are_those_that_were_asked_for(place, typed):
+    top = (
+        f"style = '{write_sheet(place)}'\nlabels = ['timestep=step', 'lag (timesteps back)=lag']\n"
+    )
+    (place / "two.toml").write_text(top + SPEC)
+    status, _, error = typed("figure", "two.toml", "-o", "a.svg")
+    assert status == 0, error
+    said = re.findall(r"<text[^>]*>([^<]*)</text>", (place / "a.svg").read_text())
+    assert {"step", "lag"} <= set(said) and not {"timestep", "lag (timesteps back)"} & set(said)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (("columns = 2", "labels = [1]"), "labels is a list such as"),
+        (("columns = 2", "labels = ['steps=t']"), "No label of this figure reads 'steps'"),
         (("share", "shared"), "has the key 'shared'; known are width, style, font, font_size"),
         (("tokens =", "token ="), "has the key 'token'; known are trace, traces, kind"),
         (('kind = "heatmap"', 'kind = "map"'), "panel 1 needs a kind, one of heatmap"),
