@@ -9,7 +9,6 @@ from attnviz.training.board import Board
 from tests.attnviz.cli.shell import called
 from tests.attnviz.training.tiny import number_task
 
-
 WRITTEN = []
 
 
