@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_flatten, tree_unflatten
+from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 from cells.fast import SWEEPS, Sweep
 from cells.lengths import Rows
@@ -127,7 +127,8 @@ class _Captured:
             held = dict(zip(names, tensors[leaves:], strict=True))
             with torch.autocast(device, dtype, enabled, cache_enabled=False):
                 found: Read = torch.func.functional_call(reader, held, (x, state))
-            return (found.output, *tree_flatten(found.state)[0]), (found.readouts, found.statistics)
+            rest = tree_map(torch.Tensor.detach, (found.readouts, found.statistics))
+            return (found.output, *tree_flatten(found.state)[0]), rest
 
         return function
 
