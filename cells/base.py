@@ -184,7 +184,7 @@ class Cell(nn.Module, ABC, Generic[S]):
         return torch.zeros(batch, dtype=torch.long)
 
     def looks(self, batch: int) -> str | None:
-        """Why a step of so many rows must look at values, which a CUDA graph cannot; None if not."""
+        """Why a step of so many rows must look at values, which a CUDA graph cannot; else None."""
         return None
 
     def before_sequence(self, batch: int) -> None:

@@ -166,7 +166,8 @@ def capture(
         found, last["rest"] = function(*tensors)
         return found
 
-    with torch.cuda.device_of(samples[0]):
+    run: Any
+    with torch.cuda.device_of(samples[0]):  # type: ignore[no-untyped-call]
         run = torch.cuda.make_graphed_callables(outputs, samples, allow_unused_input=True)
     return run, last["rest"]
 

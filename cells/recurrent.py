@@ -118,7 +118,8 @@ class Recurrent(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Recurrent":
         self._graphs.clear()  # they hold the memory that the weights are about to leave
-        return super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
 
     @property
     def edited(self) -> bool:

@@ -351,7 +351,7 @@ OBSTACLES = {
 def test_what_cannot_be_captured_is_refused(obstacle, device):
     layer, _ = _twins("rra", device)
     x = torch.randn(5, 2, 3, device=device)
-    with pytest.raises(ValueError, match=f"cannot take the graph path: .*{obstacle}"):  # noqa: PT012
+    with pytest.raises(ValueError, match=f"cannot take the graph path: .*{obstacle}"):
         given = OBSTACLES[obstacle](layer, x)
         layer(x, **(given if isinstance(given, dict) else {}))
     assert len(layer._graphs) == 0
@@ -377,7 +377,7 @@ def test_a_step_that_looks_at_values_is_named(device, monkeypatch):
     monkeypatch.setattr(
         cell, "forward", lambda x, *rest, **more: (x.sum().item(), step(x, *rest, **more))[1]
     )
-    with pytest.raises(RuntimeError, match="GlanceCell could not be captured .* path to 'auto'"):
+    with pytest.raises(RuntimeError, match=r"GlanceCell could not be captured .* path to 'auto'"):
         layer(x)
     assert len(layer._graphs) == 0
 
