@@ -129,8 +129,14 @@ def test_rows_of_different_histories_are_captured_as_well(device):
     layer, twin = _twins("larnn", device)
     for one in (layer, twin):
         one.eval()
-    _, state = twin(torch.randn(5, 3, 3, device=device), lengths=[5, 2, 1])
-    _hold(layer, twin, torch.randn(4, 3, 3, device=device), state=state)
+    with torch.no_grad():
+        _, state = twin(torch.randn(5, 3, 3, device=device), lengths=[5, 2, 1])
+    x = torch.randn(4, 3, 3, device=device)
+    for _ in range(2):  # a sequence that begins counts differently from one that goes on
+        for given in (None, state):
+            assert_close(layer(x, given)[0], twin(x, given)[0], rtol=0, atol=1e-10)
+    _hold(layer, twin, x, state=state)
+    assert len(layer._graphs) == 3
 
 
 @pytest.mark.parametrize("kind", FIVE)
@@ -239,6 +245,15 @@ def test_what_a_capture_fixes_makes_another_when_it_changes(change, device):
         assert len(layer._graphs) == 1
     CHANGES[change](layer, x)
     assert layer.last_path == "graph"
+    assert len(layer._graphs) == 2
+
+
+def test_memory_of_inference_serves_inference_alone(device):
+    layer, twin = _twins("rra", device)
+    for mode in (torch.inference_mode, torch.no_grad) * 2:
+        x = torch.randn(6, 9, 3, device=device)
+        with mode():
+            assert_close(layer(x)[0], twin(x)[0], rtol=0, atol=1e-10)
     assert len(layer._graphs) == 2
 
 
