@@ -201,6 +201,11 @@ def _replace(layer, x):
     layer(x)
 
 
+def _replace_cell(layer, x):
+    layer.cells["l0"] = copy.copy(layer.groups["l0"])  # with the same weights
+    layer(x)
+
+
 def _ask_of_state(layer, x):
     state = layer.groups["l0"].initial_state(x.shape[1], device=x.device)
     layer(x, (map_state(lambda t: t.requires_grad_(t.is_floating_point()), state),))
@@ -225,6 +230,7 @@ CHANGES = {
     "evaluation": lambda layer, x: layer.eval()(x),
     "a frozen weight": _freeze,
     "another weight": _replace,
+    "another cell": _replace_cell,
     "no gradients": lambda layer, x: torch.no_grad()(layer)(x),
     "inference": lambda layer, x: torch.inference_mode()(layer)(x),
     "the input's gradient": lambda layer, x: layer(x.clone().requires_grad_()),
@@ -339,13 +345,18 @@ def test_mixed_precision_keeps_the_states_whole(kind, device):
     layer, twin = (one.float().eval() for one in _twins(kind, device))
     twin.path = "fast"  # which is what is captured
     x = torch.randn(12, 9, 3, device=device, dtype=torch.float32).to(torch.bfloat16)
-    results = []
-    for one in (layer, twin):
-        with torch.autocast(device, torch.bfloat16):
-            output, state = one(x)
-        output.sum().backward()
-        assert output.dtype == state[0].hidden.dtype == torch.float32
-        results.append([output.detach(), *(p.grad for p in one.parameters() if p.grad is not None)])
+    results = [], []
+    for one, found in zip((layer, twin), results, strict=True):
+        for _ in range(2):
+            with torch.autocast(device, torch.bfloat16):
+                output, state = one(x)
+            output.sum().backward()
+            assert output.dtype == state[0].hidden.dtype == torch.float32
+            found += [output.detach(), *(p.grad for p in one.parameters() if p.grad is not None)]
+            one.zero_grad()
+            with torch.no_grad():  # which no copy of lower precision may outlive
+                _ = [parameter.mul_(0.5) for parameter in one.parameters()]
+    assert not torch.equal(results[0][0], results[0][len(results[0]) // 2])
     apart = 1e-5 if device == "cpu" else 0.05  # products of a GPU may add in another order
     for found, expected in zip(*results, strict=True):
         assert_close(found, expected, rtol=apart, atol=apart)
