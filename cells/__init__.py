@@ -18,7 +18,6 @@ from cells.base import (
     same,
 )
 from cells.gates import Chrono
-from cells.graphed import CUDAGraph, cuda_graph
 from cells.gru import GRUCell, GRUState
 from cells.hooks import GradientParts, ReadoutHook
 from cells.larnn import LARNNCell, LARNNState
@@ -42,7 +41,6 @@ __all__ = [
     "RRA",
     "STABLE",
     "At",
-    "CUDAGraph",
     "Cell",
     "Chrono",
     "Edit",
@@ -69,7 +67,6 @@ __all__ = [
     "StepByStepWarning",
     "Via",
     "alias",
-    "cuda_graph",
     "exit_names",
     "route_entries",
     "same",

@@ -183,6 +183,10 @@ class Cell(nn.Module, ABC, Generic[S]):
         """How many timesteps a state has seen; zero for cells that do not count."""
         return torch.zeros(batch, dtype=torch.long)
 
+    def looks(self, batch: int) -> str | None:
+        """Why a step of so many rows must look at values, which a CUDA graph cannot; else None."""
+        return None
+
     def before_sequence(self, batch: int) -> None:
         """Checks that need looking at values; called once before a sequence is read."""
         return

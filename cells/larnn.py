@@ -340,6 +340,11 @@ class LARNNCell(Cell[LARNNState]):
         """The steps counted in the state."""
         return state.steps
 
+    def looks(self, batch: int) -> str | None:
+        """Batch statistics of keys and values are of the slots that hold something."""
+        looking = self._collected(batch) is not None and self.options.key_value != "linear"
+        return "batch statistics ask which slots hold a memory" if looking else None
+
     def before_sequence(self, batch: int) -> None:
         """Refuses batches too small for batch statistics.
 

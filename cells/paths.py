@@ -20,9 +20,19 @@ from cells.retrace import Steps
 from cells.walk import Walk, join_states, map_state, walk
 from cells.watching import Watching
 
-__all__ = ["Call", "Path", "Read", "check_path", "obstacle", "read", "worth_saying"]
+__all__ = [
+    "Call",
+    "Path",
+    "Read",
+    "check_path",
+    "foreign_part",
+    "obstacle",
+    "read",
+    "transformed",
+    "worth_saying",
+]
 
-Path = Literal["auto", "step", "fast"]
+Path = Literal["auto", "step", "fast", "graph"]
 
 # Parts of the built-in cells whose computation the fast paths know.
 _KNOWN = (nn.Linear, LSTMGates, Norm, WindowAttention)
@@ -87,11 +97,11 @@ def obstacle(call: Call) -> str | None:
         return f"{type(call.cell).__name__} has no fast path"
     if call.edits:
         return "an edit is registered"
-    if _transformed():
+    if transformed():
         return "a function transform (vmap, jvp, torch.func.grad) is active"
     if call.watch is not None and not call.x.requires_grad and _partly_frozen(call.cell):
         return "gradients are watched while some of its weights are frozen"
-    return _foreign_part(call.cell) or sweep.obstacle(
+    return foreign_part(call.cell) or sweep.obstacle(
         call.cell, call.state if call.carried else None
     )
 
@@ -248,7 +258,8 @@ def _state(start: Any, final: Carried, rows: Rows) -> Any:  # noqa: ANN401
     return type(start)(**fields)
 
 
-def _transformed() -> bool:
+def transformed() -> bool:
+    """Whether a function transform is at work."""
     forward_mode: bool = torch.autograd.forward_ad._current_level >= 0
     return forward_mode or torch._C._are_functorch_transforms_active()
 
@@ -258,7 +269,7 @@ def _partly_frozen(cell: Cell[Any]) -> bool:
     return len({parameter.requires_grad for parameter in cell.parameters()}) > 1
 
 
-def _foreign_part(cell: Cell[Any]) -> str | None:
+def foreign_part(cell: Cell[Any]) -> str | None:
     """A part that was replaced or is hooked, so that its own forward must be called."""
     for name, module in cell.named_modules():
         known = module is cell or type(module) in _KNOWN

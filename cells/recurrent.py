@@ -13,6 +13,7 @@ from torch.utils.hooks import RemovableHandle
 
 from cells.base import Cell, Edit
 from cells.checks import check_input, check_state
+from cells.graphed import Graphs, graph_obstacle
 from cells.hooks import GradientHook, GradientParts, ReadoutHook, Watch
 from cells.lengths import Rows, check_lengths
 from cells.paths import Call, Path, Read, check_path, obstacle, read, worth_saying
@@ -90,6 +91,7 @@ class Recurrent(nn.Module):
         self._path: Path = "auto"
         self.last_path: str | None = None
         self._said: set[str] = set()
+        self._graphs = Graphs()
         self._readout_hooks: OrderedDict[int, tuple[ReadoutHook, frozenset[str]]] = OrderedDict()
         self._gradient_hooks: OrderedDict[int, tuple[GradientHook, GradientParts]] = OrderedDict()
         self._edits: OrderedDict[int, tuple[Edit, str | None]] = OrderedDict()
@@ -104,13 +106,20 @@ class Recurrent(nn.Module):
         """How sequences are read: `"step"` by step, by the `"fast"` path, or by `"auto"` choice.
 
         The choice is the fast path wherever there is one for the cell and its options, and the
-        step otherwise and while an edit is registered. `last_path` says which a call took.
+        step otherwise and while an edit is registered. `"graph"`, which is never chosen, captures
+        either as a CUDA graph and replays it in later calls of the same shapes. `last_path` says
+        which a call took.
         """
         return self._path
 
     @path.setter
     def path(self, path: Path) -> None:
         self._path = check_path(path)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Recurrent":
+        self._graphs.clear()  # they hold the memory that the weights are about to leave
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
 
     @property
     def edited(self) -> bool:
@@ -317,8 +326,8 @@ class Recurrent(nn.Module):
             group=group,
             watch=self._watch(group),
         )
-        self.last_path = self._choose(call)
-        found = read(call, self.last_path)
+        path = self.last_path = self._choose(call)
+        found = self._graphs.read(call) if path == "graph" else read(call, path)
         if self.training and cell.statistics:
             cell.after_sequence(found.statistics)
         began = {"history": history}
@@ -328,17 +337,18 @@ class Recurrent(nn.Module):
         self._report_readouts(group, found, rows, began)
         return found.output, found.state
 
-    def _choose(self, call: Call) -> Literal["step", "fast"]:
+    def _choose(self, call: Call) -> Literal["step", "fast", "graph"]:
         """The path of a call, by the layer's setting and what the call allows."""
         if self._path == "step":
             return "step"
-        reason = obstacle(call)
+        wanted: Literal["fast", "graph"] = "graph" if self._path == "graph" else "fast"
+        reason = (graph_obstacle if wanted == "graph" else obstacle)(call)
         if reason is None:
-            return "fast"
-        if self._path == "fast":
+            return wanted
+        if self._path != "auto":
             raise ValueError(
-                f"{type(self).__name__} cannot take the fast path: {reason}. Set path to 'auto' or "
-                "'step'."
+                f"{type(self).__name__} cannot take the {wanted} path: {reason}. Set path to "
+                "'auto' or 'step'."
             )
         if worth_saying(call.cell) and reason not in self._said:
             self._said.add(reason)

@@ -59,7 +59,9 @@ def _measure(options: argparse.Namespace) -> None:
     trained = []
     for cell in options.cells:
         for size in sizes:
-            functions = training(cell, size, device=device, step=not options.no_step)
+            functions = training(
+                cell, size, device=device, step=not options.no_step, graph=device == "cuda"
+            )
             trained.append((cell, size, alternate(functions, rounds=rounds, wait=wait)))
             print(".", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
@@ -86,7 +88,15 @@ def _caption(options: argparse.Namespace, rounds: int) -> str:
         f"on {name}, {options.child} thread(s), torch {torch.__version__}, Python "
         f"{platform.python_version()}, malloc thresholds {malloc}. Ratios are to torch.nn.LSTM of "
         "the same sizes (GRU: torch.nn.GRU); percentages to the fast path that records nothing."
+        f"{_precision() if options.device == 'cuda' else ''}"
     )
+
+
+def _precision() -> str:
+    """TF32 changes a ratio: torch's own layer may use it where ours do not."""
+    cudnn = "may" if torch.backends.cudnn.allow_tf32 else "may not"
+    products = "may" if torch.backends.cuda.matmul.allow_tf32 else "may not"
+    return f" cuDNN, which torch.nn's layers run on, {cudnn} use TF32; products of ours {products}."
 
 
 if __name__ == "__main__":

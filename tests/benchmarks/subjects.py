@@ -26,7 +26,7 @@ ATTENTION = ("attention", "contribution", "feature_attention")
 
 
 def training(
-    name: str, size: tuple[int, int, int], *, device: str, step: bool
+    name: str, size: tuple[int, int, int], *, device: str, step: bool, graph: bool = False
 ) -> dict[str, Callable[[], object]]:
     """Forward and backward of a cell and of torch's own, and of the cell under each recording.
 
@@ -35,6 +35,7 @@ def training(
         size: Batch, units and timesteps.
         device: Where they run.
         step: Whether the looped step is among them.
+        graph: Whether CUDA graphs are, with nothing recorded and with all signals.
 
     Raises:
         AssertionError: If the paths do not give the same output.
@@ -44,7 +45,10 @@ def training(
     x = torch.randn(time, batch, units, device=device, requires_grad=True)
     layer = CELLS[name](units).to(device)
     reference = (torch.nn.GRU if name == "GRU" else torch.nn.LSTM)(units, units).to(device)
-    _check(layer, x)
+    _check(layer, x, "fast", to="step")
+    if graph:  # which draws other numbers for dropout
+        _check(layer.eval(), x, "graph", to="fast")
+        layer.train()
     declared = {signal for cell in layer.groups.values() for signal in cell.signals}
 
     def run(model: torch.nn.Module) -> None:
@@ -72,13 +76,16 @@ def training(
     functions["gradient norms"] = lambda: on("fast", norms=True)
     if step:
         functions["step"] = lambda: on("step")
+    if graph:
+        functions["graph"] = lambda: on("graph")
+        functions["graph, all signals"] = lambda: on("graph", declared)
     return functions
 
 
-def _check(layer: cells.Recurrent, x: torch.Tensor) -> None:
+def _check(layer: cells.Recurrent, x: torch.Tensor, path: str, *, to: str) -> None:
     outputs = []
-    for path in ("step", "fast"):
-        layer.path = path  # type: ignore[assignment]
+    for one in (path, to):
+        layer.path = one  # type: ignore[assignment]
         torch.manual_seed(1)
         outputs.append(layer(x[:20])[0].detach())
     torch.testing.assert_close(*outputs, rtol=0, atol=1e-3)

@@ -18,12 +18,14 @@ def training_table(results: Sequence[tuple[str, Size, Times]]) -> str:
     Arguments:
         results: Cell, size and the times of `subjects.training`.
     """
-    head = ("cell", "batch, units, time", "torch", "step", "fast", *(f"+ {n}" for n in RECORDED))
+    graph = any("graph" in times for _, _, times in results)  # where there is a CUDA device
+    paths = ("step", "fast", *(["graph", "graph, all signals"] if graph else []))
+    head = ("cell", "batch, units, time", "torch", *paths, *(f"+ {n}" for n in RECORDED))
     rows = []
     for cell, size, times in results:
         milliseconds = Spread.of(list(times["torch"])).median * 1e3
         row = [cell, ", ".join(map(str, size)), f"{milliseconds:.1f} ms"]
-        for path in ("step", "fast"):
+        for path in paths:
             row.append(_times(ratios(times, path, to="torch")) if path in times else "–")
         for level in RECORDED:
             row.append(_percent(ratios(times, level, to="fast")) if level in times else "–")

@@ -5,6 +5,7 @@ from tests.benchmarks import startup
 from tests.benchmarks.subjects import CELLS, reading, training
 from tests.benchmarks.table import reading_table, training_table
 from tests.benchmarks.timing import Spread, alternate, ratios
+from tests.cells.pretend_cuda import pretend_cuda
 
 
 def test_functions_take_turns_after_a_round_for_warmth():
@@ -37,15 +38,21 @@ def test_tables_show_ratios_and_overheads():
         "| GRU | 2, 3, 4 | 10.0 ms | – | 1.20 × (1.10–1.50) | – | +5 % (+0 to +10) "
         "| +0 % (+0 to +0) |"
     )
+    assert "graph" not in table
+    graphed = training_table([("GRU", (2, 3, 4), times | {"graph": [0.002, 0.005, 0.001]})])
+    assert graphed.splitlines()[0].split(" | ")[4:7] == ["fast", "graph", "graph, all signals"]
+    assert graphed.splitlines()[2].split(" | ")[5:7] == ["0.20 × (0.10–0.50)", "–"]
     assert "| rra-imdb | 30 ms (20–40) | 3 ms (2–4) |" in reading_table(
         [("rra-imdb", {"step": [0.02, 0.03, 0.04], "fast": [0.002, 0.003, 0.004]})]
     )
 
 
-def test_every_subject_runs():
+def test_every_subject_runs(monkeypatch):
+    pretend_cuda(monkeypatch)
+    expected = {"torch", "fast", "step", "all signals", "graph", "graph, all signals"}
     for name in CELLS:
-        functions = training(name, (8, 8, 3), device="cpu", step=True)
-        assert {"torch", "fast", "step", "all signals"} <= set(alternate(functions, rounds=1))
+        functions = training(name, (8, 8, 3), device="cpu", step=True, graph=True)
+        assert expected <= set(alternate(functions, rounds=1))
     assert set(alternate(reading("rra-imdb", 5, device="cpu"), rounds=1)) == {"fast", "step"}
 
 

@@ -10,6 +10,7 @@ import cells
 from attnviz.models import SequenceModel
 from attnviz.trace import layer_groups, signal, source_kind
 from tests.cells.own_cell import GlanceCell
+from tests.cells.pretend_cuda import pretend_cuda
 
 LENGTHS = torch.tensor([7, 3, 11])
 IDS = torch.randint(0, 13, (3, 11), generator=torch.Generator().manual_seed(1))
@@ -465,3 +466,25 @@ def test_a_hook_on_the_head_sees_only_the_models_own_calls():
         model(IDS, LENGTHS)
 
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize("name", ["rra", "own"])
+def test_a_recording_is_the_same_where_graphs_are_replayed(name, monkeypatch):
+    pretend_cuda(monkeypatch)
+    model = make_model(name, num_layers=2).eval()
+    traces = {}
+    for path in ("step", "graph"):
+        model.layer.path = path
+        with attnviz.record(model, keep="all", gradients=False) as recording:
+            for ids in (IDS, IDS.flip(0)):
+                model(ids, torch.full_like(LENGTHS, 11))
+        assert model.layer.last_path == path
+        traces[path] = recording.trace
+    assert layer_groups(traces["graph"]) == ["l0", "l1"]
+    for group in layer_groups(traces["graph"]):
+        found, expected = (traces[path].tree[group].to_dataset() for path in ("graph", "step"))
+        assert found.sizes == expected.sizes
+        for signal_name in expected.data_vars:
+            np.testing.assert_allclose(
+                found[signal_name], expected[signal_name], rtol=1e-4, atol=1e-5
+            )
