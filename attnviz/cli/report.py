@@ -46,7 +46,8 @@ def report(
     """Writes one page: the model's card, results, figures, numbers, residuals and warnings.
 
     Of a trace it needs no PyTorch. Of a run or model it first records the sentences that ship (of
-    the adding problem, held-out sums). An HTML page holds all it shows and needs no network.
+    the adding problem, held-out sums); a model of other numbers or of language is recorded before.
+    An HTML page holds all it shows and needs no network.
 
     Example: attnviz report trace.zarr -o report.html
 
@@ -106,7 +107,16 @@ def _recorded(name: str | Path) -> "Trace":
         some = task.splits["validation"]
         about = {"task": task.name, "split": "validation"}
         return record_numbers(model, some.features[:SUMS], some.targets[:SUMS], about=about)
+    if model.vocabulary is None or model.kind != "classification":
+        task = model.card.get("task", "its data")
+        raise ValueError(
+            f"{model.name} tells no texts apart, so the sentences that ship say nothing of it. "
+            f"Record some of {task} and report that: attnviz record {name} --task ... -o "
+            f"trace.zarr, then attnviz report trace.zarr --model {name}."
+        )
     sentences = load_demo_sentences()
-    labels = [int(label) for label in sentences.labels]
+    # Their labels are those of the film reviews; a model of other texts has other classes.
+    of_reviews = model.card.get("task") == "imdb"
+    labels = [int(label) for label in sentences.labels] if of_reviews else None
     about = {"task": "demo sentences"}
     return record_texts(model, Texts(sentences.texts, labels, sentences.ids, about))

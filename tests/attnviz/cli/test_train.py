@@ -54,8 +54,12 @@ def test_labelled_numbers_go_from_training_to_a_report(monkeypatch, capsys, tmp_
     plot = ("plot", "trace.zarr", "--kind", "heatmap", "-o", "har.pdf")
     status, _, error = called(monkeypatch, capsys, *plot)
     assert status == 0, error
-    status, _, error = called(monkeypatch, capsys, "report", "trace.zarr", "-o", "har.html")
+    of_run = ("--model", "runs/rra-rises", "-o", "har.html")
+    status, _, error = called(monkeypatch, capsys, "report", "trace.zarr", *of_run)
     assert status == 0, error
+    status, _, error = called(monkeypatch, capsys, "report", "runs/rra-rises", "-o", "run.html")
+    assert status == 1 and "attnviz report trace.zarr --model runs/rra-rises" in error
+    assert not (tmp_path / "run.html").exists()
 
     record = ("record", "gru-imdb", "--task", "har", "-o", "other.zarr")
     status, _, error = called(monkeypatch, capsys, *record)
