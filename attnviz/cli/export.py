@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from attnviz.cli.console import checked_output, err, progress
+from attnviz.cli.console import checked_output, err, hush, progress
 from attnviz.cli.scripting import Quiet
 
 Trace = Annotated[Path, typer.Argument(help="A trace (directory or .zip).")]
@@ -42,6 +42,7 @@ def export(
     """
     from attnviz.store import Part, export_trace, open_trace
 
+    hush(quiet)
     checked_output(output)
     opened = open_trace(trace)
     part = Part(
@@ -49,9 +50,6 @@ def export(
         None if sequences is None else _numbers(sequences, opened.tree.sizes["sequence"]),
         layer,
     )
-    if quiet:
-        export_trace(opened, output, part=part)
-        return
     with progress(f"exporting {trace.name}") as advance:
         export_trace(opened, output, part=part, progress=advance)
     err().print(f"{output} ({output.stat().st_size / 1e6:.1f} MB). {_reading(output)}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from attnviz.cli.console import busy, checked_output, err
+from attnviz.cli.console import busy, checked_output, err, hush
 from attnviz.cli.scripting import Quiet
 from attnviz.plots.ranges import whole_numbers
 
@@ -56,6 +56,7 @@ def report(
     from attnviz.reporting import Sources, write_report
     from attnviz.store import open_effects
 
+    hush(quiet)
     checked_output(output)
     if output.suffix.lower() not in (".html", ".md"):
         raise ValueError(f"A report is written as .html or .md, but got {output.name}.")
@@ -64,9 +65,6 @@ def report(
     trace, folder = _opened(what)
     command = shlex.join(["attnviz", *sys.argv[1:]])
     sources = Sources(model or folder, measured, chosen, command)
-    if quiet:
-        write_report(trace, output, sources=sources)
-        return
     with busy("Writing the report"):
         write_report(trace, output, sources=sources)
     size = output.stat().st_size / 1e6
