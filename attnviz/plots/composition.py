@@ -127,22 +127,11 @@ def compose(
             _Placed(figure, at, panel.span, row)
             for figure, panel, (row, at) in zip(figures, panels, places, strict=True)
         ]
-        rows = [[one for one in placed if one.row == row] for row in range(placed[-1].row + 1)]
-        level = [row for row in rows if len(row) > 1 and all(map(_is_fluid, row))]
-        for row in level:
-            for one in row:
-                one.figure.set_figheight(max(beside.figure.get_figheight() for beside in row))
-        for one in placed:
-            _freeze(one.figure)
-        right = max((column + _GAP) * one.column + gutter + one.size[0] for one in placed)
-        right = right if look().width is None else widest()
-        _align_columns(placed)
-        for row in level:
-            _level(row)
-        height = _align_rows(rows)
-        whole = _empty(right, height)
-        whole.panels = tuple(figures)
+        height = _aligned(placed)
         lefts = [(column + _GAP) * one.column + gutter for one in placed]
+        right = max(left + one.size[0] for left, one in zip(lefts, placed, strict=True))
+        whole = _empty(right if look().width is None else widest(), height)
+        whole.panels = tuple(figures)
         whole.corners = tuple(
             (enlarged(left), enlarged(height - one.top - one.size[1]))
             for left, one in zip(lefts, placed, strict=True)
@@ -152,6 +141,22 @@ def compose(
                 _letter(whole, chr(ord("a") + number), left - gutter, one.top)
         whole.provenance = dict(provenance or {})
     return whole
+
+
+def _aligned(placed: Sequence[_Placed]) -> float:
+    """Settles the panels, their Axes aligned; gives the height of all, in inches of the layout."""
+    rows = [[one for one in placed if one.row == row] for row in range(placed[-1].row + 1)]
+    level = [row for row in rows if len(row) > 1 and all(map(_is_fluid, row))]
+    for row in level:
+        for one in row:
+            one.figure.set_figheight(max(beside.figure.get_figheight() for beside in row))
+    for one in placed:
+        settle(one.figure)
+        one.figure.patch.set_visible(False)
+    _align_columns(placed)
+    for row in level:
+        _level(row)
+    return _align_rows(rows)
 
 
 def _places(spans: Sequence[int], columns: int) -> Iterator[tuple[int, int]]:
@@ -215,12 +220,6 @@ def _common(figures: Sequence[Figure], word: str) -> Limits:
     low, high = min(low for low, _ in known), max(high for _, high in known)
     maps = all(low == -high for low, high in known if low < 0)
     return (-max(-low, high), max(-low, high)) if low < 0 and maps else (low, high)
-
-
-def _freeze(figure: Figure) -> None:
-    """Settles where everything stands."""
-    settle(figure)
-    figure.patch.set_visible(False)
 
 
 def _data(figure: Figure) -> list[Axes]:
