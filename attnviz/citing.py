@@ -54,7 +54,12 @@ DATA: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("le2015simple", "reading them pixel by pixel, permuted"),
     ),
     "fashion-mnist-row": (("xiao2017fashion", "the pictures of clothes"),),
-    "ptb": (("zaremba2014recurrent", "how the words are read in parallel streams"),),
+    "har": (("anguita2013har", "the windows of motion"),),
+    "ptb": (
+        ("marcus1993treebank", "the Penn Treebank"),
+        ("mikolov2010recurrent", "its preparation with a vocabulary of 10,000"),
+        ("zaremba2014recurrent", "how the words are read in parallel streams"),
+    ),
     "adding": (
         ("hochreiter1997lstm", "the adding problem"),
         ("arjovsky2016unitary", "the adding problem with numbers from [0, 1]"),
@@ -66,11 +71,13 @@ SIGNALS: Mapping[str, tuple[str, str]] = {
     "contribution": ("kobayashi2020norms", "contribution, the norm of weight times value"),
 }
 
-# What statistics of any trace may use: only where everything is listed.
+# What statistics of any trace, and studies, may use: only where everything is listed.
 STATISTICS = (
     ("raghu2021distance", "mean_lag, the mean distance of attention"),
     ("efron1979bootstrap", "intervals by resampling sequences"),
     ("spearman1904", "effect_against, a rank correlation"),
+    ("student1908", "intervals over the seeds of a study"),
+    ("mckay1979sampling", "how a study draws its trials"),
 )
 
 # How LARNN's presets normalise, where its options do not say it.

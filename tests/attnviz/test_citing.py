@@ -81,6 +81,21 @@ def test_a_trace_cites_its_cell_its_data_and_its_methods(make, expected):
     assert keys(make()) == expected
 
 
+@pytest.mark.parametrize(
+    ("task", "expected"),
+    [
+        ("har", "anguita2013har"),
+        ("ptb", "marcus1993treebank"),
+        ("ptb", "mikolov2010recurrent"),
+        ("mnist-row", "lecun1998gradient"),
+        ("mnist-permuted", "le2015simple"),
+        ("fashion-mnist-row", "xiao2017fashion"),
+    ],
+)
+def test_a_trace_cites_the_data_it_is_of(task, expected):
+    assert expected in keys(changed(traces.rra(), task=task, model="mine"))
+
+
 def test_larnn_cites_the_norm_it_has():
     larnn = traces.larnn()
     assert "ioffe2015batchnorm" in keys(changed(larnn, options="{}"))  # its default
