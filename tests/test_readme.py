@@ -4,8 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
 import attnviz
+from attnviz.cli.app import app
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -36,21 +38,6 @@ def test_every_file_it_points_to_is_there():
         assert (README.parent / target).is_file(), target
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "train",
-        "record",
-        "info",
-        "plot",
-        "compare",
-        "figure",
-        "demo",
-        "ablate",
-        "explore",
-        "report",
-        "study",
-    ],
-)
+@pytest.mark.parametrize("command", get_command(app).commands)
 def test_every_command_is_shown(command):
     assert f"attnviz {command}" in README.read_text(encoding="utf-8")
