@@ -237,6 +237,21 @@ def test_titles_and_labels_are_those_that_were_asked_for(place, typed):
     assert not any(text.startswith(("Attention of RRA", "attention ŵ")) for text in other)
 
 
+def test_the_font_and_the_layer_are_those_that_were_asked_for(place, typed):
+    (place / "text.mplstyle").write_text("svg.fonttype: none\n")
+    plot = ("plot", "rra.zarr", "--kind", "lag-kernel", "--style", "text.mplstyle", "-o", "a.svg")
+    fonts = []
+    for more in ((), ("--font", "DejaVu Serif", "--layer", "l0")):
+        status, _, error = typed(*plot, *more)
+        assert status == 0, error
+        fonts.append("DejaVu Serif" in (place / "a.svg").read_text().partition("</metadata>")[2])
+    assert fonts == [False, True]
+    command = read_provenance(place / "a.svg")["command"]
+    assert "--layer l0" in command and "--font 'DejaVu Serif'" in command
+    status, _, error = typed(*plot, "--layer", "l7")
+    assert status == 1 and "l7" in error and "l0" in error
+
+
 def test_a_colour_map_of_ones_own(place, typed):
     plot = ("plot", "larnn.zarr", "--kind", "heatmap", "-o", "a.png", "--dpi", 60)
     pictures = {}
