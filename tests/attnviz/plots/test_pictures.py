@@ -29,7 +29,7 @@ def drawn(kind, folder, **changed):
     make, options = SHOWN[kind]
     with style("paper", width="column"):
         figure = KINDS[kind].draw(make(**changed), options)
-        return save_figure(figure, folder / f"{kind}.png", provenance={}, dpi=100)
+        return save_figure(figure, folder / f"{kind}.png", provenance={}, dpi=100.0)
 
 
 def difference(one, other):
