@@ -187,7 +187,9 @@ def _value(key: str, value: object, hint: Any, where: str) -> Any:  # noqa: ANN4
             return value
         if choice is float and isinstance(value, int | float) and not isinstance(value, bool):
             return float(value)
-        if get_origin(choice) is not None and isinstance(value, dict):
+        if get_origin(choice) is tuple and isinstance(value, list):
+            return tuple(value)  # names, which the recipe checks
+        if get_origin(choice) not in (None, tuple) and isinstance(value, dict):
             return value  # the cell's own options, which the cell checks
         if isinstance(choice, type) and type(value) is choice:
             return value
@@ -200,6 +202,8 @@ def _spelled(choices: tuple[Any, ...]) -> str:
     for choice in choices:
         if get_origin(choice) is Literal:
             told += [f'"{one}"' for one in get_args(choice)]
+        elif get_origin(choice) is tuple:
+            told.append("a list of words")
         else:
             told.append('"none"' if choice is type(None) else words.get(choice, "a table"))
     return " or ".join(told)
