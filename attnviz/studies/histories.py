@@ -46,7 +46,9 @@ def read_history(folder: Path, record: Record) -> list[dict[str, float]]:
         raise FileNotFoundError(f"{folder} has no history of {record.job.name}: no {path.name}.")
     with path.open(newline="", encoding="utf-8") as file:
         try:
-            return [{name: float(text) for name, text in row.items()} for row in csv.DictReader(file)]
+            return [
+                {name: float(text) for name, text in row.items()} for row in csv.DictReader(file)
+            ]
         except (TypeError, ValueError) as error:
             raise ValueError(f"{path} is damaged: {error}.") from error
 

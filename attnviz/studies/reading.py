@@ -161,9 +161,7 @@ class _Table:
         """[trials]."""
         # Where nothing is searched there is nothing to try; _check sees to it.
         count = self.take("count", int)
-        trials = Trials(
-            count, self.take("seed", int, 0), _fields(self.table("recipe"))
-        )
+        trials = Trials(count, self.take("seed", int, 0), _fields(self.table("recipe")))
         self.done()
         return trials
 

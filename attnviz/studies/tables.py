@@ -112,8 +112,9 @@ def _natural(name: str) -> tuple[str, int]:
 
 def _name(study: Study, cell: str) -> str:
     """As the literature writes it; of a variant its own name after that."""
-    kind = NAMES[study.kind(cell)]
-    return f"{kind}, {cell}" if cell in study.variants else kind
+    kind = study.kind(cell)
+    own = f", {cell.removeprefix(f'{kind}-')}" if cell in study.variants else ""
+    return NAMES[kind] + own
 
 
 def _effort(study: Study) -> str:

@@ -112,6 +112,7 @@ def train(  # noqa: PLR0913  (whom it tells, and who watches)
             report(history[-1])
 
     said = say if say is not None else _nothing
+
     def score_test_split() -> Row:
         scores = score(model, task, "test", recipe)
         return {f"test_{name}": value for name, value in scores.items()}

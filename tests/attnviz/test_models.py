@@ -82,7 +82,7 @@ def test_a_mapped_model_is_saved_recorded_examined_and_goes_on(tmp_path):
     again = load_folder(tmp_path)
     assert torch.equal(again(numbers), model(numbers))
 
-    first, state = model.go_on(numbers[:, :5])
+    _, state = model.go_on(numbers[:, :5])
     torch.testing.assert_close(model.go_on(numbers[:, 5:], state)[0], model(numbers))
 
     trace = record_numbers(model, numbers.numpy(), torch.arange(5).numpy() % 4)

@@ -111,14 +111,18 @@ def test_a_recipe_that_cannot_be_trained_is_known_before_anything_is(new, said):
 def test_results_of_another_variant_are_not_taken_up(tmp_path):
     study, task = small(TEXT.replace("epochs = 2", "epochs = 1"))
     run_study(study, task, tmp_path / "runs", tmp_path / "results")
-    other, task = small(TEXT.replace("epochs = 2", "epochs = 1").replace('still = "gru"', 'still = "rau"'))
+    other, task = small(
+        TEXT.replace("epochs = 2", "epochs = 1").replace('still = "gru"', 'still = "rau"')
+    )
     with pytest.raises(ValueError, match="another study small: variants differ"):
         run_study(other, task, tmp_path / "runs", tmp_path / "results")
 
 
 def har_like():
     """A task with the sizes of UCI HAR."""
-    split = LabelledSplit(np.zeros((6, 128, 9), np.float32), np.arange(6), tuple("abcdef"), np.arange(6))
+    split = LabelledSplit(
+        np.zeros((6, 128, 9), np.float32), np.arange(6), tuple("abcdef"), np.arange(6)
+    )
     return LabelledTask("har", tuple("abcdef"), (), {"train": split}, {})
 
 
