@@ -324,8 +324,8 @@ def make_layer(settings: ModelSettings) -> cells.Recurrent:
     if settings.mapped_size is not None:
         if settings.vocabulary_size is not None:
             raise ValueError(
-                f"mapped_size {settings.mapped_size} maps numbers, but this model reads words, which "
-                f"it embeds: leave it out, or vocabulary_size {settings.vocabulary_size}."
+                f"mapped_size {settings.mapped_size} maps numbers, but this model reads words, "
+                f"which it embeds: leave it out, or vocabulary_size {settings.vocabulary_size}."
             )
         features = settings.mapped_size
     layer = CELLS[settings.cell]

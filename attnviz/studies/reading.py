@@ -136,7 +136,8 @@ class _Table:
         study = Study(
             name=name, about=self.take("about", str, " ").strip(),
             task=(task_name, task.entries), score=self.one_of("score", get_args(Score)),
-            cells=cells, variants=variants, base=base, own=own, search=search, own_search=own_search,
+            cells=cells, variants=variants, base=base, own=own,
+            search=search, own_search=own_search,
             trials=self.table("trials").trials(), final=self.table("final").final(),
             sizes=self.table("sizes").sizes(cells),
             checks=self.table("checks").checks() if "checks" in self.entries else None,

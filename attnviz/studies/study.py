@@ -179,7 +179,8 @@ class Study:
         Cells and seeds can be added and questions reworded.
         """
         return {
-            "task": self.task, "variants": self.variants, "score": self.score, "recipe": self.base, "own recipes": self.own,
+            "task": self.task, "variants": self.variants, "score": self.score,
+            "recipe": self.base, "own recipes": self.own,
             "search": self.search, "own search": self.own_search, "trials": self.trials,
             "final recipe": self.final.recipe, "reference": self.sizes.reference,
             "checks": self.checks,

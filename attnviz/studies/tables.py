@@ -70,8 +70,9 @@ def study_section(study: Study, records: Iterable[Record]) -> str:
         parts.append(f"{study.about}\n")
     parts.append(_effort(study))
     for size in study.sizes.equal:
+        reference = _name(study, study.sizes.reference)
         title = "Equal hidden size" if size == "hidden" else (
-            f"As many parameters as {_name(study, study.sizes.reference)}, as nearly as the size allows"
+            f"As many parameters as {reference}, as nearly as the size allows"
         )  # fmt: skip
         parts += [f"{title}:\n", _table(study, found, size)]
     if (known := published(study.name)) is not None:

@@ -187,13 +187,18 @@ def _value(key: str, value: object, hint: Any, where: str) -> Any:  # noqa: ANN4
             return value
         if choice is float and isinstance(value, int | float) and not isinstance(value, bool):
             return float(value)
-        if get_origin(choice) is tuple and isinstance(value, list):
-            return tuple(value)  # names, which the recipe checks
-        if get_origin(choice) not in (None, tuple) and isinstance(value, dict):
-            return value  # the cell's own options, which the cell checks
+        if _is_gathered(value, choice):
+            return tuple(value) if isinstance(value, list) else value  # TOML's list is a tuple
         if isinstance(choice, type) and type(value) is choice:
             return value
     raise ValueError(f"{where} needs {key} to be {_spelled(choices)}, got {value!r}.")
+
+
+def _is_gathered(value: object, choice: Any) -> bool:  # noqa: ANN401  (an annotation)
+    """Whether it is a list of names, or a cell's own options: recipe and cell check what is in."""
+    if get_origin(choice) is tuple:
+        return isinstance(value, list)
+    return get_origin(choice) is not None and isinstance(value, dict)
 
 
 def _spelled(choices: tuple[Any, ...]) -> str:

@@ -83,10 +83,10 @@ def test_where_nothing_is_searched_each_seed_is_trained_with_the_setting_of_the_
     [
         ('"still", "gru"]', '"calm", "gru"]', "cells can be rra, .*gru, still, got 'calm'"),
         ('still = "gru"', 'still = "rnn"', "variants.still can be rra, .*got 'rnn'"),
-        ('still = "gru"', 'still = "gru"\nvariants.lstm = "gru"', "variants.lstm: .* not as a cell"),
+        ('still = "gru"', 'still = "gru"\nvariants.lstm = "gru"', "not as a cell is"),
         ('still = "gru"', 'still = "gru"\nvariants."A b" = "gru"', "small letters and digits"),
         ("count = 0", "count = -1", "trials.count has to be at least 0, where nothing is searched"),
-        ("count = 0", "count = 0\n[search]\nclip = {choice = [1.0]}", "has to be at least 1, got 0"),
+        ("count = 0", "count = 0\n[search]\nclip = {choice = [1.0]}", "has to be at least 1"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named(old, new, said):
