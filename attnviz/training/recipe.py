@@ -143,7 +143,8 @@ class Recipe:
             raise ValueError(
                 f"There is no precision {self.precision!r}; there are {get_args(Precision)}."
             )
-        if not all(isinstance(name, str) and name for name in self.frozen):
+        names = [] if isinstance(self.frozen, str) else self.frozen  # whose letters would be names
+        if len(names) < len(self.frozen) or not all(isinstance(one, str) and one for one in names):
             raise ValueError(f"frozen holds beginnings of parameters' names, got {self.frozen}.")
         if self.batch_size % self.devices:
             raise ValueError(
