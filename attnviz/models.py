@@ -1,4 +1,4 @@
-"""Models that read sequences: an embedding, recurrent layers, a head."""
+"""Models that read sequences: an embedding or a map of numbers, recurrent layers, a head."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -54,6 +54,9 @@ class ModelSettings:
         vocabulary_size: Words, for a model that reads tokens.
         embedding_size: Features of a word.
         input_size: Features of a timestep, for a model that reads numbers.
+        mapped_size: Features that these are mapped to before the layers, linearly and by an ELU;
+            the layers read the numbers themselves if None.
+        passes: How often the layers read a sequence, as in `SequenceModel`.
         num_layers: Recurrent layers.
         bidirectional: Whether each is read in both directions.
         dropout: After the embedding, between layers and before the head.
@@ -68,6 +71,8 @@ class ModelSettings:
     vocabulary_size: int | None = None
     embedding_size: int | None = None
     input_size: int | None = None
+    mapped_size: int | None = None
+    passes: int = 1
     num_layers: int = 1
     bidirectional: bool = False
     dropout: float = 0.0
@@ -75,14 +80,25 @@ class ModelSettings:
 
 
 class SequenceModel(nn.Module):
-    """An embedding (for tokens), recurrent layers, and a linear head.
+    r"""An embedding (for tokens) or a map (of numbers), recurrent layers, and a linear head.
+
+    With several passes the same layers read the sequence again and again, each time going on from
+    the state that the pass before left, and what they return is added to what they read:
+
+    .. math:: y_t = x_t + \sum_p h^{(p)}_t, \qquad s^{(p)}_0 = s^{(p-1)}_T
+
+    From the second pass on every output knows the whole sequence. So does the first timestep's:
+    only what is predicted after the last one has not seen its own future.
 
     Arguments:
         layer: Any `cells.Recurrent`, a user's own cell included.
         outputs: Classes, or numbers to predict.
         head: What is predicted, and where.
         vocabulary_size: Words; None for a model that reads numbers.
-        dropout: After the embedding and before the head.
+        dropout: After the embedding (of numbers, on themselves) and before the head.
+        mapped_from: Numbers a timestep, which a linear map and an ELU turn into the features that
+            the layers read; None if they read the numbers, or words.
+        passes: How often the layers read a sequence.
 
     Attributes:
         name: For titles and traces.
@@ -90,6 +106,10 @@ class SequenceModel(nn.Module):
         reading: How much of a text it reads.
         classes: Names of the outputs.
         card: What is known about the model: data, settings, scores.
+
+    Raises:
+        ValueError: If words are to be mapped, or there are several passes and the model predicts
+            at every step, reads in both directions, or returns another size than it reads.
     """
 
     def __init__(
@@ -100,16 +120,22 @@ class SequenceModel(nn.Module):
         head: Head = "classification",
         vocabulary_size: int | None = None,
         dropout: float = 0.0,
+        mapped_from: int | None = None,
+        passes: int = 1,
     ) -> None:
         super().__init__()
+        _check_reading(layer, head, vocabulary_size, mapped_from, passes)
         self.embedding = (
             None if vocabulary_size is None else nn.Embedding(vocabulary_size, layer.input_size)
         )
-        self.layer, self.kind = layer, head
+        self.input_map = None if mapped_from is None else nn.Linear(mapped_from, layer.input_size)
+        self.layer, self.kind, self.passes = layer, head, passes
         self.head = nn.Linear(layer.output_size, outputs)
         self.dropout = nn.Dropout(dropout)
         if self.embedding is not None:
             nn.init.normal_(self.embedding.weight, std=layer.input_size**-0.5)
+        if self.input_map is not None:
+            nn.init.xavier_uniform_(self.input_map.weight)
         self.name = type(layer).__name__.lower()
         self.vocabulary: Vocabulary | None = None
         self.reading = Reading()
@@ -162,11 +188,12 @@ class SequenceModel(nn.Module):
         Returns:
             What `forward` returns, and the state of the layers after the piece.
         """
-        features = self._features(inputs)
-        if not self.layer.batch_first:
-            features = features.transpose(0, 1)
-        output, state = self.layer(features, state, lengths=lengths)
-        output = output if self.layer.batch_first else output.transpose(0, 1)
+        if self.passes > 1:
+            raise ValueError(
+                f"{self.name} reads each sequence {self.passes} times, so it cannot go on with the "
+                "next piece of a longer one. Give it whole sequences."
+            )
+        output, state = self._once(self.mapped(self._features(inputs)), state, lengths)
         if not self.per_step:
             output = self.last(output, lengths)
         return self.head(self.dropout(output)), state
@@ -180,11 +207,41 @@ class SequenceModel(nn.Module):
     def read(
         self, features: Float[Tensor, "batch time feature"], lengths: Tensor | None
     ) -> Float[Tensor, "batch time unit"]:
-        """The output of the recurrent layers at every timestep."""
+        """The output of the recurrent layers at every timestep.
+
+        Arguments:
+            features: Embedded words, or numbers.
+            lengths: Timesteps of each sequence; all of them if not given.
+        """
+        mapped = self.mapped(features)
+        output, state = self._once(mapped, None, lengths)
+        if self.passes == 1:
+            return output
+        output = mapped + output
+        for _ in range(self.passes - 1):
+            again, state = self._once(mapped, state, lengths)
+            output = output + again
+        return output
+
+    def mapped(
+        self, features: Float[Tensor, "batch time number"]
+    ) -> Float[Tensor, "batch time feature"]:
+        """What the recurrent layers read of embedded words, or of numbers."""
+        if self.input_map is None:
+            return features
+        return nn.functional.elu(self.input_map(features))
+
+    def _once(
+        self,
+        features: Float[Tensor, "batch time feature"],
+        state: tuple[Any, ...] | None,
+        lengths: Tensor | None,
+    ) -> tuple[Float[Tensor, "batch time unit"], tuple[Any, ...]]:
+        """One pass of the layers, and the state it leaves."""
         if not self.layer.batch_first:
             features = features.transpose(0, 1)
-        output: Tensor = self.layer(features, lengths=lengths)[0]
-        return output if self.layer.batch_first else output.transpose(0, 1)
+        output, state = self.layer(features, state, lengths=lengths)
+        return (output if self.layer.batch_first else output.transpose(0, 1)), state
 
     def last(
         self, output: Float[Tensor, "batch time unit"], lengths: Tensor | None
@@ -200,6 +257,37 @@ class SequenceModel(nn.Module):
             return forward
         units = self.layer.hidden_size
         return torch.cat([forward[:, :units], output[:, 0, units:]], dim=-1)
+
+
+def _check_reading(
+    layer: cells.Recurrent,
+    head: Head,
+    vocabulary_size: int | None,
+    mapped_from: int | None,
+    passes: int,
+) -> None:
+    """Refuses a map of words, and passes that could not be added or would tell the future."""
+    if mapped_from is not None and (vocabulary_size is not None or mapped_from < 1):
+        raise ValueError(
+            "What a model maps before its layers are numbers, at least one a timestep, not words; "
+            f"got mapped_from {mapped_from} and vocabulary_size {vocabulary_size}."
+        )
+    if passes < 1:
+        raise ValueError(f"A model reads its input at least once, got passes {passes}.")
+    if passes == 1:
+        return
+    if head not in ("classification", "regression") or layer.bidirectional:
+        raise ValueError(
+            f"A model that reads {passes} times predicts after the last timestep and reads "
+            f"forwards: from the second pass on it knows what comes. Got the head {head!r} and "
+            f"bidirectional {layer.bidirectional}."
+        )
+    if layer.input_size != layer.output_size:
+        raise ValueError(
+            f"A model that reads {passes} times adds what its layers return to what they read, but "
+            f"they read {layer.input_size} features and return {layer.output_size}. Map the "
+            f"numbers to as many with mapped_size={layer.output_size}."
+        )
 
 
 LayerMaker = Callable[..., cells.Recurrent]
@@ -233,6 +321,13 @@ def make_layer(settings: ModelSettings) -> cells.Recurrent:
             "A model needs either vocabulary_size and embedding_size, to read tokens, or "
             f"input_size, to read numbers; got {settings}."
         )
+    if settings.mapped_size is not None:
+        if settings.vocabulary_size is not None:
+            raise ValueError(
+                f"mapped_size {settings.mapped_size} maps numbers, but this model reads words, "
+                f"which it embeds: leave it out, or vocabulary_size {settings.vocabulary_size}."
+            )
+        features = settings.mapped_size
     layer = CELLS[settings.cell]
     return layer(
         features,
@@ -260,6 +355,8 @@ def build_model(settings: ModelSettings) -> SequenceModel:
         head=settings.head,
         vocabulary_size=settings.vocabulary_size,
         dropout=settings.dropout,
+        mapped_from=None if settings.mapped_size is None else settings.input_size,
+        passes=settings.passes,
     )
 
 

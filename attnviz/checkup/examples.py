@@ -183,6 +183,8 @@ def _candidates(
     sizes = [m.in_features for m in model.modules() if isinstance(m, nn.Linear)][:1] + sizes
     if isinstance(model, (SequenceModel, cells.Recurrent)):
         sizes = sizes[-1:]
+    if isinstance(model, SequenceModel) and model.input_map is not None:
+        sizes = [model.input_map.in_features]
     source = torch.Generator().manual_seed(0)
     for axis in axes:
         if words:

@@ -1,5 +1,6 @@
 """Study files: TOML, read with every key and type checked."""
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -122,18 +123,21 @@ class _Table:
 
     def study(self, name: str, text: str) -> Study:
         """The whole file."""
-        cells = self.several("cells", CELLS)
+        variants = self.table("variants").variants()
+        names = (*CELLS, *variants)
+        cells = self.several("cells", names)
         if not cells:
             raise _StudyError("cells is empty: a study is of at least one cell.")
-        base, own = self._by_cell("recipe", _fields)
-        search, own_search = self._by_cell("search", _spaces)
+        base, own = self._by_cell("recipe", _fields, names)
+        search, own_search = self._by_cell("search", _spaces, names)
         task = self.table("task")
         task_name = task.take("name", str)
         questions = self.take("question", list, [])
         study = Study(
             name=name, about=self.take("about", str, " ").strip(),
             task=(task_name, task.entries), score=self.one_of("score", get_args(Score)),
-            cells=cells, base=base, own=own, search=search, own_search=own_search,
+            cells=cells, variants=variants, base=base, own=own,
+            search=search, own_search=own_search,
             trials=self.table("trials").trials(), final=self.table("final").final(),
             sizes=self.table("sizes").sizes(cells),
             checks=self.table("checks").checks() if "checks" in self.entries else None,
@@ -143,11 +147,22 @@ class _Table:
         _check(study)
         return study
 
+    def variants(self) -> dict[str, str]:
+        """[variants]: for each name its cell."""
+        named = {name: self.one_of(name, CELLS) for name in list(self.entries)}
+        for name in named:
+            if name in CELLS or re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) is None:
+                raise _StudyError(
+                    f"{self._of(name)}: a variant is called by small letters and digits, joined by "
+                    "hyphens, and not as a cell is."
+                )
+        return named
+
     def trials(self) -> Trials:
         """[trials]."""
-        trials = Trials(
-            self.count("count"), self.take("seed", int, 0), _fields(self.table("recipe"))
-        )
+        # Where nothing is searched there is nothing to try; _check sees to it.
+        count = self.take("count", int)
+        trials = Trials(count, self.take("seed", int, 0), _fields(self.table("recipe")))
         self.done()
         return trials
 
@@ -184,11 +199,11 @@ class _Table:
         return checks
 
     def _by_cell(
-        self, key: str, read: "Callable[[_Table], dict[str, T]]"
+        self, key: str, read: "Callable[[_Table], dict[str, T]]", names: Sequence[str]
     ) -> tuple[dict[str, T], dict[str, dict[str, T]]]:
         """A table's own entries, and those of the tables in it that are called after cells."""
         shared = self.table(key)
-        own = {cell: read(shared.table(cell)) for cell in CELLS if cell in shared.entries}
+        own = {cell: read(shared.table(cell)) for cell in names if cell in shared.entries}
         return read(shared), own
 
     def _known(self, key: str, word: object, known: Sequence[str]) -> str:
@@ -273,6 +288,10 @@ def _check(study: Study) -> None:
             raise _StudyError(f"question.size is {question.size}, which [sizes] does not have.")
         if question.measure == "iterations" and study.checks is None:
             raise _StudyError("question.measure is iterations, but there are no [checks].")
+    searched = any(study.space(cell) for cell in study.cells)
+    if study.trials.count < (1 if searched else 0):
+        least = "1" if searched else "0, where nothing is searched"
+        raise _StudyError(f"trials.count has to be at least {least}, got {study.trials.count}.")
     for cell in study.cells:
         fixed = {*study.base, *study.own.get(cell, {}), *study.trials.recipe, *study.final.recipe}
         if twice := sorted({"seed", "model.cell", "model.hidden_size"} & {*study.space(cell)}):

@@ -40,7 +40,7 @@ def recipe_of(study: Study, job: Job, values: Mapping[str, Any], task: AnyTask) 
     if job.size == "parameters" and job.cell != study.sizes.reference:
         reference = Job(study.sizes.reference, job.phase, job.number)
         # What is searched rarely changes how many there are; if it does, trial 0 is compared with.
-        drawn = draw_trials(study, reference.cell)[0]
+        drawn = next(iter(draw_trials(study, reference.cell)), {})
         wanted = count_parameters(_recipe(study, reference, drawn, task).model)
         model = equal_parameters(recipe.model, wanted)
         return dataclasses.replace(recipe, model=model)
@@ -48,7 +48,7 @@ def recipe_of(study: Study, job: Job, values: Mapping[str, Any], task: AnyTask) 
 
 
 def count_parameters(settings: ModelSettings) -> int:
-    """Numbers that are trained in a model with these settings."""
+    """Numbers that are trained in a model with these settings, if none is kept frozen."""
     return sum(weights.numel() for weights in build_model(settings).parameters())
 
 
@@ -99,7 +99,7 @@ def _recipe(study: Study, job: Job, values: Mapping[str, Any], task: AnyTask) ->
     phase = study.trials.recipe if job.phase == "trial" else study.final.recipe
     seed = study.trials.seed if job.phase == "trial" else job.number
     given = {**study.base, **study.own.get(job.cell, {}), **phase, **values}
-    fields = {**given, "model.cell": job.cell, "seed": seed, **_fitting(task, given)}
+    fields = {**given, "model.cell": study.kind(job.cell), "seed": seed, **_fitting(task, given)}
     _check_fields(study, given)
     nested: dict[str, Any] = {"model": {"options": {}}}
     for name, said in fields.items():
@@ -164,6 +164,8 @@ def _fits(value: object, hint: Any) -> bool:  # noqa: ANN401  (any annotation of
     """Whether a value that TOML can say is of a field's type."""
     if get_origin(hint) is Literal:
         return value in get_args(hint)
+    if get_origin(hint) is tuple:
+        return isinstance(value, list) and all(_fits(one, get_args(hint)[0]) for one in value)
     if get_args(hint):
         return any(_fits(value, one) for one in get_args(hint))
     if hint is type(None):

@@ -86,7 +86,7 @@ def choose(study: Study, cell: str, records: Iterable[Record]) -> Record | None:
         records: Of any runs.
 
     Returns:
-        The trial; None if all diverged, or some have not been run.
+        The trial; None if all diverged, some have not been run, or there are none to run.
     """
     trials = [one for one in records if (one.job.cell, one.job.phase) == (cell, "trial")]
     if {one.job.number for one in trials} != {*range(study.trials.count)}:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from attnviz.files import replacing
+from attnviz.models import build_model
 from attnviz.studies.claims import claim, holder
 from attnviz.studies.drawing import draw_trials
 from attnviz.studies.jobs import Job, list_jobs
@@ -23,6 +24,7 @@ from attnviz.studies.study import Score, Study
 from attnviz.tasks import GeneratedTask
 from attnviz.training import Recipe, Run, open_run, score_test, train
 from attnviz.training.checks import SolvedChecks, read_checks, solved_at
+from attnviz.training.optimising import trained
 
 __all__ = ["Progress", "Watch", "check_study", "run_study"]
 
@@ -72,6 +74,10 @@ def check_study(study: Study, task: AnyTask) -> None:
     for cell in study.cells:
         for number, values in enumerate(draw_trials(study, cell)):
             count_parameters(recipe_of(study, Job(cell, "trial", number), values, task).model)
+        if not study.trials.count:
+            job = Job(cell, "final", study.final.seeds[0], study.sizes.equal[0])
+            recipe = recipe_of(study, job, {}, task)
+            trained(build_model(recipe.model), recipe)
 
 
 def run_study(
@@ -188,10 +194,12 @@ class _Worker:
         """What a run sets; none while others that it needs have not been run."""
         if job.phase == "trial":
             return draw_trials(self.study, job.cell)[job.number]
-        chosen = choose(self.study, job.cell, found.values())
-        if chosen is None:
-            return None
-        values = dict(chosen.values)
+        values: dict[str, Any] = {}
+        if self.study.trials.count:
+            chosen = choose(self.study, job.cell, found.values())
+            if chosen is None:
+                return None
+            values = dict(chosen.values)
         twin = self._same_run(job, values)
         return values if twin is None or twin in found else None
 
@@ -244,7 +252,7 @@ class _Worker:
         # Runs that share the processor slow each other down, by the clock alone.
         clock = "seconds" if torch.cuda.is_available() else "processor_seconds"
         paces = [float(row[clock]) for row in run.history]
-        weights = run.model().parameters() if run.history else ()
+        weights = trained(run.model(), run.recipe).values() if run.history else ()
         return Record(
             job=job, values=values, status="finished", hidden_size=run.recipe.model.hidden_size,
             parameters=sum(one.numel() for one in weights) or count_parameters(run.recipe.model),

@@ -44,7 +44,7 @@ class Trials:
     """The search: as many trials for every cell.
 
     Arguments:
-        count: Of each cell.
+        count: Of each cell; 0 where nothing is searched, and the setting is that of the file.
         seed: Of the draws and of every trial's training.
         recipe: Fields of the recipe that are other than in the base while searching.
     """
@@ -128,7 +128,8 @@ class Study:
         about: A sentence for the reader of its tables.
         task: Its name, by `task.name` of the file, and its options.
         score: What validation selects by and test is scored by.
-        cells: In the order of the tables.
+        cells: In the order of the tables: cells, or names of variants.
+        variants: The cell of each variant, a name under which a cell has a recipe of its own.
         base: Fields of every recipe by their dotted names.
         own: Those of single cells.
         search: The space shared by all cells.
@@ -146,6 +147,7 @@ class Study:
     task: tuple[str, Values]
     score: Score
     cells: tuple[str, ...]
+    variants: Mapping[str, str]
     base: Values
     own: Mapping[str, Values]
     search: Mapping[str, Space]
@@ -163,6 +165,10 @@ class Study:
         own = {name for space in self.own_search.values() for name in space}
         return tuple(sorted({*self.search, *own}))
 
+    def kind(self, cell: str) -> str:
+        """The cell behind a name, which may be a variant's."""
+        return self.variants.get(cell, cell)
+
     def space(self, cell: str) -> dict[str, Space]:
         """What the trials of a cell draw."""
         return {**self.search, **self.own_search.get(cell, {})}
@@ -173,7 +179,8 @@ class Study:
         Cells and seeds can be added and questions reworded.
         """
         return {
-            "task": self.task, "score": self.score, "recipe": self.base, "own recipes": self.own,
+            "task": self.task, "variants": self.variants, "score": self.score,
+            "recipe": self.base, "own recipes": self.own,
             "search": self.search, "own search": self.own_search, "trials": self.trials,
             "final recipe": self.final.recipe, "reference": self.sizes.reference,
             "checks": self.checks,

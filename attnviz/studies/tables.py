@@ -70,8 +70,9 @@ def study_section(study: Study, records: Iterable[Record]) -> str:
         parts.append(f"{study.about}\n")
     parts.append(_effort(study))
     for size in study.sizes.equal:
+        reference = _name(study, study.sizes.reference)
         title = "Equal hidden size" if size == "hidden" else (
-            f"As many parameters as {NAMES[study.sizes.reference]}, as nearly as the size allows"
+            f"As many parameters as {reference}, as nearly as the size allows"
         )  # fmt: skip
         parts += [f"{title}:\n", _table(study, found, size)]
     if (known := published(study.name)) is not None:
@@ -110,7 +111,20 @@ def _natural(name: str) -> tuple[str, int]:
     return (stem, int(number)) if number.isdigit() else (name, -1)
 
 
+def _name(study: Study, cell: str) -> str:
+    """As the literature writes it; of a variant its own name after that."""
+    kind = study.kind(cell)
+    own = f", {cell.removeprefix(f'{kind}-')}" if cell in study.variants else ""
+    return NAMES[kind] + own
+
+
 def _effort(study: Study) -> str:
+    if not study.trials.count:
+        return (
+            "Nothing was searched: each setting was trained with each seed, and scored on the test "
+            "split at the epoch that did best on validation. Mean ± standard deviation over "
+            f"seeds.{_watched(study)}\n"
+        )
     names = (name.rpartition(".")[2].replace("_", " ") for name in study.searched)
     searched = ", ".join(names) or "nothing searched"
     best = "the one that solved it soonest" if study.checks else "the best on validation"
@@ -120,6 +134,17 @@ def _effort(study: Study) -> str:
         f"{trials} for every cell ({searched}); the setting of {best} was trained with each seed, "
         "and each of these scored on the test split once. Mean ± standard deviation over seeds."
         f"{sizes}\n"
+    )
+
+
+def _watched(study: Study) -> str:
+    """Says so, where the histories tell the test score of every epoch."""
+    said = [study.base, study.final.recipe, *(study.own.get(cell, {}) for cell in study.cells)]
+    if not any(one.get("test_every_epoch") for one in said):
+        return ""
+    return (
+        " Besides, every epoch was scored on the test split, to show what choosing the epoch by it "
+        "does; nothing here is chosen so."
     )
 
 
@@ -143,7 +168,7 @@ def _table(study: Study, found: Mapping[Job, Record], size: Size) -> str:
     rows = []
     for cell in study.cells:
         finals = _finals(study, found, cell, size)
-        row = [NAMES[cell], *_sizes(finals), _seeds(study, finals)]
+        row = [_name(study, cell), *_sizes(finals), _seeds(study, finals)]
         row += [_spread(study, [one.test for one in finals])]
         row += [_spread(study, [one.validation for one in finals])]
         row += [_iterations(finals)] if study.checks else []
@@ -264,7 +289,7 @@ def _not_run(study: Study, found: Mapping[Job, Record]) -> str:
         parts = [_plural(trials, "trial")] * bool(trials)
         parts += [_plural(finals, "final run")] * bool(finals)
         if parts:
-            told.append(f"{NAMES[cell]} ({', '.join(parts)})")
+            told.append(f"{_name(study, cell)} ({', '.join(parts)})")
     return ", ".join(told)
 
 

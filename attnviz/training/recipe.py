@@ -93,6 +93,10 @@ class Recipe:
         precision: As Lightning names it: `bf16-mixed` and `16-mixed` compute products in half
             precision, in training and its validation. Scoring is always in float32.
         devices: Processes that share each batch, by Lightning's `ddp`; on GPUs where there are.
+        frozen: Beginnings of the names of parameters that stay as they were drawn, such as
+            `layer.`, the recurrent layers: a reservoir. No optimiser knows them.
+        test_every_epoch: Whether each epoch is scored on the test split too, for the history: to
+            show what choosing the epoch by it would do. Nothing is chosen by it here.
     """
 
     model: ModelSettings
@@ -116,6 +120,8 @@ class Recipe:
     validation_streams: int = 20
     precision: Precision = "32-true"
     devices: int = 1
+    frozen: tuple[str, ...] = ()
+    test_every_epoch: bool = False
 
     def __post_init__(self) -> None:
         """Refuses what cannot be trained with."""
@@ -137,6 +143,9 @@ class Recipe:
             raise ValueError(
                 f"There is no precision {self.precision!r}; there are {get_args(Precision)}."
             )
+        names = [] if isinstance(self.frozen, str) else self.frozen  # whose letters would be names
+        if len(names) < len(self.frozen) or not all(isinstance(one, str) and one for one in names):
+            raise ValueError(f"frozen holds beginnings of parameters' names, got {self.frozen}.")
         if self.batch_size % self.devices:
             raise ValueError(
                 f"{self.devices} devices cannot share batches of {self.batch_size} evenly."
@@ -165,6 +174,7 @@ def recipe_from_json(text: str) -> Recipe:
     try:
         read = json.loads(text)
         model, schedule = ModelSettings(**read["model"]), Schedule(**read.get("schedule", {}))
-        return Recipe(**{**read, "model": model, "schedule": schedule})
+        frozen = tuple(read.get("frozen", ()))  # JSON knows lists only
+        return Recipe(**{**read, "model": model, "schedule": schedule, "frozen": frozen})
     except (TypeError, KeyError, ValueError) as error:
         raise ValueError(f"This is not a recipe that this version wrote: {error}.") from error

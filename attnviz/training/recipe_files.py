@@ -187,11 +187,18 @@ def _value(key: str, value: object, hint: Any, where: str) -> Any:  # noqa: ANN4
             return value
         if choice is float and isinstance(value, int | float) and not isinstance(value, bool):
             return float(value)
-        if get_origin(choice) is not None and isinstance(value, dict):
-            return value  # the cell's own options, which the cell checks
+        if _is_gathered(value, choice):
+            return tuple(value) if isinstance(value, list) else value  # TOML's list is a tuple
         if isinstance(choice, type) and type(value) is choice:
             return value
     raise ValueError(f"{where} needs {key} to be {_spelled(choices)}, got {value!r}.")
+
+
+def _is_gathered(value: object, choice: Any) -> bool:  # noqa: ANN401  (an annotation)
+    """Whether it is a list of names, or a cell's own options: recipe and cell check what is in."""
+    if get_origin(choice) is tuple:
+        return isinstance(value, list)
+    return get_origin(choice) is not None and isinstance(value, dict)
 
 
 def _spelled(choices: tuple[Any, ...]) -> str:
@@ -200,6 +207,8 @@ def _spelled(choices: tuple[Any, ...]) -> str:
     for choice in choices:
         if get_origin(choice) is Literal:
             told += [f'"{one}"' for one in get_args(choice)]
+        elif get_origin(choice) is tuple:
+            told.append("a list of words")
         else:
             told.append('"none"' if choice is type(None) else words.get(choice, "a table"))
     return " or ".join(told)

@@ -50,6 +50,7 @@ class ExactResume(Callback):
         improved: Called when the validation score is the best so far, before the checkpoint.
         report: Called with each epoch's row of the history.
         progress: Called with steps done and in all.
+        scored: Gives what else a row of the history tells of the model after an epoch.
         stop: Ends the training after a step, or after an epoch's validation, if asked to.
     """
 
@@ -62,10 +63,12 @@ class ExactResume(Callback):
         improved: Callable[[Row], None],
         report: Callable[[list[Row]], None],
         progress: Callable[[int, int], None] | None = None,
+        scored: Callable[[], Row] | None = None,
         stop: StopRequest,
     ) -> None:
         self.path, self.data, self.every = path, data, every
         self.improved, self.report, self.progress, self.stop = improved, report, progress, stop
+        self.scored = scored
         self.history: list[Row] = []
         self.batch, self.step, self.watch = 0, 0, Stopwatch()
         self.interrupted = False
@@ -135,6 +138,7 @@ class ExactResume(Callback):
             "step": self.step,
             **module.take_scores(),
             **self.watch.spent,
+            **({} if self.scored is None else self.scored()),
         }
         best = max(map(rank, self.history), default=float("-inf"))
         self.history.append(row)

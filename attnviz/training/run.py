@@ -13,7 +13,7 @@ from attnviz.models import ModelSettings, SequenceModel, build_model, load_folde
 from attnviz.training.fitting import fit
 from attnviz.training.kinds import Task, data_for
 from attnviz.training.module import Row, finished, learner_for, rank
-from attnviz.training.optimising import begin_uniformly
+from attnviz.training.optimising import begin_uniformly, freeze
 from attnviz.training.recipe import Recipe, recipe_from_json
 from attnviz.training.resume import ExactResume, load_checkpoint
 from attnviz.training.scoring import score
@@ -99,6 +99,7 @@ def train(  # noqa: PLR0913  (whom it tells, and who watches)
         begin_uniformly(model, recipe.initial_range)
     model.name = f"{recipe.model.cell}-{task.name}"
     data.introduce(model)
+    freeze(model, recipe)
     claim(folder, described)
 
     def improved(row: Row) -> None:
@@ -111,6 +112,11 @@ def train(  # noqa: PLR0913  (whom it tells, and who watches)
             report(history[-1])
 
     said = say if say is not None else _nothing
+
+    def score_test_split() -> Row:
+        scores = score(model, task, "test", recipe)
+        return {f"test_{name}": value for name, value in scores.items()}
+
     resume = ExactResume(
         folder / "checkpoint.ckpt",
         data,
@@ -118,6 +124,7 @@ def train(  # noqa: PLR0913  (whom it tells, and who watches)
         improved=improved,
         report=report_epoch,
         progress=progress,
+        scored=score_test_split if recipe.test_every_epoch else None,
         stop=StopRequest(said),
     )
     if finished(resume.history, recipe):

@@ -18,6 +18,9 @@ __all__ = ["score"]
 def score(model: SequenceModel, task: Task, split: str, recipe: Recipe) -> dict[str, float]:
     """How good a model is on a split: accuracy, mean squared error or perplexity.
 
+    A model that draws even in evaluation, as LARNN's preset `released` can, draws the same each
+    time: by the recipe's seed.
+
     Arguments:
         model: With a vocabulary for texts, without one for numbers.
         task: Any task.
@@ -34,6 +37,7 @@ def score(model: SequenceModel, task: Task, split: str, recipe: Recipe) -> dict[
     """
     held = data_for(task).held(model, task, split, recipe)
     with evaluated(model):
+        torch.manual_seed(recipe.seed)
         if model.kind == "language_model":
             loss = _token_loss(model, held, recipe)
             return {"perplexity": perplexity(loss), "loss": loss}

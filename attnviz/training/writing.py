@@ -21,13 +21,14 @@ __all__ = ["card_of", "claim", "described_run", "write_history"]
 def described_run(folder: Path, recipe: Recipe, task: Task) -> str:
     """What a run says of itself; refuses a folder that holds another one."""
     path = folder / "recipe.json"
-    described: dict[str, Any] = {"recipe": asdict(recipe), "data": dict(task.provenance)}
+    said = {"recipe": asdict(recipe), "data": dict(task.provenance)}
+    described: dict[str, Any] = json.loads(json.dumps(said))  # as it is read: tuples are lists
     if path.exists():
         found = json.loads(path.read_text("utf-8"))
         # What an earlier version did not ask is as it was.
         found["recipe"] = asdict(recipe_from_json(json.dumps(found["recipe"])))
         found = json.loads(json.dumps(found))
-        if found != json.loads(json.dumps(described)):
+        if found != described:
             raise ValueError(
                 f"{folder} holds a run with another recipe or other data: "
                 f"{_first_difference(found, described)}. Give this run another folder (--run "

@@ -22,7 +22,7 @@ from tests.attnviz.cli.shell import environment
 from tests.attnviz.studies.small import TEXT, small
 from tests.attnviz.training.tiny import tiny_task
 
-TIMES = ("seconds", "epoch_seconds")
+TIMES = ("seconds", "epoch_seconds", "processor_seconds")
 
 
 def worked(place, text=TEXT, **options):

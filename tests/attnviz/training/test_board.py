@@ -53,8 +53,9 @@ def test_the_command_writes_it_if_asked_to(standing_in, monkeypatch, capsys, tmp
     assert "epoch 2: loss" in output
     assert {name for _, name, _, _ in standing_in} == {
         "train/loss", "train/accuracy", "validation/loss", "validation/accuracy", "seconds",
+        "processor/seconds",
     }  # fmt: skip
-    assert len(standing_in) == 2 * 5
+    assert len(standing_in) == 2 * 6
 
 
 def test_without_tensorboard_the_message_says_what_to_install(monkeypatch, tmp_path):

@@ -75,7 +75,9 @@ def test_a_file_of_ones_own_lies_on_the_defaults(tmp_path):
     assert isinstance(recipe.learning_rate, float) and recipe.learning_rate == 1
     assert (recipe.model.hidden_size, recipe.model.input_size) == (7, 9)
     assert recipe.model.options == {"window": 4}
-    assert recipe.batch_size == 64
+    assert recipe.batch_size == 64 and recipe.frozen == ()
+    path.write_text('frozen = ["layer."]\n[model]\nhidden_size = 7\n')
+    assert read_recipe(path, "rra", "har").frozen == ("layer.",)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +96,8 @@ def test_a_file_of_ones_own_lies_on_the_defaults(tmp_path):
         ("[model]\noptions = 3", "in model, needs options to be a table, got 3"),
         ("schedule = {factr = 0.5}", "in schedule, has the key 'factr'; there are factor, every"),
         ("schedule = {factor = 0.5}", "a factor other than 1 and either"),
+        ("frozen = 'layer.'", "needs frozen to be a list of words, got 'layer"),
+        ("frozen = {a = 1}", "needs frozen to be a list of words, got {'a': 1}"),
         ("epochs = 0", "mine.toml: A recipe needs epochs above 0"),
         ("epochs = ", "mine.toml is no TOML"),
     ],
