@@ -143,8 +143,9 @@ class Recipe:
             raise ValueError(
                 f"There is no precision {self.precision!r}; there are {get_args(Precision)}."
             )
-        names = [] if isinstance(self.frozen, str) else self.frozen  # whose letters would be names
-        if len(names) < len(self.frozen) or not all(isinstance(one, str) and one for one in names):
+        # A single text is no tuple: its letters would be beginnings of names.
+        whole = self.frozen == tuple(self.frozen)
+        if not whole or not all(isinstance(one, str) and one for one in self.frozen):
             raise ValueError(f"frozen holds beginnings of parameters' names, got {self.frozen}.")
         if self.batch_size % self.devices:
             raise ValueError(
