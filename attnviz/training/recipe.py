@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from attnviz.models import ModelSettings
 
@@ -143,9 +143,9 @@ class Recipe:
             raise ValueError(
                 f"There is no precision {self.precision!r}; there are {get_args(Precision)}."
             )
-        names: Any = self.frozen
-        # The letters of a single string would be names.
-        if isinstance(names, str) or not all(isinstance(one, str) and one for one in names):
+        # A single text is no tuple: its letters would be beginnings of names.
+        whole = self.frozen == tuple(self.frozen)
+        if not whole or not all(isinstance(one, str) and one for one in self.frozen):
             raise ValueError(f"frozen holds beginnings of parameters' names, got {self.frozen}.")
         if self.batch_size % self.devices:
             raise ValueError(
