@@ -32,7 +32,7 @@ from tests.attnviz.explorer.test_page import Read
 from tests.attnviz.explorer.test_twin import strips_of
 
 SELECTED = {
-    "sequence": 0, "sentence": TEXT, "timestep": 8, "cell": "larnn", "layer": "l0",
+    "sequence": 0, "sentence": TEXT, "timestep": 9, "cell": "larnn", "layer": "l0",
     "lens": "attention", "head": -1, "edits": {}, "filters": {}, "window": (0, 0),
 }  # fmt: skip
 
