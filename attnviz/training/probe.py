@@ -13,7 +13,7 @@ from attnviz.recording.signals import recurrent_layers
 from attnviz.store.probe_writer import ProbeWriter
 from attnviz.training.probing import ProbeSet, probe_set, snapshot
 from attnviz.training.recipe import recipe_to_json
-from attnviz.training.resume import ExactResume, running
+from attnviz.training.resume import running
 
 __all__ = ["Probe"]
 

@@ -1,4 +1,4 @@
-"""What is probed: a few validation examples, and what a model says and looks at while it reads them."""
+"""What is probed: a few validation examples, and what a model says and looks at meanwhile."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

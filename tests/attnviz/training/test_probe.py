@@ -339,7 +339,7 @@ def test_what_cannot_be_probed_is_refused(tmp_path):
     recipe, made = number_recipe("gru"), number_task()
     with pytest.raises(ValueError, match="got 64 sequences every 0"):
         Probe(tmp_path / "p.zarr", every=0)
-    with pytest.raises(KeyError, match="has no signal \\['lag_kernel'\\]; it has .*update_gate"):
+    with pytest.raises(KeyError, match=r"has no signal \['lag_kernel'\]; it has .*update_gate"):
         train(recipe, made, tmp_path, callbacks=[Probe(tmp_path / "p.zarr", keep=["lag_kernel"])])
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "notes.txt").write_text("mine")
