@@ -30,7 +30,7 @@ def kernel_evolution(probes: xr.DataTree, *, group: str | None = None) -> Statis
         ValueError: If attention was kept whole, without the mean.
     """
     found = _holder(probes, tuple(_KERNELS), group)
-    held = probes[found].to_dataset(inherit=False)
+    held = probes.children[found].to_dataset(inherit=False)
     name = next(name for name in _KERNELS if name in held)
     values = held[name].assign_coords(step=probes["step"])
     if "time" in values.dims:
@@ -67,7 +67,7 @@ def kernel_norm_evolution(probes: xr.DataTree, *, group: str | None = None) -> S
         KeyError: If the probes hold no such norm.
     """
     found = _holder(probes, ("lag_score_norm",), group)
-    values = probes[found].to_dataset(inherit=False)["lag_score_norm"]
+    values = probes.children[found].to_dataset(inherit=False)["lag_score_norm"]
     values = values.assign_coords(step=probes["step"])
     return Statistic("norm of the lag scores", values, "", (0.0, np.inf), symbol="‖w‖")
 
@@ -96,7 +96,7 @@ def _holder(probes: xr.DataTree, names: tuple[str, ...], group: str | None) -> s
     if group is not None and group not in probes.children:
         raise KeyError(f"The probes have no layer {group!r}; they have {[*probes.children]}.")
     for candidate in [*probes.children] if group is None else [group]:
-        if any(name in probes[candidate].data_vars for name in names):
+        if any(name in probes.children[candidate].data_vars for name in names):
             return str(candidate)
     held = {str(g): sorted(map(str, node.data_vars)) for g, node in probes.children.items()}
     cell = probes.attrs.get("cell", "the cell")

@@ -165,7 +165,7 @@ def score_against(
     grouped = there[score].astype(float).groupby([there[by], key], sort=True)
     names = list(dict.fromkeys(there[by]))
     parts = {
-        kind: getattr(grouped, kind)().unstack().reindex(names)  # noqa: PD010  (axes by label)
+        kind: getattr(grouped, kind)().unstack().reindex(names)
         for kind in ("mean", "min", "max", "count")
     }
     axis = value.rpartition(".")[2]

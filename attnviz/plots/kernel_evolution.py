@@ -14,8 +14,8 @@ from matplotlib.ticker import MaxNLocator
 from attnviz.analysis.evolution import kernel_evolution, kernel_norm_evolution
 from attnviz.analysis.reduce import choose_head, head_mean
 from attnviz.analysis.statistic import Statistic
-from attnviz.plots.axes import write_title
-from attnviz.plots.figures import new_figure, settle
+from attnviz.plots.axes import number_logarithm, write_title
+from attnviz.plots.figures import PaperFigure, new_figure, settle
 from attnviz.plots.options import PlotOptions, chosen_lags
 from attnviz.plots.sizes import COLUMN, PAGE, chosen_width, enlarged, look
 from attnviz.plots.styling import house_style
@@ -34,6 +34,7 @@ def plot_kernel_evolution(
     head: int | Sequence[int] | None = None,
     lags: tuple[int, int] | None = None,
     limits: tuple[float, float] | None = None,
+    share: bool = True,
     logarithmic: bool = False,
 ) -> Figure:
     """Draws the weight of each lag against iterations, a panel a training.
@@ -41,19 +42,19 @@ def plot_kernel_evolution(
     RRA's normalised kernel has the norm of its lag scores, ‖w‖, in a small panel below: normalising
     hides it. For other cells the weights are means over the probed sequences; the band is one
     standard deviation over them. Cells without attention of their own are drawn by the age of their
-    gate attention. The dotted line is an equal share for every lag.
+    gate attention. The dotted line is an equal share for every lag, where all are drawn.
 
     Arguments:
         probes: As `attnviz.open_probes` gives them, by the name to show where there are several.
         group: The layer and direction; the first that holds a kernel if not given.
         head: One head, or several; the mean over them is drawn, over all if not given.
         lags: First lag (or age) and the one after the last; all of them if not given.
-        limits: Ends of the vertical axis of the weights; all panels have the same.
+        limits: Ends of the vertical axis of the weights, in all panels.
+        share: Whether all panels have one scale for the weights.
         logarithmic: Iterations on a logarithmic axis, which begins at the first probe after 0.
 
     Returns:
-        A figure: a panel of weights for each training, with one scale, and below those of RRA
-        their norms.
+        A figure: a panel of weights for each training, and below those of RRA their norms.
 
     Raises:
         KeyError: If the probes hold no kernel.
@@ -71,7 +72,17 @@ def plot_kernel_evolution(
         )
     norms = {name: _norm(one, group) for name, one in named.items()}
     with house_style():
-        return _draw(named, kernels, norms, axes.pop(), limits, logarithmic)
+        axis = axes.pop()
+        whole = axis == "lag" and lags is None  # of ages there is no last
+        equal = {n: 1 / one.values.sizes[axis] if whole else None for n, one in kernels.items()}
+        figure, upper = _draw(named, kernels, norms, axis, equal, logarithmic=logarithmic)
+        _scale(upper, limits, share=share)
+        settle(figure)
+    figure.limits = upper[0].get_ylim()
+    if len(named) == 1:
+        one = next(iter(named.values()))
+        figure.provenance = {key: str(one.attrs[key]) for key in _SAID if key in one.attrs}
+    return figure
 
 
 def kernel_evolution_numbers(probes: xr.DataTree, options: PlotOptions) -> Statistic:
@@ -105,9 +116,10 @@ def _draw(
     kernels: Mapping[str, Statistic],
     norms: Mapping[str, Statistic | None],
     axis: str,
-    limits: tuple[float, float] | None,
+    equal: Mapping[str, float | None],
+    *,
     logarithmic: bool,
-) -> Figure:
+) -> tuple[PaperFigure, list[Axes]]:
     count = len(named)
     width = chosen_width(PAGE if count > 1 else COLUMN * 1.25)
     across = min(count, _ACROSS if width >= _NARROW else 1)
@@ -125,9 +137,9 @@ def _draw(
     colours, norm = _lag_colours(every)
     upper = [panels[step * (n // across), n % across] for n in range(count)]
     for ax, (name, kernel) in zip(upper, kernels.items(), strict=True):
-        _draw_weights(ax, kernel, [colours(norm(lag)) for lag in kernel.values[axis].values])
+        own = [colours(norm(lag)) for lag in kernel.values[axis].values]
+        _draw_weights(ax, kernel, own, equal[name])
         _title(ax, name, named[name], kernel, single=count == 1)
-    _share_scale(upper, limits)
     for n, one in enumerate(norms.values()) if low else ():
         ax = panels[step * (n // across) + 1, n % across]
         _draw_norm(ax, one, first=n % across == 0)
@@ -136,24 +148,23 @@ def _draw(
         ScalarMappable(norm, colours), ax=list(panels.ravel()), label=_NAMES[axis],
         aspect=40, pad=0.02, ticks=_some(every),
     )  # fmt: skip
-    bar.ax.tick_params(length=0)
-    bar.outline.set_visible(False)  # type: ignore[operator]
-    if count == 1:
-        one = next(iter(named.values()))
-        figure.provenance = {key: str(one.attrs[key]) for key in _SAID if key in one.attrs}
-    figure.limits = upper[0].get_ylim()
-    settle(figure)
-    return figure
+    bar.ax.tick_params(which="both", length=0)
+    bar.outline.set_visible(False)
+    figure.align_ylabels()
+    return figure, upper
 
 
-def _draw_weights(ax: Axes, kernel: Statistic, colours: list[tuple[float, ...]]) -> None:
+def _draw_weights(
+    ax: Axes, kernel: Statistic, colours: list[tuple[float, ...]], equal: float | None
+) -> None:
     values = kernel.values.squeeze("head") if "head" in kernel.values.dims else kernel.values
     spread = kernel.uncertainty
     if spread is not None and "head" in spread.dims:
         spread = spread.squeeze("head")
     steps = values["step"].values
-    equal = 1.0 / values.shape[-1]
-    ax.axhline(equal, color="0.5", linewidth=enlarged(0.6), linestyle=":", gid="equal", zorder=0)
+    if equal is not None:
+        width = enlarged(0.6)
+        ax.axhline(equal, color="0.5", linewidth=width, linestyle=":", gid="equal", zorder=0)
     for n, colour in enumerate(colours):
         line = values.values[:, n]
         ax.plot(steps, line, color=colour, linewidth=enlarged(1.0), gid="weight",
@@ -186,14 +197,15 @@ def _draw_norm(ax: Axes, norm: Statistic | None, *, first: bool) -> None:
     ax.plot(steps, norm.values.values, color="0.25", linewidth=enlarged(1.0), gid="norm",
             marker="o" if len(steps) == 1 else "")  # fmt: skip
     ax.yaxis.set_major_locator(MaxNLocator(3))
+    ax.margins(x=0.01)
     if first:
         ax.set_ylabel("‖w‖")
 
 
-def _share_scale(upper: list[Axes], limits: tuple[float, float] | None) -> None:
+def _scale(upper: list[Axes], limits: tuple[float, float] | None, *, share: bool) -> None:
     ends = [ax.get_ylim() for ax in upper]
-    low, high = min(e[0] for e in ends), max(e[1] for e in ends)
-    for ax in upper:
+    low, high = min(end[0] for end in ends), max(end[1] for end in ends)
+    for ax in upper if share or limits else ():
         ax.set_ylim(*(limits or (low, high)))
 
 
@@ -209,10 +221,13 @@ def _finish(
         below.set_xlabel("iterations")
         below.tick_params(labelbottom=True)
         if logarithmic:
-            first = min((line.get_xdata()[1:2] for line in ax.lines[1:]), key=len, default=[])
             ax.set_xscale("log", nonpositive="mask")
-            if len(first):
-                ax.set_xlim(left=float(first[0]))
+            steps = np.concatenate(
+                [line.get_xdata() for line in ax.lines if line.get_gid() == "weight"]
+            )
+            if (after := steps[steps >= 1]).size:
+                ax.set_xlim(left=float(after.min()))
+            number_logarithm(below.xaxis)
         else:
             below.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     for n in range(count, panels.size // step):

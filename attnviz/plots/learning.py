@@ -118,7 +118,7 @@ def _name_curves(
     write_title(ax, f"{_AXES.get(what, what).capitalize()} by iterations", " · ".join(notes))
     ax.set_xlabel("iterations")
     ax.set_ylabel(_AXES.get(what, what))
-    ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
     legend_beside(ax, [line for line in ax.lines if line.get_gid() == "mean"], list(curves))
 
 
@@ -165,13 +165,14 @@ def plot_score_against(
         )
     at = places.astype(float) if numbers else np.arange(float(len(places)))
     with axes_to_draw_on(ax, _WIDTH, _HEIGHT) as drawn:
-        for number, name in enumerate(statistic.values[by].values):
+        for number in range(statistic.values.sizes[by]):
             # Side by side, so that bars at one value can be told apart.
             beside = (number - (statistic.values.sizes[by] - 1) / 2) * enlarged(2.5)
             _draw_scores(drawn, statistic, number, at, beside)
         if logarithmic:
             drawn.set_xscale("log")
         _name_scores(drawn, statistic, at)
+        drawn.autoscale_view()
         if limits is not None:
             drawn.set_ylim(*limits)
     return drawn
@@ -186,6 +187,8 @@ def _draw_scores(
     low, high = (
         (mean, mean) if ends is None else (ends[number].sel(end=end) for end in ("low", "high"))
     )
+    for ys in (low, high):  # what stands beside its place has no say in the limits by itself
+        ax.update_datalim(np.column_stack([at[there], np.asarray(ys)[there]]))
     colour = f"C{number % 7}"
     ax.vlines(
         at[there], np.asarray(low)[there], np.asarray(high)[there], color=colour, gid="range",

@@ -137,8 +137,8 @@ class ProbeWriter:
             attributes={**self._attributes, **_labels(tree), "layout": layout},
         )  # fmt: skip
         for group in filter(None, names):
-            said = check_attributes(tree[group].attrs, group)
-            root.create_group(group, attributes={**said, **_labels(tree[group])})
+            said = check_attributes(tree.children[group].attrs, group)
+            root.create_group(group, attributes={**said, **_labels(tree.children[group])})
         _array(root, STEP, (self.rows,), np.dtype(np.int64), (STEP,), fill=-1)
         for key, values in _variables(tree):
             dims = tuple(map(str, values.dims))

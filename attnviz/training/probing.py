@@ -146,7 +146,7 @@ def snapshot(
     trace = recording.trace
     tree = xr.DataTree(dataset=_root(model, probed, torch.cat(losses), outputs))
     for group, cell in _cells(model):
-        held = trace.tree[group].to_dataset(inherit=False)
+        held = trace.tree.children[group].to_dataset(inherit=False)
         kept = _whole(trace, held) if whole else _means(trace, group)
         kept = kept.assign(_norm(cell) if "lag_kernel" in kept else {})
         tree[group] = xr.DataTree(_with_step(kept, held.attrs))
@@ -208,7 +208,7 @@ def _whole(trace: Trace, held: xr.Dataset) -> xr.Dataset:
 
 def _means(trace: Trace, group: str) -> xr.Dataset:
     """Every signal without sequence and time."""
-    held = trace.tree[group].to_dataset(inherit=False)
+    held = trace.tree.children[group].to_dataset(inherit=False)
     kept: dict[str, xr.DataArray] = {}
     for name, values in held.data_vars.items():
         own = _KERNELS.get(str(name))
