@@ -77,11 +77,10 @@ class ProbeWriter:
             ValueError: If the step lies outside, or the arrays differ in kind from the first's.
         """
         row = -(-step // self.every)
-        if not 0 <= row < self.rows:
+        if step < 0 or row >= self.rows:
             raise ValueError(f"Step {step} lies outside the {self.rows} rows of {self.path}.")
         if not self.path.exists():
             self._create(tree)
-        self._take_back(row)
         written = {key: values for key, values in _variables(tree) if values.dims[:1] == (STEP,)}
         held = {key for key, dims in self._held() if dims[:1] == (STEP,)} - {STEP}
         if {*written} != held:
@@ -89,6 +88,7 @@ class ProbeWriter:
                 f"All steps of {self.path} hold the same arrays as the first, {sorted(held)}, but "
                 f"step {step} has {sorted(written)}."
             )
+        self._take_back(row)
         for key, values in written.items():
             self._put(key, row, values.values)
         self._put(STEP, row, np.array([step], dtype=np.int64))  # the commit
