@@ -87,7 +87,7 @@ def test_the_kinds_of_a_study_draw_and_give_their_numbers():
 
 def test_what_scores_are_drawn_against_has_to_be_named_among_several():
     several = study(("learning_rate", "model.options.window"))
-    with pytest.raises(ValueError, match="searched learning_rate, model.options.window, of which"):
+    with pytest.raises(ValueError, match=r"searched learning_rate, model\.options\.window, of"):
         STUDY_KINDS["score-against"].draw(several, PlotOptions())
     with pytest.raises(ValueError, match="but score is 'dropout'"):
         STUDY_KINDS["score-against"].draw(several, PlotOptions(score="dropout"))
