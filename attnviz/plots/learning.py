@@ -206,7 +206,8 @@ def _name_scores(ax: Axes, statistic: Statistic, at: np.ndarray) -> None:
     counts = statistic.values["runs"].values
     score = statistic.name.removesuffix(f" by {axis.replace('_', ' ')}")
     word = axis.replace("_", " ")
-    notes = f"{counted(counts[counts > 0].tolist(), 'run')} each · mean and range"
+    notes = f"{counted(counts[counts > 0].tolist(), 'run')} each"
+    notes += " · mean and range" if counts.max() > 1 else ""
     write_title(ax, f"{_AXES.get(score, score).capitalize()} by {word}", notes)
     ax.set_xlabel(_AXES.get(axis, word))
     ax.set_ylabel(_AXES.get(score, score))
