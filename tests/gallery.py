@@ -61,8 +61,7 @@ def page():
         "",
         "One short script a picture; each runs by itself, `python notebooks/gallery/heatmap.py`,",
         "and leaves its picture in the current folder. Another suffix, `.pdf` or `.svg`, gives a",
-        "vector figure. The models and sentences ship with the package; a model that is trained takes",
-        "a few seconds.",
+        "vector figure. The models and sentences ship with the package; to train takes seconds.",
     ]
     for title, names in SECTIONS.items():
         lines += ["", f"## {title}", "", "<table>"]

@@ -1,5 +1,6 @@
 """What is probed: a few validation examples, and what a model says and looks at meanwhile."""
 
+import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -137,6 +138,7 @@ def snapshot(
     watched = record(model, wanted, gradients=False, ages=ages)
     with evaluated(model), torch.no_grad(), watched as recording:
         torch.manual_seed(seed)
+        random.seed(seed)
         for rows in probed.batches():
             recording.describe(id=list(probed.ids[rows]))
             said = model(probed.inputs[rows].to(device), probed.lengths[rows])
