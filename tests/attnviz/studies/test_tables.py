@@ -240,7 +240,10 @@ def test_the_projects_studies_can_be_read_and_ask_six_questions_at_most():
     assert len(studies) == 11
     assert sum(len(one.questions) for one in studies) == 6
     for one in studies:
-        assert one.cells == ("rra", "larnn", "rau", "lstm", "gru")
-        assert len(one.final.seeds) >= 3 and one.trials.seed not in one.final.seeds
+        with_window = ("larnn", "rra")
+        every = ("rra", "larnn", "rau", "lstm", "gru")
+        assert one.cells == (with_window if one.name == "har-window" else every)
+        tried = {one.trials.training_seed(number) for number in range(one.trials.count)}
+        assert len(one.final.seeds) >= 3 and not tried & {*one.final.seeds}
         if (RESULTS / one.name).is_dir():
             assert open_results(RESULTS / one.name)[0].settles() == one.settles()
