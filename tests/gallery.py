@@ -28,6 +28,7 @@ SECTIONS = {
     "Whether it matters, and how far back": (
         "ablation", "effect_against", "influence", "influence_map",
     ),
+    "How it comes about": ("kernel_evolution", "learning_curves", "score_against"),
     "Your own": ("foreign", "slides"),
 }  # fmt: skip
 
@@ -60,7 +61,7 @@ def page():
         "",
         "One short script a picture; each runs by itself, `python notebooks/gallery/heatmap.py`,",
         "and leaves its picture in the current folder. Another suffix, `.pdf` or `.svg`, gives a",
-        "vector figure. The models and sentences ship with the package.",
+        "vector figure. The models and sentences ship with the package; to train takes seconds.",
     ]
     for title, names in SECTIONS.items():
         lines += ["", f"## {title}", "", "<table>"]

@@ -17,6 +17,11 @@ from attnviz.analysis.decay import (
     predicted_shortcut_norm,
     predicted_shortcut_rate,
 )
+from attnviz.analysis.evolution import (
+    kernel_evolution,
+    kernel_norm_evolution,
+    loss_evolution,
+)
 from attnviz.analysis.features import (
     feature_attention,
     feature_mass,
@@ -49,6 +54,13 @@ from attnviz.analysis.influence import (
 )
 from attnviz.analysis.influence_profile import influence_profile, saturation_ratio
 from attnviz.analysis.kernel import age_kernel, lag_kernel
+from attnviz.analysis.learning import (
+    StudyCurves,
+    learning_curve,
+    learning_curves,
+    score_against,
+    scores_of,
+)
 from attnviz.analysis.path_classes import (
     class_cancellation,
     class_norm,
@@ -71,6 +83,7 @@ __all__ = [
     "TOKEN_SCORES",
     "Outcome",
     "Statistic",
+    "StudyCurves",
     "ablation_effect",
     "age_kernel",
     "attention_map",
@@ -102,9 +115,14 @@ __all__ = [
     "influence_median_lag",
     "influence_profile",
     "influence_share",
+    "kernel_evolution",
+    "kernel_norm_evolution",
     "lag_kernel",
     "largest_residual",
     "largest_route_residual",
+    "learning_curve",
+    "learning_curves",
+    "loss_evolution",
     "mass_beyond",
     "mass_on_initial",
     "mass_on_missing",
@@ -123,6 +141,8 @@ __all__ = [
     "route_share",
     "route_share_by_distance",
     "saturation_ratio",
+    "score_against",
+    "scores_of",
     "sequence_blocks",
     "shortcut_share",
     "token_score",

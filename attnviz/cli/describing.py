@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from attnviz.analysis import StudyCurves
 from attnviz.cli.sources import open_source
 from attnviz.trace import Trace
 
@@ -15,26 +16,28 @@ def described(path: Path) -> dict[str, object]:
     """Sizes, signals, attributes and kinds of plot.
 
     Arguments:
-        path: A trace or a result (`.nc`).
+        path: A trace, a result (`.nc`), probes or a folder of a study's results.
 
     Returns:
         What can be written as JSON.
     """
     source = open_source(path)
     held = {"path": str(path), "digest": source.provenance["trace_digest"]}
-    data = source.data
-    root = data.tree.dataset if isinstance(data, Trace) else data
-    said = {
-        **held,
-        "attributes": {str(name): _plain(value) for name, value in root.attrs.items()},
-        "kinds": source.drawable,
-    }
+    data, kinds = source.data, {"kinds": source.drawable}
+    if isinstance(data, StudyCurves):
+        return {**held, **kinds}
+    tree = data.tree if isinstance(data, Trace) else data
+    root = tree.to_dataset(inherit=False) if isinstance(tree, xr.DataTree) else tree
+    attributes = {str(name): _plain(value) for name, value in root.attrs.items()}
+    said = {**held, "attributes": attributes, **kinds}
+    if isinstance(tree, xr.Dataset):
+        return {**said, "signals": _signals(tree)}
+    said["layers"] = {name: _signals(node.dataset) for name, node in tree.children.items()}
     if not isinstance(data, Trace):
-        return {**said, "signals": _signals(data)}
+        return {**said, "steps": root["step"].values.tolist()}
     length = root["length"].values
     sequences = {"planned": len(length), "recorded": int((length >= 0).sum())}
-    layers = {name: _signals(node.dataset) for name, node in data.tree.children.items()}
-    return {**said, "sequences": sequences, "length": length.tolist(), "layers": layers}
+    return {**said, "sequences": sequences, "length": length.tolist()}
 
 
 def _signals(held: xr.Dataset) -> dict[str, object]:

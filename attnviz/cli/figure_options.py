@@ -38,7 +38,8 @@ Limits = Annotated[
 Score = Annotated[
     str | None,
     typer.Option(
-        help="What colours the text view, what effects stand against, or where gradients arrive."
+        help="What colours the text view, what effects stand against, where gradients arrive, "
+        "which score is drawn, or what scores are drawn against."
     ),
 ]
 MeasureOption = Annotated[Measure, typer.Option("--measure", help="Of effects, on what.")]

@@ -15,10 +15,15 @@ if TYPE_CHECKING:
 LISTED = (
     "heatmap, contribution, gate-attention, feature-attention, text, lag-kernel, gradient-flow, "
     "shortcut or exit-routes; of effects ablation or effect-against; of influence influence or "
-    "influence-map; of paths path-classes or vanishing"
+    "influence-map; of paths path-classes or vanishing; of probes kernel-evolution; of a study "
+    "learning-curves or score-against"
 )
 Place = Annotated[
-    Path, typer.Argument(help="A trace (directory or .zip), or a measured result (.nc).")
+    Path,
+    typer.Argument(
+        help="A trace (directory or .zip), a measured result (.nc), probes of a training, or the "
+        "results of a study."
+    ),
 ]
 Kinds = Annotated[
     list[str] | None,
@@ -42,6 +47,10 @@ def plot(
     Example: attnviz plot trace.zarr --kind heatmap --sequence "what an ending" --lags 1:6 --data
 
     Example: attnviz plot influence.nc --kind influence-map --sequence 2 -o influence.pdf
+
+    Example: attnviz plot runs/rra-adding-100/probes.zarr --kind kernel-evolution -o kernel.pdf
+
+    Example: attnviz plot notebooks/results/har-window --kind score-against -o window.pdf
 
     Example: attnviz plot effects.nc --kind ablation --no-title --format pdf,svg -o ablation.pdf
     """

@@ -13,10 +13,13 @@ from attnviz.plots.result_kinds import (
     drawable_results,
     kinds_of_result,
 )
+from attnviz.plots.training_kinds import PROBE_KINDS, STUDY_KINDS, TRAINING_KINDS, drawable_curves
 from attnviz.trace import Trace, sequence_length
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from attnviz.analysis.learning import StudyCurves
 
 __all__ = ["Opened", "find_sequence", "open_source"]
 
@@ -25,11 +28,12 @@ _OF_RESULTS = (
     "model", "cell", "task", "split", "weights_digest", "level", "method", "group", "of",
     "estimator", "draws", "seed",
 )  # fmt: skip
+_OF_PROBES = ("model", "cell", "task", "split", "seed", "recipe")
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A trace or a measured result, with the kinds of plot there are for them.
+    """A trace, a measured result, probes or a study, with the kinds of plot there are for them.
 
     Arguments:
         path: Where it lies.
@@ -40,7 +44,7 @@ class Opened:
     """
 
     path: Path
-    data: "Trace | xr.Dataset"
+    data: "Trace | xr.Dataset | xr.DataTree | StudyCurves"
     kinds: Mapping[str, PlotKind[Any]]
     drawable: list[str]
     provenance: Mapping[str, str]
@@ -58,7 +62,7 @@ class Opened:
         """
         if name in self.kinds:
             return self.kinds[name]
-        others = {**KINDS, **RESULT_KINDS}
+        others = {**KINDS, **RESULT_KINDS, **TRAINING_KINDS}
         if name in others:
             raise ValueError(
                 f"The kind {name!r} is drawn from {_maker(name)}, which {self.path} is not. It "
@@ -68,6 +72,10 @@ class Opened:
 
     def sequence(self, what: str) -> int:
         """A sequence by number, id or words."""
+        import xarray as xr
+
+        if not isinstance(self.data, Trace | xr.Dataset):
+            return 0  # nothing that is drawn of trainings is of one sequence
         return find_sequence(self.data, what, self.path)
 
 
@@ -77,12 +85,16 @@ def _maker(kind: str) -> str:
         return "a trace (attnviz record)"
     if kind in EFFECT_KINDS:
         return "effects (attnviz ablate -o)"
+    if kind in PROBE_KINDS:
+        return "probes (attnviz train --probe)"
+    if kind in STUDY_KINDS:
+        return "a folder of results (attnviz study run)"
     of_influence = kind in INFLUENCE_KINDS
     return "influence (attnviz influence)" if of_influence else "paths (attnviz path-classes)"
 
 
 def open_source(path: Path) -> Opened:
-    """Opens a trace, or a measured result where the file ends in `.nc`.
+    """Opens a trace, probes, the results of a study, or a measured result that ends in `.nc`.
 
     Arguments:
         path: Where it lies.
@@ -92,6 +104,8 @@ def open_source(path: Path) -> Opened:
     """
     from attnviz.plots.numbers import provenance_of, versions
 
+    if (opened := _open_training(path)) is not None:
+        return opened
     if path.suffix.lower() != ".nc":
         from attnviz.store.reader import open_trace
 
@@ -103,6 +117,26 @@ def open_source(path: Path) -> Opened:
     said = {name: str(result.attrs[name]) for name in _OF_RESULTS if name in result.attrs}
     said |= {"trace": path.name, "trace_digest": file_digest(path), **versions()}
     return Opened(path, result, kinds_of_result(result), drawable_results(result), said)
+
+
+def _open_training(path: Path) -> Opened | None:
+    """Probes or the results of a study; none where the path leads to something else."""
+    from attnviz.plots.numbers import versions
+    from attnviz.store.probes import is_probes, open_probes
+
+    if is_probes(path):
+        probes = open_probes(path)
+        said = {name: str(probes.attrs[name]) for name in _OF_PROBES if name in probes.attrs}
+        said |= {"probes": path.name, **versions()}
+        return Opened(path, probes, PROBE_KINDS, list(PROBE_KINDS), said)
+    if (path / "study.toml").is_file():
+        from attnviz.studies.curves import open_curves
+
+        study = open_curves(path)
+        said = {"study": study.name, "score": study.score, **versions()}
+        said["study_digest"] = file_digest(path / "study.toml")
+        return Opened(path, study, STUDY_KINDS, drawable_curves(study), said)
+    return None
 
 
 def file_digest(path: Path) -> str:

@@ -58,6 +58,14 @@ Options = Annotated[
 TensorBoard = Annotated[
     bool, typer.Option("--tensorboard", help="Write the history for TensorBoard, too.")
 ]
+ProbeEvery = Annotated[
+    int | None,
+    typer.Option(
+        "--probe",
+        help="Record 64 validation examples every so many iterations, to probes.zarr of the run.",
+        min=1,
+    ),
+]
 Test = Annotated[bool, typer.Option("--test", help="Score the test split, once.")]
 
 
@@ -81,6 +89,7 @@ def train(  # noqa: PLR0913  (one parameter an option)
     option: Options = None,
     test: Test = False,
     tensorboard: TensorBoard = False,
+    probe: ProbeEvery = None,
     quiet: Quiet = False,
 ) -> None:
     """Trains a model on a data set, on texts of your own, or to add.
@@ -96,6 +105,8 @@ def train(  # noqa: PLR0913  (one parameter an option)
     Example: attnviz train rra adding --length 200
 
     Example: attnviz train larnn har --fold 3
+
+    Example: attnviz train rra adding --option window=5 --probe 100
 
     Example: attnviz train rau row-mnist --recipe paper --seed 1
     """
@@ -118,11 +129,14 @@ def train(  # noqa: PLR0913  (one parameter an option)
     folder = run or Path("runs") / f"{cell}-{loaded.name}"
     first = os.environ.get("LOCAL_RANK", "0") == "0"  # of several processes one is heard
     out().quiet = quiet or not first
-    finished = _trained(recipe, loaded, folder, board=tensorboard)
+    finished = _trained(recipe, loaded, folder, board=tensorboard, probe=probe)
     if first:
         out().quiet = False
         _conclude(finished, loaded, test)
     out().quiet = quiet or not first
+    if probe is not None:
+        probes = folder / "probes.zarr"
+        out().print(f"Probes: attnviz plot {probes} --kind kernel-evolution -o kernel.pdf")
     out().print(f"Next: attnviz record {folder} {source.again} --limit 100 -o trace.zarr")
 
 
@@ -190,11 +204,15 @@ def _changed(recipe: "Recipe", changes: Mapping[str, Any]) -> "Recipe":
     return replace(recipe, **{name: new for name, new in changes.items() if new is not None})
 
 
-def _trained(recipe: "Recipe", task: "AnyTask", folder: Path, *, board: bool) -> "Run":
+def _trained(
+    recipe: "Recipe", task: "AnyTask", folder: Path, *, board: bool, probe: int | None
+) -> "Run":
     """Trains, or goes on, and says how far it is."""
     from attnviz.training import train as train_run
     from attnviz.training.board import Board
+    from attnviz.training.probe import Probe
 
+    watching = [] if probe is None else [Probe(folder / "probes.zarr", every=probe)]
     written = Board(folder / "tensorboard") if board else None
 
     def report(row: dict[str, float | int]) -> None:
@@ -209,6 +227,7 @@ def _trained(recipe: "Recipe", task: "AnyTask", folder: Path, *, board: bool) ->
         return train_run(
             recipe, task, folder,
             progress=advance, report=report, preparing=prepare, say=out().print,
+            callbacks=watching,
         )  # fmt: skip
 
 

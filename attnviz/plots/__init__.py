@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from attnviz.plots.heatmap import plot_heatmap
     from attnviz.plots.influence import plot_influence
     from attnviz.plots.influence_map import influence_map_numbers, plot_influence_map
+    from attnviz.plots.kernel_evolution import plot_kernel_evolution
     from attnviz.plots.kinds import (
         EFFECT_KINDS,
         KINDS,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         drawable_kinds,
     )
     from attnviz.plots.lag_kernel import plot_lag_kernel
+    from attnviz.plots.learning import plot_learning_curves, plot_score_against
     from attnviz.plots.numbers import provenance_of, save_numbers
     from attnviz.plots.options import PlotOptions
     from attnviz.plots.path_classes import plot_path_classes
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from attnviz.plots.suffixes import FORMATS
     from attnviz.plots.tabular import save_tabular
     from attnviz.plots.text_view import plot_text
+    from attnviz.plots.training_kinds import PROBE_KINDS, STUDY_KINDS, TRAINING_KINDS
     from attnviz.plots.vanishing import plot_vanishing
 
 # Where each name lives.
@@ -57,8 +60,10 @@ _HOMES = {
     "heatmap": ["plot_heatmap"],
     "influence": ["plot_influence"],
     "influence_map": ["influence_map_numbers", "plot_influence_map"],
+    "kernel_evolution": ["plot_kernel_evolution"],
     "kinds": ["EFFECT_KINDS", "KINDS", "PlotKind", "drawable_effects", "drawable_kinds"],
     "lag_kernel": ["plot_lag_kernel"],
+    "learning": ["plot_learning_curves", "plot_score_against"],
     "numbers": ["provenance_of", "save_numbers"],
     "options": ["PlotOptions"],
     "path_classes": ["plot_path_classes"],
@@ -77,6 +82,7 @@ _HOMES = {
     "suffixes": ["FORMATS"],
     "tabular": ["save_tabular"],
     "text_view": ["plot_text"],
+    "training_kinds": ["PROBE_KINDS", "STUDY_KINDS", "TRAINING_KINDS"],
     "vanishing": ["plot_vanishing"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -89,7 +95,10 @@ __all__ = [
     "KINDS",
     "PAGE",
     "PATH_KINDS",
+    "PROBE_KINDS",
     "RESULT_KINDS",
+    "STUDY_KINDS",
+    "TRAINING_KINDS",
     "Composition",
     "FigureSpec",
     "Lettering",
@@ -114,8 +123,11 @@ __all__ = [
     "plot_heatmap",
     "plot_influence",
     "plot_influence_map",
+    "plot_kernel_evolution",
     "plot_lag_kernel",
+    "plot_learning_curves",
     "plot_path_classes",
+    "plot_score_against",
     "plot_shortcut",
     "plot_text",
     "plot_vanishing",

@@ -1,9 +1,10 @@
 """Plots on Axes as figures of their own, drawn from the options that all kinds share."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import cast
 
 import xarray as xr
+from matplotlib.axes import Axes
 
 from attnviz.analysis.ablation import ablation_effect, effect_against, pair_interaction
 from attnviz.analysis.path_classes import Place
@@ -29,6 +30,7 @@ __all__ = [
     "draw_path_classes",
     "draw_vanishing",
     "effect_against_numbers",
+    "on_own_figure",
 ]
 
 _KERNEL_HEIGHT, _EFFECT_HEIGHT, _PATH_HEIGHT = 2.3, 2.7, 2.9
@@ -148,6 +150,24 @@ def draw_vanishing(paths: Mapping[str, xr.Dataset], options: PlotOptions) -> Pap
         plot_vanishing(paths, place=arrival(options), ax=figure.subplots())
         if len(paths) == 1:
             figure.provenance = _provenance(next(iter(paths.values())))
+    return figure
+
+
+def on_own_figure(draw: Callable[[Axes], None], provenance: Mapping[str, str]) -> PaperFigure:
+    """Draws anything on the Axes of a new figure, of the height of a learning curve.
+
+    Arguments:
+        draw: Draws on the Axes.
+        provenance: What it is drawn from.
+
+    Returns:
+        A figure with one Axes.
+    """
+    with house_style():
+        figure = _figure(0.8 * PAGE, _EFFECT_HEIGHT)
+        ax = figure.subplots()
+        draw(ax)
+        figure.limits, figure.provenance = ax.get_ylim(), provenance
     return figure
 
 

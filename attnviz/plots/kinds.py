@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
+    from attnviz.analysis.learning import StudyCurves
     from attnviz.analysis.statistic import Statistic
 
 __all__ = ["EFFECT_KINDS", "KINDS", "PlotKind", "drawable_effects", "drawable_kinds"]
 
-Source = TypeVar("Source", bound="Trace | xr.Dataset")
+Source = TypeVar("Source", bound="Trace | xr.Dataset | xr.DataTree | StudyCurves")
 _NO_LAG = np.array(0)
 _OF_SEQUENCE = ("sequence", "group", "tokens")
 

@@ -22,6 +22,7 @@ from attnviz.store.plan import (
     plan_from_json,
     plan_to_json,
 )
+from attnviz.store.probes import PROBES, is_probes, open_probes
 from attnviz.store.reader import open_trace
 from attnviz.store.saving import save_trace
 from attnviz.store.writer import TraceWriter
@@ -31,14 +32,17 @@ __all__ = [
     "EXPORTED",
     "INFLUENCE",
     "PATHS",
+    "PROBES",
     "Block",
     "Part",
     "Plan",
     "TraceWriter",
     "Truncation",
     "export_trace",
+    "is_probes",
     "make_plan",
     "open_effects",
+    "open_probes",
     "open_result",
     "open_trace",
     "pack_trace",

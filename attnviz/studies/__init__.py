@@ -3,6 +3,7 @@
 What trains needs torch and is in `attnviz.studies.running`; reading studies and results does not.
 """
 
+from attnviz.studies.curves import open_checks, open_curves
 from attnviz.studies.drawing import draw_trials
 from attnviz.studies.jobs import Job, list_jobs
 from attnviz.studies.loading import load_study_task
@@ -19,6 +20,8 @@ __all__ = [
     "draw_trials",
     "list_jobs",
     "load_study_task",
+    "open_checks",
+    "open_curves",
     "open_results",
     "parse_study",
     "read_study",

@@ -161,19 +161,28 @@ class _Table:
     def trials(self) -> Trials:
         """[trials]."""
         # Where nothing is searched there is nothing to try; _check sees to it.
-        count = self.take("count", int)
-        trials = Trials(count, self.take("seed", int, 0), _fields(self.table("recipe")))
+        count, seeds = self.take("count", int), self._seeds([])
+        if seeds and count % len(seeds):
+            raise _StudyError(
+                f"{self._of('count')} is {count}, which {len(seeds)} seeds cannot share evenly."
+            )
+        trials = Trials(count, self.take("seed", int, 0), _fields(self.table("recipe")), seeds)
         self.done()
         return trials
 
     def final(self) -> Final:
         """[final]."""
-        seeds = self.take("seeds", list)
-        if not seeds or any(type(seed) is not int or seed < 0 for seed in seeds):
-            raise _StudyError(f"{self._of('seeds')} has to be whole numbers from 0, got {seeds}.")
-        final = Final(self._different("seeds", seeds), _fields(self.table("recipe")))
+        if not (seeds := self._seeds()):
+            raise _StudyError(f"{self._of('seeds')} has to be whole numbers, one at least, got [].")
+        final = Final(seeds, _fields(self.table("recipe")))
         self.done()
         return final
+
+    def _seeds(self, default: list[Any] | None = None) -> tuple[int, ...]:
+        seeds = self.take("seeds", list, default)
+        if any(type(seed) is not int or seed < 0 for seed in seeds):
+            raise _StudyError(f"{self._of('seeds')} has to be whole numbers from 0, got {seeds}.")
+        return self._different("seeds", seeds)
 
     def sizes(self, cells: Sequence[str]) -> Sizes:
         """[sizes]."""

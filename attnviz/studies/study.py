@@ -47,11 +47,18 @@ class Trials:
         count: Of each cell; 0 where nothing is searched, and the setting is that of the file.
         seed: Of the draws and of every trial's training.
         recipe: Fields of the recipe that are other than in the base while searching.
+        seeds: Of the trainings in place of that: the first share of the trials has the first, and
+            so on. Choices, which are dealt in decks, can thus be tried with every seed.
     """
 
     count: int
     seed: int
     recipe: Values
+    seeds: tuple[int, ...] = ()
+
+    def training_seed(self, trial: int) -> int:
+        """The seed that a trial is trained with."""
+        return self.seeds[trial * len(self.seeds) // self.count] if self.seeds else self.seed
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from attnviz.models import SequenceModel
 from attnviz.modes import evaluated
 from attnviz.tasks import GeneratedTask
 from attnviz.training.generated import number_loader
-from attnviz.training.resume import ExactResume
+from attnviz.training.resume import running
 
 __all__ = ["Check", "SolvedChecks", "read_checks", "solved_at"]
 
@@ -95,7 +95,7 @@ class SolvedChecks(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Takes up the checks that were made before the checkpoint."""
-        resume = _resume(trainer)
+        resume = running(trainer, "SolvedChecks")
         self.checks = [check for check in read_checks(self.path) if check.step <= resume.step]
         if resume.batch == 0:  # in the middle of an epoch, the epoch is finished first
             self._end_if_solved(trainer)
@@ -109,7 +109,7 @@ class SolvedChecks(Callback):
         batch_idx: int,
     ) -> None:
         """Checks, if it is time."""
-        step = _resume(trainer).step + 1  # which it has not counted yet
+        step = running(trainer, "SolvedChecks").step + 1  # which it has not counted yet
         if step % self.every:
             return
         model = pl_module.model
@@ -138,11 +138,3 @@ class SolvedChecks(Callback):
                 predicted = model(inputs.to(device), lengths.to(device))
                 total += float((predicted - targets.to(device)).square().mean(dim=-1).sum())
         return total / self.sequences
-
-
-def _resume(trainer: Trainer) -> ExactResume:
-    """What counts the steps of the whole run, over all times it was resumed."""
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        if isinstance(callback, ExactResume):
-            return callback
-    raise TypeError("SolvedChecks needs a training with ExactResume, and stands before it.")

@@ -1,0 +1,133 @@
+"""The plots of trainings by name, of probes and of studies: as `attnviz.plots.kinds` has others."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from attnviz.plots.kinds import PlotKind
+from attnviz.plots.options import PlotOptions
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from attnviz.analysis.learning import StudyCurves
+    from attnviz.analysis.statistic import Statistic
+
+__all__ = ["PROBE_KINDS", "STUDY_KINDS", "TRAINING_KINDS", "drawable_curves", "searched_value"]
+
+
+def _kernel_evolution(
+    probes: "xr.DataTree | Mapping[str, xr.DataTree]", o: PlotOptions
+) -> "Figure":
+    from attnviz.plots.kernel_evolution import plot_kernel_evolution
+
+    return plot_kernel_evolution(probes, group=o.group, head=o.head, lags=o.lags, limits=o.limits)
+
+
+def _kernel_numbers(probes: "xr.DataTree", o: PlotOptions) -> "Statistic":
+    from attnviz.plots.kernel_evolution import kernel_evolution_numbers
+
+    return kernel_evolution_numbers(probes, o)
+
+
+def _learning_curves(study: "StudyCurves", o: PlotOptions) -> "Figure":
+    from attnviz.plots.curves import on_own_figure
+    from attnviz.plots.learning import plot_learning_curves
+
+    def draw(ax: "Axes") -> None:
+        plot_learning_curves(study.histories, score=o.score, limits=o.limits, ax=ax)
+
+    return on_own_figure(draw, _said(study))
+
+
+def _learning_numbers(study: "StudyCurves", o: PlotOptions) -> "Statistic":
+    from attnviz.analysis.learning import learning_curves
+
+    return learning_curves(study.histories, score=o.score)
+
+
+def _score_against(study: "StudyCurves", o: PlotOptions) -> "Figure":
+    from attnviz.plots.curves import on_own_figure
+    from attnviz.plots.learning import plot_score_against
+
+    value = searched_value(study, o)
+
+    def draw(ax: "Axes") -> None:
+        plot_score_against(study.trials, value=value, limits=o.limits, ax=ax)
+
+    return on_own_figure(draw, _said(study))
+
+
+def _score_numbers(study: "StudyCurves", o: PlotOptions) -> "Statistic":
+    from attnviz.analysis.learning import score_against
+
+    return score_against(study.trials, searched_value(study, o))
+
+
+def searched_value(study: "StudyCurves", options: PlotOptions) -> str:
+    """What scores are drawn against: what is typed as `score`, else what was searched.
+
+    Arguments:
+        study: With what was searched.
+        options: With, as `score`, a dotted name or its last part.
+
+    Returns:
+        The dotted name.
+
+    Raises:
+        ValueError: If there is no such name, or nothing is said and several were searched.
+    """
+    asked = options.score
+    found = [name for name in study.searched if asked in (None, name, name.rpartition(".")[2])]
+    if len(found) == 1:
+        return found[0]
+    said = "nothing is said" if asked is None else f"score is {asked!r}"
+    raise ValueError(
+        f"{study.name} searched {', '.join(study.searched) or 'nothing'}, of which one is drawn "
+        f"against, but {said}. Name it: --score NAME."
+    )
+
+
+def _said(study: "StudyCurves") -> dict[str, str]:
+    return {"study": study.name, "score": study.score}
+
+
+PROBE_KINDS: "Mapping[str, PlotKind[xr.DataTree]]" = {
+    "kernel-evolution": PlotKind(
+        "The weight of each lag against the iterations of a training.",
+        (), _kernel_evolution, _kernel_numbers, ("group", "head", "lags", "limits"),
+        _kernel_evolution,
+    ),
+}  # fmt: skip
+
+STUDY_KINDS: "Mapping[str, PlotKind[StudyCurves]]" = {
+    "learning-curves": PlotKind(
+        "A score against iterations, the mean over seeds with their range, for each cell.",
+        (), _learning_curves, _learning_numbers, ("score", "limits"),
+    ),
+    "score-against": PlotKind(
+        "The score of each trial against one value that was searched, for each cell.",
+        (), _score_against, _score_numbers, ("score", "limits"),
+    ),
+}  # fmt: skip
+
+#: All of them.
+TRAINING_KINDS = {**PROBE_KINDS, **STUDY_KINDS}
+
+
+def drawable_curves(study: "StudyCurves") -> list[str]:
+    """The kinds for which the results of a study hold what they need.
+
+    Arguments:
+        study: As `attnviz.studies.open_curves` gives it.
+
+    Returns:
+        Names of `STUDY_KINDS`.
+    """
+    scored = bool(len(study.trials)) and bool(study.trials["validation"].notna().any())
+    able = {
+        "learning-curves": bool(study.histories),
+        "score-against": scored and bool(study.searched),
+    }
+    return [name for name in STUDY_KINDS if able[name]]

@@ -1,0 +1,102 @@
+"""How the trainings of a study went: their histories, and what each trial tried."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from attnviz.analysis import StudyCurves
+from attnviz.studies.jobs import Job
+from attnviz.studies.records import Record
+from attnviz.studies.results import open_results
+from attnviz.studies.study import Size
+
+__all__ = ["holds_results", "open_checks", "open_curves"]
+
+
+def holds_results(folder: Path) -> bool:
+    """Whether a folder holds the results of a study."""
+    return (folder / "study.toml").is_file()
+
+
+def open_curves(folder: Path | str, *, size: Size = "hidden") -> StudyCurves:
+    """The learning curves of a study's final runs, and the table of its trials.
+
+    A cell without a final run that has a history is left out of `histories`.
+
+    Arguments:
+        folder: The study's results, such as `notebooks/results/har`.
+        size: At equal hidden size or equal parameters.
+
+    Returns:
+        Tables for `attnviz.plot_learning_curves` and `attnviz.plot_score_against`.
+
+    Raises:
+        FileNotFoundError: If the folder holds no results.
+        ValueError: If a file is damaged.
+    """
+    folder = Path(folder)
+    study, records = open_results(folder)
+    return StudyCurves(
+        study.name, study.about, study.score,
+        _read(folder / "histories", records, study.cells, size),
+        _trials(records, study.searched), study.searched,
+    )  # fmt: skip
+
+
+def open_checks(folder: Path | str, *, size: Size = "hidden") -> dict[str, list[pd.DataFrame]]:
+    """The checks on fresh sequences of a study's final runs: `step` and `loss`.
+
+    Arguments:
+        folder: The study's results.
+        size: At equal hidden size or equal parameters.
+
+    Returns:
+        Of each cell that has some, a table a seed.
+
+    Raises:
+        FileNotFoundError: If the folder holds no results.
+        ValueError: If a file is damaged.
+    """
+    folder = Path(folder)
+    study, records = open_results(folder)
+    return _read(folder / "checks", records, study.cells, size)
+
+
+def _read(
+    folder: Path, records: list[Record], cells: tuple[str, ...], size: Size
+) -> dict[str, list[pd.DataFrame]]:
+    found: dict[str, list[pd.DataFrame]] = {}
+    for cell in cells:
+        finals = [one.job for one in records if (one.job.cell, one.job.phase) == (cell, "final")]
+        # At equal parameters the reference is the run at equal hidden size.
+        chosen = [job for job in finals if job.size == size] or finals
+        tables = [_table(folder, job) for job in sorted(chosen, key=lambda job: job.number)]
+        if kept := [table for table in tables if table is not None]:
+            found[cell] = kept
+    return found
+
+
+def _table(folder: Path, job: Job) -> pd.DataFrame | None:
+    path = folder / f"{job.name}.csv"
+    if not path.is_file():
+        return None  # it diverged before its first epoch was over
+    try:
+        table = pd.read_csv(path)
+        return table.assign(step=table["step"].astype(int))
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{path} is no table of a training: {error}.") from error
+
+
+def _trials(records: list[Record], searched: tuple[str, ...]) -> pd.DataFrame:
+    rows = [
+        {
+            "cell": one.job.cell, "trial": one.job.number,
+            **{name: one.values.get(name) for name in searched},
+            "status": one.status, "validation": one.validation,
+            "validation_loss": one.validation_loss, "epochs": one.epochs,
+        }
+        for one in records
+        if one.job.phase == "trial"
+    ]  # fmt: skip
+    columns = ["cell", "trial", *searched, "status", "validation", "validation_loss", "epochs"]
+    return pd.DataFrame(rows, columns=columns)

@@ -1,0 +1,89 @@
+"""Probes and studies as a user meets them: trained, then drawn, by commands."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from attnviz.plots import TRAINING_KINDS, read_provenance
+from attnviz.store import open_probes
+from tests.attnviz import probes
+from tests.attnviz.cli.shell import called
+from tests.attnviz.studies.test_curves import results  # noqa: F401  (a fixture)
+
+
+@pytest.fixture
+def typed(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+
+    def type_in(*arguments):
+        return called(monkeypatch, capsys, *arguments)
+
+    return type_in
+
+
+def test_a_training_is_probed_and_what_it_says_to_type_draws_it(typed, tmp_path, monkeypatch):
+    from attnviz.tasks import load_adding
+
+    made = load_adding(6, epoch_size=64, held_out=70)
+    monkeypatch.setattr("attnviz.tasks.load_adding", lambda length: made)
+    train = ("train", "rra", "adding", "--hidden", 4, "--epochs", 2, "--batch-size", 16)
+    status, output, error = typed(*train, "--option", "window=3", "--probe", 3, "--run", "run")
+    assert status == 0, error
+    found = open_probes(tmp_path / "run/probes.zarr")
+    assert found["step"].values.tolist() == [0, 3, 6, 8] and found.sizes["sequence"] == 64
+    (told,) = [line for line in output.splitlines() if line.startswith("Probes: attnviz ")]
+    status, output, error = typed(*told.removeprefix("Probes: attnviz ").split())
+    assert status == 0, error
+    assert read_provenance(tmp_path / "kernel.pdf")["cell"] == "RRA"
+    again = typed(*train, "--option", "window=3", "--probe", 3, "--run", "run")
+    assert again[0] == 0 and "This run is finished" in again[1]
+
+
+def test_probes_are_drawn_with_their_numbers(typed, tmp_path):
+    probes.written(probes.larnn(), tmp_path / "p.zarr")
+    arguments = ("--kind", "kernel-evolution", "--head", 1, "--lags", "2:4", "--data")
+    status, output, error = typed("plot", "p.zarr", *arguments, "-o", "k.svg", "--json")
+    assert status == 0, error
+    assert [file["path"] for file in json.loads(output)["files"]] == ["k.svg", "k.csv"]
+    table = pd.read_csv(tmp_path / "k.csv", comment="#")
+    assert sorted(set(table["lag"])) == [2, 3] and len(table) == 8
+    status, _, error = typed("plot", "p.zarr")
+    assert status == 0, error
+    assert {path.name for path in (tmp_path / "p-figures").iterdir()} == {
+        "kernel-evolution.pdf", "index.html"
+    }  # fmt: skip
+
+
+def test_the_results_of_a_study_are_drawn(typed, tmp_path, results):  # noqa: F811
+    status, _, error = typed("plot", results, "-o", "figures", "--data")
+    assert status == 0, error
+    written = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert written == {
+        "learning-curves.pdf", "learning-curves.csv", "score-against.pdf", "score-against.csv",
+        "index.html",
+    }  # fmt: skip
+    chosen = ("--kind", "learning-curves", "--score", "validation_accuracy", "-o", "c.pdf")
+    status, _, error = typed("plot", results, *chosen)
+    assert status == 0, error
+    said = read_provenance(tmp_path / "c.pdf")
+    assert said["study"] == "made" and "--score validation_accuracy" in said["command"]
+
+
+def test_what_is_of_another_kind_is_refused(typed, tmp_path, results):  # noqa: F811
+    probes.written(probes.rra(), tmp_path / "p.zarr")
+    status, _, error = typed("plot", "p.zarr", "--kind", "heatmap", "-o", "a.pdf")
+    assert status != 0 and "drawn from a trace (attnviz record), which" in " ".join(error.split())
+    status, _, error = typed("plot", results, "--kind", "kernel-evolution", "-o", "a.pdf")
+    assert status != 0 and "probes (attnviz train --probe)" in " ".join(error.split())
+    status, _, error = typed("plot", "p.zarr", "--kind", "learning-curves", "-o", "a.pdf")
+    assert status != 0 and "results (attnviz study run)" in " ".join(error.split())
+    arguments = ("--kind", "kernel-evolution", "--sequence", 1, "-o", "a.pdf")
+    status, _, error = typed("plot", "p.zarr", *arguments)
+    assert status != 0 and "--sequence means nothing" in " ".join(error.split())
+
+
+def test_every_kind_is_listed_in_the_help(typed):
+    status, output, _ = typed("plot", "--help")
+    assert status == 0
+    assert not [kind for kind in TRAINING_KINDS if kind not in output.replace("\n", " ")]

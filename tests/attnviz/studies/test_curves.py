@@ -1,0 +1,111 @@
+"""The curves of a study: which runs they are of, and what stands in for what is not there."""
+
+import numpy as np
+import pytest
+
+import attnviz
+from attnviz.studies import draw_trials, open_checks, open_curves, parse_study
+from attnviz.studies.jobs import Job
+from attnviz.studies.results import update_results
+from attnviz.studies.study import Trials
+from tests.attnviz.studies import made
+
+MORE = """
+[search]
+model.options.window = {choice = [2, 5, 10]}
+"""
+
+
+@pytest.fixture
+def results(tmp_path):
+    """A study of which two cells have run, one with both kinds of curve."""
+    from attnviz.studies.records import record_to_json
+
+    runs, results = tmp_path / "runs", tmp_path / "results" / "made"
+    study = made.study(more=MORE)
+    records = [
+        made.record("rra", 0, 0.8), made.record("rra", 1, 0.9), made.record("rau", 0, 0.7),
+        made.record("rra", 2, None, status="diverged", validation=None, epochs=0),
+        made.record("rra", 0, None, phase="trial", values={"model.options.window": 5}),
+        made.record("rra", 1, None, phase="trial", values={"model.options.window": 2},
+                    validation=0.25),
+        made.record("lstm", 0, None, phase="trial", values={}),
+    ]  # fmt: skip
+    for number, record in enumerate(records):
+        folder = runs / record.job.name
+        (folder / "run").mkdir(parents=True)
+        (folder / "result.json").write_text(record_to_json(record))
+        if record.status == "finished":
+            rows = f"epoch,step,validation_accuracy\n1,5,0.{number}1\n2,10,0.{number}5\n"
+            (folder / "run" / "history.csv").write_text(rows)
+        if record.job.cell == "rra" and record.job.phase == "final":
+            (folder / "run" / "checks.csv").write_text(f"step,loss\n3,0.{number}\n")
+    update_results(study, runs, results)
+    return results
+
+
+def test_histories_are_those_of_the_final_runs(results):
+    found = open_curves(results)
+    assert (found.name, found.score, found.searched) == (
+        "made", "accuracy", ("model.options.window",)
+    )  # fmt: skip
+    assert {cell: len(runs) for cell, runs in found.histories.items()} == {"rra": 2, "rau": 1}
+    second = found.histories["rra"][1]
+    assert second["step"].tolist() == [5, 10]
+    assert second["validation_accuracy"].tolist() == [0.11, 0.15]
+    ax = attnviz.plot_learning_curves(found.histories)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["rra", "rau"]
+
+
+def test_checks_are_those_on_fresh_sequences(results):
+    found = open_checks(results)
+    assert [*found] == ["rra"] and len(found["rra"]) == 3
+    assert found["rra"][1]["loss"].tolist() == [0.1]
+
+
+def test_trials_say_what_was_searched_and_what_came_out(results):
+    table = open_curves(results).trials
+    assert table["cell"].tolist() == ["lstm", "rra", "rra"]
+    assert table["model.options.window"].tolist()[1:] == [5, 2]
+    assert np.isnan(table["model.options.window"].tolist()[0])
+    ax = attnviz.plot_score_against(table, value="model.options.window")
+    (line,) = [line for line in ax.lines if line.get_gid() == "mean"]
+    np.testing.assert_allclose(line.get_xydata(), [[2, 0.25], [5, 0.5]])
+
+
+def test_damage_and_absence_are_said(results, tmp_path):
+    (results / "histories" / "rau-hidden-seed-0.csv").write_text("nothing")
+    with pytest.raises(ValueError, match=r"rau-hidden-seed-0.csv is no table of a training"):
+        open_curves(results)
+    with pytest.raises(FileNotFoundError, match="holds no results"):
+        open_curves(tmp_path)
+
+
+def test_an_equal_share_of_the_trials_has_each_seed():
+    text = made.TEXT.format(score="accuracy").replace(
+        "trials.count = 2", "trials.count = 6\ntrials.seeds = [7, 3]"
+    )
+    study = parse_study(text + MORE, name="made", where="made.toml")
+    tried = [
+        (study.trials.training_seed(number), values["model.options.window"])
+        for number, values in enumerate(draw_trials(study, "rra"))
+    ]
+    assert sorted(tried) == [(seed, window) for seed in (3, 7) for window in (2, 5, 10)]
+    assert [seed for seed, _ in tried] == [7, 7, 7, 3, 3, 3]
+    assert Trials(4, 9, {}).training_seed(3) == 9
+    with pytest.raises(ValueError, match="count is 6, which 4 seeds cannot share evenly"):
+        parse_study(text.replace("[7, 3]", "[7, 3, 1, 0]"), name="x", where="x")
+    with pytest.raises(ValueError, match="seeds holds something twice"):
+        parse_study(text.replace("[7, 3]", "[7, 7]"), name="x", where="x")
+
+
+def test_trials_are_trained_with_their_seed():
+    from attnviz.studies.recipes import recipe_of
+    from tests.attnviz.training.tiny import number_task
+
+    text = 'cells = ["gru"]\nscore = "accuracy"\ntask.name = "x"\nfinal.seeds = [5]\n'
+    text += "recipe.model.hidden_size = 4\ntrials.count = 4\ntrials.seeds = [8, 2]\n"
+    study = parse_study(text, name="x", where="x")
+    seeds = [recipe_of(study, Job("gru", "trial", n), {}, number_task()).seed for n in range(4)]
+    assert seeds == [8, 8, 2, 2]
+    assert recipe_of(study, Job("gru", "final", 5), {}, number_task()).seed == 5
