@@ -58,7 +58,7 @@ def record_running(
         )
     if length < 2 or len(ids) < 2:
         raise ValueError(
-            f"record_running needs two tokens, one to read and one to foretell, got {len(ids)} in "
+            f"record_running needs two tokens, one to read and one to predict, got {len(ids)} in "
             f"pieces of {length}."
         )
     leaves = [values for values in model.layer.parameters() if values.requires_grad]

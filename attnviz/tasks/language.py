@@ -1,4 +1,4 @@
-"""Running text to be foretold word by word, and its arrangement in parallel streams."""
+"""Running text to be predicted word by word, and its arrangement in parallel streams."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class LanguageSplit:
 
 @dataclass(frozen=True, eq=False)
 class LanguageTask:
-    r"""Running texts, each token to be foretold from those before it.
+    r"""Running texts, each token to be predicted from those before it.
 
     Its score is the perplexity, the exponential of the mean negative log-likelihood of a token in
     nats; the end of a line is a token like any other:
@@ -85,12 +85,12 @@ def streams(ids: Int[np.ndarray, "token"], batch: int) -> Int[np.ndarray, "batch
         A view of the text, `(batch, ⌊tokens / batch⌋)`.
 
     Raises:
-        ValueError: If a stream would have no token, or none to foretell.
+        ValueError: If a stream would have no token, or none to predict.
     """
     length = len(ids) // batch if batch > 0 else 0
     if length < 2:
         raise ValueError(
             "Streams need at least one of them and two tokens in each, one to read and one to "
-            f"foretell, but got {len(ids)} tokens for {batch} streams."
+            f"predict, but got {len(ids)} tokens for {batch} streams."
         )
     return ids[: batch * length].reshape(batch, length)

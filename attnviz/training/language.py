@@ -34,7 +34,7 @@ class LanguageData(ResumableData[LanguageTask]):
 
     @staticmethod
     def check(settings: ModelSettings, task: LanguageTask) -> None:
-        """Refuses a model that does not foretell the task's words."""
+        """Refuses a model that does not predict the task's words."""
         words = len(task.words)
         asked = (settings.head, settings.vocabulary_size, settings.outputs, settings.bidirectional)
         needed = ("language_model", words, words, False)
@@ -48,7 +48,7 @@ class LanguageData(ResumableData[LanguageTask]):
     def held(model: SequenceModel, task: LanguageTask, split: str, recipe: Recipe) -> Loader:
         """A split: the test text as one stream, others as many as the recipe says."""
         if model.kind != "language_model":
-            raise ValueError(f"{model.name} is for {model.kind}, so it cannot foretell words.")
+            raise ValueError(f"{model.name} is for {model.kind}, so it cannot predict words.")
         count = 1 if split == "test" else recipe.validation_streams
         return text_loader(task.splits[split].ids, streams=count, segment=recipe.bptt)
 
@@ -94,7 +94,7 @@ def text_loader(ids: Int[np.ndarray, "token"], *, streams: int, segment: int) ->
     count = len(ids) - 1
     if not 1 <= streams <= count:
         raise ValueError(
-            f"A text of {len(ids)} tokens has {count} to foretell, but {streams} streams were "
+            f"A text of {len(ids)} tokens has {count} to predict, but {streams} streams were "
             "asked for; each needs one."
         )
     length = -(-count // streams)

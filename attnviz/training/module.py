@@ -18,7 +18,7 @@ from attnviz.training.recipe import Recipe
 
 __all__ = [
     "Classifier",
-    "Foreteller",
+    "LanguageLearner",
     "Learner",
     "Regressor",
     "Row",
@@ -54,10 +54,10 @@ def finished(history: Sequence[Row], recipe: Recipe) -> bool:
 
 def learner_for(model: SequenceModel, recipe: Recipe) -> "Learner":
     """What trains a model, by its head."""
-    kinds: dict[str, type[Classifier | Regressor | Foreteller]] = {
+    kinds: dict[str, type[Classifier | Regressor | LanguageLearner]] = {
         "classification": Classifier,
         "regression": Regressor,
-        "language_model": Foreteller,
+        "language_model": LanguageLearner,
     }
     return kinds[recipe.model.head](model, recipe)
 
@@ -202,7 +202,7 @@ class Regressor(Learner):
         return nn.functional.mse_loss(predicted, targets)
 
 
-class Foreteller(Learner):
+class LanguageLearner(Learner):
     """Trains a model on the negative log-likelihood of each next token of a running text.
 
     The state goes on from segment to segment, without gradient; an epoch and a validation begin
@@ -231,7 +231,7 @@ class Foreteller(Learner):
         return nn.functional.cross_entropy(predicted.flatten(0, 1), targets.flatten())
 
     def count(self, targets: Tensor) -> int:
-        """How many tokens are foretold."""
+        """How many tokens are predicted."""
         return int((targets >= 0).sum())
 
     def descended(self, loss: Tensor, targets: Tensor) -> Tensor:

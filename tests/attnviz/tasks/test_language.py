@@ -31,7 +31,7 @@ def test_streams_are_a_view():
 
 
 @pytest.mark.parametrize(("count", "batch"), [(5, 3), (1, 1), (0, 1), (8, 0), (8, -2)])
-def test_streams_without_a_token_to_foretell_are_refused(count, batch):
+def test_streams_without_a_token_to_predict_are_refused(count, batch):
     with pytest.raises(ValueError, match=rf"got {count} tokens for {batch} streams"):
         streams(np.arange(count), batch)
 

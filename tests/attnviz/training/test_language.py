@@ -16,7 +16,7 @@ from attnviz.states import detached, rebuilt, tensors_of, without_windows
 from attnviz.tasks import load_ptb, streams
 from attnviz.training import recipe_for, score, score_test, train
 from attnviz.training.language import NO_TARGET, LanguageData, text_loader
-from attnviz.training.module import Foreteller, learner_for
+from attnviz.training.module import LanguageLearner, learner_for
 from attnviz.training.optimising import begin_uniformly
 from tests.attnviz.training.runs import KilledError, after, result
 from tests.attnviz.training.tiny import (
@@ -53,7 +53,7 @@ def test_scoring_has_every_token_but_the_first_once_as_a_target(count):
     assert targets[kept].tolist() == ids[1:].tolist()
     assert inputs[kept].tolist() == ids[:-1].tolist()
     assert kept.flatten()[:61].all()
-    with pytest.raises(ValueError, match=r"62 tokens has 61 to foretell, but 62 streams"):
+    with pytest.raises(ValueError, match=r"62 tokens has 61 to predict, but 62 streams"):
         text_loader(ids, streams=62, segment=4)
 
 
@@ -191,7 +191,7 @@ def test_weights_begin_evenly_in_their_range_and_vectors_as_the_cell_has_them():
             assert torch.equal(values, before[name])
         else:
             assert 0.04 < values.abs().max() <= 0.05, name
-    assert learner_for(model, language_recipe("rra")).__class__ is Foreteller
+    assert learner_for(model, language_recipe("rra")).__class__ is LanguageLearner
 
 
 def test_what_does_not_fit_is_refused(tmp_path):
@@ -203,7 +203,7 @@ def test_what_does_not_fit_is_refused(tmp_path):
         train(number_recipe("gru"), task, tmp_path)
     with pytest.raises(ValueError, match=r"rises tells classes apart, .* 'language_model'"):
         train(recipe, number_task(), tmp_path)
-    with pytest.raises(ValueError, match=r"gru is for classification, so it cannot foretell"):
+    with pytest.raises(ValueError, match=r"gru is for classification, so it cannot predict"):
         score(build_model(number_recipe("gru").model), task, "test", recipe)
     with pytest.raises(ValueError, match="bptt above 0"):
         language_recipe("gru", bptt=0)
