@@ -69,13 +69,17 @@ def study_section(study: Study, records: Iterable[Record]) -> str:
     if study.about:
         parts.append(f"{study.about}\n")
     parts.append(_effort(study))
-    for size in study.sizes.equal:
+    sizes = [
+        size for size in study.sizes.equal
+        if any(_finals(study, found, cell, size) for cell in study.cells)
+    ]  # fmt: skip
+    for size in sizes:
         reference = _name(study, study.sizes.reference)
         title = "Equal hidden size" if size == "hidden" else (
             f"As many parameters as {reference}, as nearly as the size allows"
         )  # fmt: skip
         parts += [f"{title}:\n", _table(study, found, size)]
-    if (known := published(study.name)) is not None:
+    if sizes and (known := published(study.name)) is not None:
         parts.append(f"Published: {known.source}. {_test_not_seen(study)}\n")
     parts += [
         _told(study, question, answer(study, question, found)) for question in study.questions

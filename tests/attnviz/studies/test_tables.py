@@ -184,6 +184,12 @@ def test_both_sizes_have_their_table_and_the_reference_one_run():
         assert "| LSTM | 8 | 1,200 | 4 | 90.50 ± 0.58 % |" in table
 
 
+def test_before_the_first_final_run_there_is_no_table():
+    text = study_section(study(), [])
+    assert "|" not in text
+    assert "Not run: RRA (2 trials, " in text
+
+
 def test_iterations_in_a_table():
     more = "[checks]\nevery = 10\n"
     records = [
