@@ -125,7 +125,7 @@ def _name(study: Study, cell: str) -> str:
 def _effort(study: Study) -> str:
     if not study.trials.count:
         return (
-            "Nothing was searched: each setting was trained with each seed, and scored on the test "
+            "Nothing was searched: each setting is trained with each seed, and scored on the test "
             "split at the epoch that did best on validation. Mean ± standard deviation over "
             f"seeds.{_watched(study)}\n"
         )
@@ -135,8 +135,8 @@ def _effort(study: Study) -> str:
     sizes = " Settings are searched at equal hidden size." if len(study.sizes.equal) > 1 else ""
     trials = _plural(study.trials.count, "trial")
     return (
-        f"{trials} for every cell ({searched}); the setting of {best} was trained with each seed, "
-        "and each of these scored on the test split once. Mean ± standard deviation over seeds."
+        f"{trials} for every cell ({searched}); the setting of {best} is trained with each seed, "
+        "and each of these is scored on the test split once. Mean ± standard deviation over seeds."
         f"{sizes}\n"
     )
 
