@@ -91,8 +91,21 @@ def test_a_traced_model_has_nothing_to_record():
 
 
 def test_a_model_without_a_layer_of_ours():
-    [finding] = attnviz.doctor(torch.nn.LSTM(3, 4)).of("fault", "warning")
+    [finding] = attnviz.doctor(torch.nn.RNN(3, 4)).of("fault", "warning")
     assert finding.check == "capture" and "attnviz.open_model" in finding.advice
+
+
+def test_a_model_of_torchs_layers_is_opened_first():
+    model = torch.nn.GRU(3, 4)
+    with torch.no_grad():
+        model.weight_hh_l0[0, 1] = torch.nan
+    report = attnviz.doctor(model, torch.randn(6, 5, 3))
+    [finding] = report.of("fault", "warning")
+    assert finding.check == "finite" and "NaN begins at timestep 1" in finding.measured
+    assert "opened as by attnviz.open_model" in report.model and type(model) is torch.nn.GRU
+
+    [finding] = attnviz.doctor(torch.nn.LSTM(3, 4, proj_size=2)).of("fault", "warning")
+    assert finding.check == "capture" and "projects its hidden state to 2" in finding.measured
 
 
 def test_cells_of_torch_in_a_plain_list():
