@@ -27,7 +27,8 @@ def save_tabular(
     """Writes a statistic as a LaTeX tabular: the last axis gives the columns, the others the rows.
 
     A spread is written as ±, an interval in brackets; a missing number is a dash, and so is the 0
-    of a lag that reaches before the start. It needs no package. The provenance stands above in comments, with the statistic's name and unit.
+    of a lag that reaches before the start. It needs no package. The provenance stands above in
+    comments, with the statistic's name and unit.
 
     Arguments:
         statistic: What to write.
