@@ -240,7 +240,7 @@ def test_files_that_hold_no_trace_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="no file"):
         read_netcdf(tmp_path / "nothing.nc")
     (tmp_path / "bad.nc").write_bytes(b"\x89HDF\r\n\x1a\n" + b"\0" * 64)
-    with pytest.raises(TraceFormatError, match="no readable netCDF-4"):
+    with pytest.raises(TraceFormatError, match="no readable netCDF-4 file: it is cut short"):
         read_netcdf(tmp_path / "bad.nc")
     xr.Dataset({"a": ("x", [1.0])}).to_netcdf(tmp_path / "other.nc", engine="h5netcdf")
     with pytest.raises(TraceFormatError, match="its format is None"):
