@@ -107,11 +107,11 @@ def _recorded(name: str | Path) -> "Trace":
         about = {"task": task.name, "split": "validation"}
         return record_numbers(model, some.features[:SUMS], some.targets[:SUMS], about=about)
     if model.vocabulary is None or model.kind != "classification":
-        task = typed_name(str(model.card.get("task", "..."))).split(" ")[0]
+        reads = typed_name(str(model.card.get("task", "..."))).split(" ")[0]
         raise ValueError(
             f"{model.name} tells no texts apart, so the sentences that ship say nothing of it. "
             f"Record some of what it was trained on and report that: attnviz record {name} --task "
-            f"{task} --limit 100 -o trace.zarr, then attnviz report trace.zarr --model {name}."
+            f"{reads} --limit 100 -o trace.zarr, then attnviz report trace.zarr --model {name}."
         )
     sentences = load_demo_sentences()
     # Their labels are those of the film reviews; a model of other texts has other classes.

@@ -108,8 +108,8 @@ def read_provenance(path: Path | str) -> dict[str, str]:
     data = path.read_bytes() if kind in read_as else b""
     if kind in read_as and _ENDS[kind] not in data[-1024:]:
         raise ValueError(
-            f"{path} is no whole {kind[1:].upper()} file: it lacks its end ({len(data):,} bytes are "
-            "there), so it was cut short, or is something else. Copy or draw it again."
+            f"{path} is no whole {kind[1:].upper()} file: its end is missing ({len(data):,} bytes "
+            "are there), so it was cut short, or is something else. Copy or draw it again."
         )
     found = read_as[kind](data) if kind in read_as else None
     try:
