@@ -16,6 +16,7 @@ from attnviz.trace import Trace, layer_groups
 __all__ = ["Reference", "all_references", "bibtex", "references"]
 
 Pairs = Iterator[tuple[str, str]]  # a key, and what it is cited for
+Subject = Trace | Card | xr.Dataset | Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -84,11 +85,12 @@ STATISTICS = (
 _NORMS = {"fixed": "batch", "paper": "batch", "released": "batch", "stable": "layer"}
 
 
-def bibtex(subject: Trace | Card | xr.Dataset | None = None) -> str:
+def bibtex(subject: Subject | None = None) -> str:
     """What to cite, as BibTeX.
 
     Arguments:
-        subject: A trace, a model's card, a measured result; everything if not given.
+        subject: A trace, a model's card, a measured result, what a figure says about itself
+            (`read_provenance`); everything if not given.
 
     Returns:
         Entries with a comment above each that says what it is cited for; attnviz is the first.
@@ -97,17 +99,19 @@ def bibtex(subject: Trace | Card | xr.Dataset | None = None) -> str:
     return "\n".join(f"% for {one.why}\n{one.entry}\n" for one in found)
 
 
-def references(subject: Trace | Card | xr.Dataset) -> list[Reference]:
+def references(subject: Subject) -> list[Reference]:
     """Whom to cite for what was recorded, trained or measured.
 
     Arguments:
-        subject: A trace, a model's card, or effects of ablations.
+        subject: A trace, a model's card, effects of ablations, or a figure's provenance.
 
     Returns:
         Each work once, attnviz first, then cell, data and methods.
     """
     if isinstance(subject, Trace):
         return _entries(_of_trace(subject))
+    if not isinstance(subject, Card | xr.Dataset):
+        return _entries(_of_figure(subject))
     return _entries(_of_card(subject) if isinstance(subject, Card) else _of_effects(subject))
 
 
@@ -149,6 +153,23 @@ def _of_effects(effects: xr.Dataset) -> Pairs:
     yield from _of_shipped(str(effects.attrs.get("model", "")))
     yield STATISTICS[1]
     if not str(effects.attrs.get("format", "")).startswith(("attnviz-influence", "attnviz-paths")):
+        yield STATISTICS[2]
+
+
+def _of_figure(said: Mapping[str, str]) -> Pairs:
+    """Of a figure: the cells and tasks that it names, and the methods that its plot rests on."""
+    for cell in said.get("cell", "").split(", "):
+        yield from _of_cell(cell, {})
+    for task in said.get("task", "").split(", "):
+        yield from _of_task(task)
+    for model in said.get("model", "").split(", "):
+        yield from _of_shipped(model)
+    for signal, entry in SIGNALS.items():
+        if signal in said.get("command", ""):
+            yield entry
+    if "level" in said or "estimator" in said:  # of a measured result
+        yield STATISTICS[1]
+    if "level" in said:
         yield STATISTICS[2]
 
 

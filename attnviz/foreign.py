@@ -39,8 +39,9 @@ def from_arrays(
             widened.
         tokens: The words of each sequence, one a timestep. They are joined by blanks to its text.
         lags: What stands along the axis `lag`; 1, 2, ... (1 is the step before) if not given.
-        lengths: Timesteps of each sequence, where shorter ones are padded. If not given, the
-            numbers of tokens; without tokens, what is NaN at the end of a sequence is padding.
+        lengths: Timesteps of each sequence, needed where shorter ones are padded with numbers. If
+            not given, only what is NaN at the end of a sequence is padding, and there are as many
+            tokens as timesteps before it.
         contribution: Norms of what came back from each lag, shaped as `attention`.
         ids: A name for each sequence, each once; their numbers if not given.
         labels: The right class of each sequence (−1 where unknown), or numbers to be predicted.
@@ -196,7 +197,8 @@ def _lengths(
         if lengths is None and counts is not None and length < _until_padding(row):
             raise ValueError(
                 f"Sequence {sequence} has {length} tokens, but weights for {_until_padding(row)} "
-                "timesteps. Give one token a timestep, or lengths where the rest is padding."
+                "timesteps. Give one token a timestep, or, if the rest is padding, "
+                "lengths=[len(words) for words in tokens]."
             )
     return steps
 

@@ -273,7 +273,7 @@ def encode_text(
     spans = tokenize(text)
     if not spans:
         raise ValueError(
-            "encode_text needs a text with at least one word or mark, but got "
+            "A text needs at least one word or mark to be read, but got "
             f"{text[:40]!r} ({len(text)} characters), which has none."
         )
     length = len(spans)

@@ -8,7 +8,7 @@ from torch import nn
 
 from attnviz.checkup.calls import Seen, Unit, fresh, read
 from attnviz.checkup.declaring import STEPS, uses
-from attnviz.checkup.report import Finding
+from attnviz.checkup.report import NOTHING, Finding
 from attnviz.checkup.subject import Subject
 
 __all__ = ["check_capture"]
@@ -17,7 +17,7 @@ __all__ = ["check_capture"]
 def check_capture(subject: Subject) -> list[Finding]:
     """Each cell fires once per timestep, layer and direction, and every timestep is handed over."""
     if not subject.whole.layers:
-        return [_nothing_inside(subject.given)]
+        return [_nothing_inside(subject.given, subject.refused)]
     with torch.no_grad():
         outcome = read(subject.whole)
     found = [*_calls(subject.whole, outcome.seen), *_shapes(outcome.seen)]
@@ -27,17 +27,19 @@ def check_capture(subject: Subject) -> list[Finding]:
         return found
     groups = {one.group: int(one.lengths.sum()) for one in outcome.seen}
     said = ", ".join(f"{group} {count}" for group, count in groups.items())
+    advice = "Record what attnviz.open_model(model) gives: that was examined, not the model itself."
     return [
         Finding(
             "capture",
             "passed",
             f"each cell fired once per timestep, and every timestep was handed over once ({said}).",
+            advice if subject.opened else NOTHING,
             numbers=groups,
         )
     ]
 
 
-def _nothing_inside(model: nn.Module) -> Finding:
+def _nothing_inside(model: nn.Module, refused: str) -> Finding:
     kind = type(model).__name__
     if isinstance(model, torch.jit.ScriptModule):
         return Finding(
@@ -47,6 +49,10 @@ def _nothing_inside(model: nn.Module) -> Finding:
             "theirs fires.",
             "Record the model that it was made from.",
         )
+    if refused:
+        said = f"{kind} holds layers of torch.nn that cannot be recorded as they are: {refused}"
+        advice = "Change that, or open what can be with attnviz.open_model(model, skip=...)."
+        return Finding("capture", "fault", said, advice)
     return Finding(
         "capture",
         "fault",

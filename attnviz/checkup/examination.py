@@ -87,7 +87,8 @@ def doctor(
 
     Arguments:
         model: Any module that holds `cells.Recurrent` layers (opened ones too), a layer or cell,
-            the name of a shipped model, or the folder of a run or model.
+            the name of a shipped model, or the folder of a run or model. One that holds
+            `torch.nn.LSTM` or `GRU` instead is opened first, as by `attnviz.open_model`.
         inputs: What its forward takes: a single tensor, a tuple of arguments, or a dict of named
             ones. Made up if not given; a short batch of real data finds more. Lengths are an
             argument whose name has `length` in it.

@@ -11,10 +11,12 @@ import cells
 from attnviz.checkup.calls import Unit, read, weighed
 from attnviz.checkup.report import Finding
 from attnviz.checkup.subject import Subject
+from attnviz.opening.convert import given_names
 from attnviz.opening.copying import unregistered
 
 __all__ = ["check_gradient", "check_registered", "few", "untrainable"]
 
+MOST_NAMES = 12
 ENOUGH = 3  # timesteps for every parameter of a cell to matter
 
 
@@ -29,11 +31,18 @@ def check_registered(subject: Subject) -> list[Finding]:
             if id(parameter) not in known:
                 hidden[id(parameter)] = parameter
                 places[where] += 1
-    loose = [p for p in _leaves(subject) if id(p) not in known and id(p) not in hidden]
+    leaves = _leaves(subject)
+    loose = [p for p in leaves if id(p) not in known and id(p) not in hidden]
     if not hidden and not loose:
         count = sum(parameter.numel() for parameter in model.parameters())
-        said = f"torch knows all {count:,} parameters that the outputs depend on."
-        return [Finding("registered", "passed", said, numbers={"parameters": count})]
+        used = sum(p.numel() for p in leaves if id(p) in known)
+        numbers = {"parameters": count, "used": used}
+        said = f"torch knows all {count:,} parameters"
+        if leaves:
+            said = f"torch knows all {used:,} parameters that the outputs depend on"
+        if leaves and used < count:
+            said += f", and {count - used:,} that they do not (frozen, or not in use)"
+        return [Finding("registered", "passed", f"{said}.", numbers=numbers)]
     lost = sum(p.numel() for p in [*hidden.values(), *loose])
     trained = sum(p.numel() for p in model.parameters())
     kept = f"in {few(places)}, a plain list, tuple or dict" if places else "as plain tensors"
@@ -100,12 +109,12 @@ def check_gradient(subject: Subject) -> list[Finding]:
     none = [n for n, g in of.items() if n not in exempt and (g is None or not bool(g.any()))]
     broken = [n for n, g in of.items() if g is not None and not bool(torch.isfinite(g).all())]
     if none and _short(unit):
-        said = f"{few(none)} cannot receive gradient from so few timesteps."
+        said = f"{_named(unit, none)[0]} cannot receive gradient from so few timesteps."
         found.append(Finding("gradient", "skipped", said, "Pass sequences of three or more."))
     elif none:
-        found.append(_unreached(none))
+        found.append(_unreached(unit, none))
     if broken:
-        found.append(_broken(broken))
+        found.append(_broken(unit, broken))
     if found:
         return found
     said = f"all {len(asking)} parameters receive gradient"
@@ -128,26 +137,34 @@ def _no_graph() -> Finding:
     )
 
 
-def _unreached(names: list[str]) -> Finding:
+def _named(unit: Unit, parameters: list[str]) -> tuple[str, str]:
+    """Parameters by the names the model had before it was opened: in short, and all of them."""
+    names = list(dict.fromkeys(n for p in parameters for n in given_names(unit.module, p)))
+    return few(names, MOST_NAMES), ", ".join(names)
+
+
+def _unreached(unit: Unit, names: list[str]) -> Finding:
+    few_of_them, each = _named(unit, names)
     return Finding(
         "gradient",
         "fault",
-        f"{few(names)} {'receives' if len(names) == 1 else 'receive'} no gradient: every entry "
+        f"{few_of_them} {'receives' if len(names) == 1 else 'receive'} no gradient: every entry "
         "is zero, so that training leaves it at its start.",
         "Use it in the output, or take it out; look for detach() and no_grad() on its way. A "
         "parameter that cannot learn by design belongs into the cell's untrainable().",
-        numbers={"unreached": len(names)},
+        numbers={"unreached": len(names), "names": each},
     )
 
 
-def _broken(names: list[str]) -> Finding:
+def _broken(unit: Unit, names: list[str]) -> Finding:
+    few_of_them, each = _named(unit, names)
     return Finding(
         "gradient",
         "fault",
-        f"the gradient of {few(names)} is not finite, though outputs are.",
+        f"the gradient of {few_of_them} is not finite, though outputs are.",
         "Look for a square root or norm at zero, or 0 · ∞ behind a mask (torch.where): both have "
         "finite values and NaN gradients. Keep their arguments away from zero.",
-        numbers={"not finite": len(names)},
+        numbers={"not finite": len(names), "names": each},
     )
 
 

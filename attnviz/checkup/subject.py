@@ -11,6 +11,7 @@ import cells
 from attnviz.checkup.calls import Example, Unit
 from attnviz.checkup.examples import given_example, layer_example, layer_inputs, made_example
 from attnviz.models import SequenceModel
+from attnviz.opening import OpenGRU, OpenLSTM, open_model
 from attnviz.opening.copying import copy_model, unregistered
 from attnviz.pretrained import load_model
 
@@ -27,6 +28,8 @@ class Subject:
         parts: Each recurrent layer alone.
         made: Whether the inputs were made up.
         compiled: Whether to compile it too.
+        opened: Whether what is examined is what `open_model` makes of it.
+        refused: Why `open_model` could not open it, where it could not.
     """
 
     given: nn.Module
@@ -34,6 +37,8 @@ class Subject:
     parts: tuple[Unit, ...]
     made: bool
     compiled: bool = False
+    opened: bool = False
+    refused: str = ""
 
     @property
     def reading(self) -> tuple[Unit, ...]:
@@ -49,7 +54,7 @@ def subject_of(
     *,
     compiled: bool = False,
 ) -> Subject:
-    """A model with what is needed to examine it.
+    """A model with what is needed to examine it; one made of torch.nn's layers is opened first.
 
     Arguments:
         model: A module, a cell, the name of a shipped model, or the folder of a run or model.
@@ -68,16 +73,18 @@ def subject_of(
         )
     if isinstance(loaded, cells.Cell):
         loaded = _alone(loaded)
+    loaded, opened, refused = _opened(loaded)
     copied = _copy(loaded).eval()
     layers = _layers(copied)
     if not layers:
-        return Subject(loaded, Unit("", copied, Example((), {}), {}), (), True, compiled)
+        nothing = Unit("", copied, Example((), {}), {})
+        return Subject(loaded, nothing, (), True, compiled, refused=refused)
     if inputs is None:
         example = made_example(copied, layers)
     else:
         example = given_example(copied, layers, inputs)
     whole = Unit("", copied, example, layers)
-    return Subject(loaded, whole, _parts(whole), inputs is None, compiled)
+    return Subject(loaded, whole, _parts(whole), inputs is None, compiled, opened)
 
 
 def described(subject: Subject) -> tuple[str, str]:
@@ -86,6 +93,8 @@ def described(subject: Subject) -> tuple[str, str]:
     name = type(model).__name__
     if isinstance(model, SequenceModel) and model.name:
         name = f"{model.name} ({name})"
+    if subject.opened:
+        name += ", opened as by attnviz.open_model"
     layers = subject.whole.layers
     kinds = [
         f"{prefix}{group} {type(cell).__name__} {cell.input_size} → {cell.hidden_size}"
@@ -113,6 +122,20 @@ def _inputs(subject: Subject) -> str:
 def _alone(cell: cells.Cell[Any]) -> cells.Recurrent:
     """A layer of one cell."""
     return cells.Recurrent(lambda features: cell, cell.input_size)
+
+
+def _opened(model: nn.Module) -> tuple[nn.Module, bool, str]:
+    """The model as it can be recorded, whether it was opened for that, and why not."""
+    closed, ours = (nn.LSTM, nn.GRU), (cells.Recurrent, OpenLSTM, OpenGRU)
+    held = list(model.modules())
+    if any(isinstance(module, ours) for module in held):
+        return model, False, ""
+    if not any(isinstance(module, closed) for module in held):
+        return model, False, ""
+    try:
+        return open_model(model), True, ""
+    except (TypeError, ValueError) as error:
+        return model, False, str(error)
 
 
 def _copy(model: nn.Module) -> nn.Module:

@@ -9,16 +9,14 @@ from attnviz.cli.console import checked_output, err
 from attnviz.cli.scripting import Json, Quiet, answer
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from attnviz.citing import Subject
 
-    from attnviz.cards import Card
-    from attnviz.trace import Trace
-
+FIGURES = (".pdf", ".svg", ".png", ".pgf")
 What = Annotated[
     str | None,
     typer.Argument(
-        metavar="TRACE|MODEL",
-        help="A trace, a shipped model, the folder of a run, or measured results (.nc).",
+        metavar="TRACE|MODEL|FIGURE",
+        help="A trace, a shipped model, the folder of a run, results (.nc) or a figure.",
     ),
 ]
 Output = Annotated[
@@ -29,7 +27,7 @@ Output = Annotated[
 def cite(
     what: What = None, output: Output = None, json: Json = False, quiet: Quiet = False
 ) -> None:
-    """Prints BibTeX for the cell, the data and the methods behind a trace or a model.
+    """Prints BibTeX for the cell, the data and the methods behind a trace, model or figure.
 
     Without an argument, for everything the package is built on.
 
@@ -57,7 +55,7 @@ def cite(
         err().print(f"{output}: {len(found)} entries.")
 
 
-def _subject(what: str) -> "Trace | Card | xr.Dataset":
+def _subject(what: str) -> "Subject":
     """What a name or a path stands for."""
     from attnviz.cards import read_card, shipped_cards
     from attnviz.store import open_result, open_trace
@@ -71,6 +69,10 @@ def _subject(what: str) -> "Trace | Card | xr.Dataset":
             f"There is nothing to cite at {what!r}: it is neither a trace, a run or model, nor one "
             f"of the models that ship, {', '.join(shipped)}."
         )
+    if path.suffix.lower() in FIGURES:
+        from attnviz.plots.saving import read_provenance
+
+        return read_provenance(path)
     if path.suffix == ".nc":
         return open_result(path)
     if path.is_dir() and any((path / name).exists() for name in ("model.json", "model")):

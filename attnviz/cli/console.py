@@ -90,6 +90,8 @@ def explain(error: BaseException) -> None:
     """Prints an error as one message for the person who typed the command."""
     from rich.markup import escape
 
+    from attnviz.cli.wording import in_the_shell
+
     heard_again()
     if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
         extra = f"attnviz[{EXTRAS[error.name]}]"
@@ -98,7 +100,7 @@ def explain(error: BaseException) -> None:
         message = str(error.args[0])  # str(KeyError) would quote it
     else:
         message = str(error) or type(error).__name__
-    err().print(f"[bold red]attnviz:[/] {escape(message)}")
+    err().print(f"[bold red]attnviz:[/] {escape(in_the_shell(message))}")
     if os.environ.get("ATTNVIZ_DEBUG"):
         err().print_exception()
 

@@ -34,7 +34,8 @@ def export(
     """Writes a trace as netCDF, parquet or CSV. Needs no PyTorch, but the extra export.
 
     netCDF holds everything; parquet and CSV are a table with a row for each sequence, timestep,
-    head and lag, and a column for each signal.
+    head and lag, and a column for each signal; the column holds says where a lag reaches before
+    the start (missing).
 
     Example: attnviz export trace.zarr -o trace.nc
 

@@ -16,20 +16,21 @@ if TYPE_CHECKING:
     from attnviz.cli.sources import Opened
     from attnviz.plots import FigureSpec, PanelSpec, PlotOptions
 
-Spec = Annotated[Path, typer.Argument(help="A TOML file with [[panel]] tables.")]
+Spec = Annotated[Path, typer.Argument(help=r"A TOML file with [\[panel]] tables.")]
 Traces = Annotated[
     list[str] | None,
-    typer.Option("--trace", help="NAME=PATH in place of what [traces] says; several times."),
+    typer.Option("--trace", help=r"NAME=PATH in place of what \[traces] says; several times."),
 ]
 
 
 @spread
 def figure(spec: Spec, trace: Traces = None, dpi: Dpi = None, *, outputs: Outputs) -> None:
-    """Composes a figure of several panels, with letters and aligned axes. Needs no PyTorch.
+    r"""Composes a figure of several panels, with letters and aligned axes. Needs no PyTorch.
 
-    The file has a table [traces] of names and paths (from its own folder), a [[panel]] table for
+    The file has a table \[traces] of names and paths (from its own folder), a [\[panel]] table for
     each panel with trace, kind and the options of attnviz plot, and at the top width, style, font,
-    font_size, colours, labels, columns, letters and share (one scale for all panels of a kind).
+    font_size, colours, labels (a list of "OLD=NEW"), columns, letters and share (one scale for all
+    panels of a kind).
     Without -o the figure has the file's name.
 
     Example: attnviz figure heatmaps.toml -o heatmaps.pdf

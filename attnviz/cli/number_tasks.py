@@ -9,7 +9,7 @@ from attnviz.cli.console import busy
 if TYPE_CHECKING:
     from attnviz.tasks import LabelledTask
 
-__all__ = ["NUMBER_TASKS", "load_numbers"]
+__all__ = ["NUMBER_TASKS", "load_numbers", "typed_name"]
 
 
 def load_numbers(name: str, data: Path | None, *, fold: int | None = None) -> "LabelledTask":
@@ -66,3 +66,9 @@ NUMBER_TASKS: Mapping[str, Callable[[Path | None, int], "LabelledTask"]] = {
     "permuted-mnist": _permuted_mnist,
     "row-fashion-mnist": _row_fashion_mnist,
 }
+
+
+def typed_name(task: str) -> str:
+    """What commands call a task of any kind: `row-mnist`, of `mnist-row`."""
+    words = sorted(task.split("-"))
+    return next((name for name in NUMBER_TASKS if sorted(name.split("-")) == words), task)

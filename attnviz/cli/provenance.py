@@ -1,8 +1,10 @@
 """What a figure says about itself, and the command that makes it again."""
 
+import itertools
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 
 from attnviz.cli.sources import file_digest
@@ -37,8 +39,8 @@ def again(said: Mapping[str, str], figure: Path) -> Again | None:
     """The command that makes a figure again, and writes it where it is.
 
     Files know what they are made from by name and digest. It is looked for in the current folder,
-    beside the figure and in the folder above, there also in `traces`; only what has the digest
-    counts.
+    beside the figure, in the folder above, there also in `traces`, and in any folder of the current
+    one or of the figure's; only what has the digest counts.
 
     Arguments:
         said: What the figure says about itself.
@@ -92,9 +94,9 @@ def _output(command: str, said: Mapping[str, str], figure: Path) -> list[str]:
 
 
 def _find(name: str, digest: str, figure: Path) -> Path | None:
-    places = [Path(), *(figure.parent / folder for folder in _FOLDERS)]
-    for place in places:
-        path = place / name
+    near = [place / name for place in (Path(), *(figure.parent / one for one in _FOLDERS))]
+    below = [sorted(place.glob(f"*/{escape(name)}")) for place in (Path(), figure.parent)]
+    for path in [*near, *itertools.chain(*below)]:
         if path.exists() and _digest(path) == digest:
             return path
     return None

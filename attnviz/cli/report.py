@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attnviz.cli.console import busy, checked_output, err, hush
+from attnviz.cli.number_tasks import typed_name
 from attnviz.cli.scripting import Quiet
 from attnviz.plots.ranges import whole_numbers
 
@@ -106,11 +107,11 @@ def _recorded(name: str | Path) -> "Trace":
         about = {"task": task.name, "split": "validation"}
         return record_numbers(model, some.features[:SUMS], some.targets[:SUMS], about=about)
     if model.vocabulary is None or model.kind != "classification":
-        task = model.card.get("task", "its data")
+        reads = typed_name(str(model.card.get("task", "..."))).split(" ")[0]
         raise ValueError(
             f"{model.name} tells no texts apart, so the sentences that ship say nothing of it. "
-            f"Record some of {task} and report that: attnviz record {name} --task ... -o "
-            f"trace.zarr, then attnviz report trace.zarr --model {name}."
+            f"Record some of what it was trained on and report that: attnviz record {name} --task "
+            f"{reads} --limit 100 -o trace.zarr, then attnviz report trace.zarr --model {name}."
         )
     sentences = load_demo_sentences()
     # Their labels are those of the film reviews; a model of other texts has other classes.

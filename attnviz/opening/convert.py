@@ -17,7 +17,7 @@ from attnviz.opening.adapters import (
     is_weight,
 )
 
-__all__ = ["KINDS", "OPEN", "Openable", "convert", "obstacle", "renew_weights"]
+__all__ = ["KINDS", "OPEN", "Openable", "convert", "given_names", "obstacle", "renew_weights"]
 
 Openable = nn.LSTM | nn.GRU | nn.LSTMCell | nn.GRUCell
 
@@ -96,6 +96,25 @@ def convert(module: nn.Module) -> None:
         open_kind if own is kind else type(f"Open{own.__name__}", (open_kind, own), {})
     )
     module.add_module(suffix, opened)
+
+
+def given_names(model: nn.Module, parameter: str) -> list[str]:
+    """What a parameter of an opened model was called before: one for several gates.
+
+    Arguments:
+        model: Opened or not.
+        parameter: Its name now.
+
+    Returns:
+        The names it was made from, such as `rnn.weight_hh_l0`; its own name elsewhere.
+    """
+    for where, module in model.named_modules():
+        inside = parameter.removeprefix(f"{where}." if where else "")
+        if isinstance(module, OPEN) and (inside != parameter or not where):
+            end = next(end for end in _SOURCES if inside.endswith(end))
+            layer = f"_{inside.split('.')[2]}" if isinstance(module, nn.RNNBase) else ""
+            return [f"{where}.{one}{layer}".lstrip(".") for one in _SOURCES[end]]
+    return [parameter]
 
 
 def _opened(module: nn.Module) -> tuple[nn.Module, str]:

@@ -23,6 +23,7 @@ __all__ = ["FORMATS", "read_provenance", "save_figure"]
 
 _FOR_SETTING_TYPE = ("GDEF", "GPOS", "GSUB")
 _PNG_START = b"\x89PNG\r\n\x1a\n"
+_ENDS = {".pdf": b"%%EOF", ".svg": b"</svg>", ".png": b"IEND"}
 _ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 
 
@@ -94,7 +95,8 @@ def read_provenance(path: Path | str) -> dict[str, str]:
         The provenance.
 
     Raises:
-        ValueError: If the file is of another kind or says nothing that `save_figure` wrote.
+        ValueError: If the file is of another kind, cut short, or says nothing that `save_figure`
+            wrote.
     """
     path = Path(path)
     kind = path.suffix.lower()
@@ -103,7 +105,13 @@ def read_provenance(path: Path | str) -> dict[str, str]:
     if kind == ".pgf" and (comments := read_comments(path)):
         return comments
     read_as = {".pdf": _from_pdf, ".svg": _from_svg, ".png": _from_png}
-    found = read_as[kind](path.read_bytes()) if kind in read_as else None
+    data = path.read_bytes() if kind in read_as else b""
+    if kind in read_as and _ENDS[kind] not in data[-1024:]:
+        raise ValueError(
+            f"{path} is no whole {kind[1:].upper()} file: its end is missing ({len(data):,} bytes "
+            "are there), so it was cut short, or is something else. Copy or draw it again."
+        )
+    found = read_as[kind](data) if kind in read_as else None
     try:
         read = json.loads(found or "")
     except ValueError:

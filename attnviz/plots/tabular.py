@@ -26,8 +26,9 @@ def save_tabular(
 ) -> Path:
     """Writes a statistic as a LaTeX tabular: the last axis gives the columns, the others the rows.
 
-    A spread is written as ±, an interval in brackets; a missing number is a dash. It needs no
-    package. The provenance stands above in comments, with the statistic's name and unit.
+    A spread is written as ±, an interval in brackets; a missing number is a dash, and so is the 0
+    of a lag that reaches before the start. It needs no package. The provenance stands above in
+    comments, with the statistic's name and unit.
 
     Arguments:
         statistic: What to write.
@@ -106,7 +107,8 @@ def _cell(
     value: xr.DataArray, spread: xr.DataArray | None, across: str, n: int, decimals: int
 ) -> str:
     number = float(value)
-    if not np.isfinite(number):
+    missing = "holds" in value.coords and str(value["holds"].values) == "missing"
+    if not np.isfinite(number) or (missing and number == 0):
         return "--"
     said = _number(number, decimals)
     if spread is None:

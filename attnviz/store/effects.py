@@ -132,7 +132,8 @@ def _read(path: Path, formats: tuple[str, ...]) -> xr.Dataset:
             result = found.load()
     except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
         raise TraceFormatError(
-            f"{path} is no readable netCDF file: {error}. Measure again, or copy it again."
+            f"{path} is no readable netCDF file: it is cut short, damaged or of another kind "
+            f"({error}). Measure again, or copy it again."
         ) from error
     held = result.attrs.get("format")
     if held not in formats:

@@ -84,8 +84,8 @@ def read_netcdf(path: Path | str) -> Trace:
             node.attrs = _restored(node.attrs)
     except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
         raise TraceFormatError(
-            f"{path} is no readable netCDF-4 file: {error}. Export the trace again, or copy it "
-            "again."
+            f"{path} is no readable netCDF-4 file: it is cut short, damaged or of another kind "
+            f"({error}). Export the trace again, or copy it again."
         ) from error
     if found != FORMAT:
         raise TraceFormatError(

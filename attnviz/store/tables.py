@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from attnviz.store.chosen import Advance, Chosen
-from attnviz.trace import Trace, tokens
+from attnviz.trace import Trace, source_kind, tokens
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,6 +22,8 @@ __all__ = ["write_table"]
 
 #: Rows of the table that are in memory at once, if a single sequence has not more.
 BLOCK_ROWS = 2**17
+#: What stands at a lag, by the number that `source_kind` gives it.
+HOLDS = np.array(["real", "initial", "missing"], object)
 Columns = dict[str, np.ndarray]
 
 
@@ -121,6 +123,9 @@ def _columns(trace: Trace, layer: str, part: xr.Dataset, row: int) -> Columns:
         columns |= _labels(one, axis, places[axis])
         if axis == "time" and "span" in root:
             columns["token"] = np.array(tokens(trace, row), object)[places[axis]]
+    if layer and {"time", "lag"} <= set(axes):
+        kinds = source_kind(trace, layer, row).values
+        columns["holds"] = HOLDS[kinds[places["time"], places["lag"]]]
     for name, values in one.data_vars.items():
         columns[str(name)] = _plain(values.values.reshape(count))
     return columns

@@ -92,7 +92,7 @@ def _read(path: Path) -> pd.DataFrame:
     kind = Path(path.name.removesuffix(".gz")).suffix.lower()
     if kind not in (*_SEPARATORS, ".parquet"):
         raise ValueError(
-            f"load_table reads .csv, .tsv (also with .gz) and .parquet, but got {path.name}."
+            f"A table is read from .csv, .tsv (also with .gz) or .parquet, but got {path.name}."
         )
     if not path.is_file():
         raise FileNotFoundError(f"There is no table {path}.")
@@ -126,7 +126,7 @@ def _columns(
             continue
         if name not in table.columns:
             raise ValueError(
-                f"load_table needs a column {name!r} for {role}, but {path} has "
+                f"The table needs a column {name!r} for {role}, but {path} has "
                 f"{[str(column) for column in table.columns]}."
             )
         values = table[name]

@@ -200,7 +200,7 @@ def spoilt(at, value):
         (weights(3, 4, 5), {"lengths": [4, 4]}, "3 sequences, but lengths holds 2"),
         (weights(2, 4, 5), {"tokens": SENTENCES}, "2 sequences, but tokens holds 3"),
         (weights(3, 4, 5), {"tokens": SENTENCES},
-         "Sequence 1 has 2 tokens, but weights for 4 timesteps"),
+         "Sequence 1 has 2 tokens, but weights for 4 timesteps.*if the rest is padding, lengths="),
         (weights(3, 4, 5), {"tokens": SENTENCES, "lengths": [4, 3, 3]},
          "Sequence 1 has 3 timesteps, but 2 tokens"),
         (weights(3, 3, 5), {"tokens": SENTENCES}, "Sequence 0 has 4 timesteps, but its .* has 3"),

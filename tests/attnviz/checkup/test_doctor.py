@@ -91,8 +91,41 @@ def test_a_traced_model_has_nothing_to_record():
 
 
 def test_a_model_without_a_layer_of_ours():
-    [finding] = attnviz.doctor(torch.nn.LSTM(3, 4)).of("fault", "warning")
+    [finding] = attnviz.doctor(torch.nn.RNN(3, 4)).of("fault", "warning")
     assert finding.check == "capture" and "attnviz.open_model" in finding.advice
+
+
+def test_a_model_of_torchs_layers_is_opened_first():
+    model = torch.nn.GRU(3, 4)
+    with torch.no_grad():
+        model.weight_hh_l0[0, 1] = torch.nan
+    report = attnviz.doctor(model, torch.randn(6, 5, 3))
+    [finding] = report.of("fault", "warning")
+    assert finding.check == "finite" and "NaN begins at timestep 0" in finding.measured
+    assert "opened as by attnviz.open_model" in report.model and type(model) is torch.nn.GRU
+
+    [finding] = attnviz.doctor(torch.nn.LSTM(3, 4, proj_size=2)).of("fault", "warning")
+    assert finding.check == "capture" and "projects its hidden state to 2" in finding.measured
+
+
+def test_parameters_without_gradient_are_all_named_as_the_model_names_them():
+    class Tagger(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn = torch.nn.GRU(3, 4, bidirectional=True, batch_first=True)
+            self.unused = torch.nn.Linear(7, 1)
+
+        def forward(self, x):
+            return self.rnn(x)[0][:, -1]  # where the other direction has read one timestep only
+
+    report = attnviz.doctor(Tagger(), torch.randn(5, 6, 3))
+    [finding] = report.of("fault")
+    assert finding.check == "gradient"
+    names = finding.numbers["names"].split(", ")
+    assert names == ["rnn.weight_hh_l0_reverse", "unused.weight", "unused.bias"]
+    assert ", ".join(names) in finding.measured
+    [registered] = [one for one in report.findings if one.check == "registered"]
+    assert "all 200 parameters that" in registered.measured and "and 8 that" in registered.measured
 
 
 def test_cells_of_torch_in_a_plain_list():

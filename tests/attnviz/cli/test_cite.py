@@ -22,6 +22,17 @@ def test_a_model_is_cited_into_a_file(monkeypatch, capsys, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["paper.bib"]
 
 
+def test_a_figure_is_cited_by_what_it_says_of_itself(monkeypatch, capsys, tmp_path):
+    attnviz.save_trace(traces.rra(), tmp_path / "trace.zarr")
+    figure = tmp_path / "figure.png"
+    typed = ("plot", tmp_path / "trace.zarr", "--kind", "contribution", "-o", figure)
+    assert called(monkeypatch, capsys, *typed)[0] == 0
+    status, said, _ = called(monkeypatch, capsys, "cite", figure)
+    assert status == 0
+    assert list(read_bib(said)) == ["attnviz", "wang2017rra", "maas2011imdb", "kobayashi2020norms"]
+    assert len(attnviz.bibtex({"cell": "RRA, GRU", "task": "har"}).split("% for")) == 5
+
+
 def test_json_names_keys_and_reasons(monkeypatch, capsys):
     _, said, _ = called(monkeypatch, capsys, "cite", "--json")
     found = json.loads(said)

@@ -4,6 +4,7 @@ import re
 import shlex
 
 import pytest
+from rich.text import Text
 from typer.main import get_command
 
 from attnviz.cli.app import ANEW, RESUMED, WHOLE, app
@@ -33,6 +34,16 @@ def test_help_has_an_example_whose_options_there_are(words, command):
         typed = shlex.split(example)
         assert typed[: len(words)] == list(words)
         assert {word for word in typed if word.startswith("-")} <= known
+
+
+@pytest.mark.parametrize(("words", "command"), EVERY, ids=lambda value: "-".join(value)
+                         if isinstance(value, tuple) else "")  # fmt: skip
+def test_no_word_in_brackets_is_taken_for_markup(words, command):
+    for said in (command.help, *(one.help or "" for one in command.params)):
+        plain = re.sub(r"\\(?=\[)", "", said)
+        assert Text.from_markup(said).plain == plain
+    if words == ("figure",):
+        assert "a table [traces]" in re.sub(r"\\(?=\[)", "", command.help)
 
 
 OWN = ("--text", "fine")

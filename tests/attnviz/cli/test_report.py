@@ -6,6 +6,7 @@ import sys
 import pytest
 
 import attnviz
+from attnviz.cli.number_tasks import typed_name
 from tests.attnviz import traces
 from tests.attnviz.cli.shell import called
 
@@ -65,3 +66,22 @@ def test_mistakes_are_one_message(monkeypatch, capsys, tmp_path, stored, options
     status, _, told = called(monkeypatch, capsys, "report", *options)
     assert status == 1 and message in told and "Traceback" not in told
     assert [path.name for path in tmp_path.iterdir()] == ["trace.zip"]
+
+
+@pytest.mark.parametrize(("task", "typed"), [("har", "har"), ("mnist-row", "row-mnist"),
+                         ("fashion-mnist-row", "row-fashion-mnist"), ("ptb", "ptb")])  # fmt: skip
+def test_a_task_is_called_as_it_is_typed(task, typed):
+    assert typed_name(task) == typed
+
+
+def test_a_model_of_numbers_says_how_it_is_recorded(monkeypatch, capsys, tmp_path):
+    pytest.importorskip("torch")
+    from attnviz.models import save_folder
+
+    settings = attnviz.ModelSettings("gru", 3, 2, head="classification", input_size=4)
+    model = attnviz.build_model(settings)
+    model.card = {"task": "mnist-row"}
+    save_folder(model, settings, tmp_path / "mine")
+    typed = ("report", tmp_path / "mine", "-o", tmp_path / "a.html")
+    status, _, error = called(monkeypatch, capsys, *typed)
+    assert status == 1 and f"attnviz record {tmp_path / 'mine'} --task row-mnist --limit" in error

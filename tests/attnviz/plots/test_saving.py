@@ -119,7 +119,21 @@ def test_foreign_files_say_nothing(tmp_path, suffix, content):
     path = tmp_path / f"a{suffix}"
     path.write_bytes(content)
 
+    with pytest.raises(
+        ValueError, match=f"no whole {suffix[1:].upper()} file.*{len(content)} bytes"
+    ):
+        read_provenance(path)
+    path.write_bytes(content + b"%%EOF </svg> IEND")
     with pytest.raises(ValueError, match="says nothing about where it comes from"):
+        read_provenance(path)
+
+
+@pytest.mark.parametrize("suffix", [".pdf", ".svg", ".png"])
+def test_a_figure_that_was_cut_short_is_named_so(tmp_path, suffix):
+    path = save_figure(new_figure(1.0, 1.0), tmp_path / f"a{suffix}", provenance=PROVENANCE)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+    with pytest.raises(ValueError, match="was cut short"):
         read_provenance(path)
 
 

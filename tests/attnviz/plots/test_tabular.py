@@ -26,6 +26,13 @@ def test_the_last_axis_gives_the_columns(tmp_path):
     assert read_comments(tmp_path / "t.tex")["model"] == "a_b"
 
 
+def test_a_lag_before_the_start_is_a_dash_unless_it_has_a_weight(tmp_path):
+    holds = [["real", "missing"], ["missing", "real"], ["missing", "real"]]
+    values = VALUES.fillna(0).assign_coords(holds=(("head", "lag"), holds))
+    lines = written(tmp_path, values)
+    assert lines[5:8] == [r"0 & 0.5 & -- \\", r"1 & $-12.2$ & 3.0 \\", r"2 & -- & 7.1 \\"]
+
+
 def test_spreads_and_intervals_are_written(tmp_path):
     one = VALUES.isel(head=1, drop=True)
     spread = written(tmp_path, one, uncertainty=xr.full_like(one, 0.5), uncertainty_of="sd")

@@ -103,7 +103,8 @@ def test_tables_hold_every_value_to_the_last_digit(tmp_path, suffix, make):
     table = pd.read_parquet(path) if suffix == ".parquet" else read_csv(path, dtype=types)
 
     assert list(table.columns) == [
-        "sequence", "id", "layer", "time", "token", "head", "lag", "attention", "contribution",
+        "sequence", "id", "layer", "time", "token", "head", "lag", "holds", "attention",
+        "contribution",
     ]  # fmt: skip
     lengths = trace.tree["length"].values
     attention = attnviz.signal(trace, "attention")
@@ -115,6 +116,9 @@ def test_tables_hold_every_value_to_the_last_digit(tmp_path, suffix, make):
         expected = whole[tuple(np.asarray(place) for place in places)]
         assert table[name].dtype == np.float32
         assert table[name].to_numpy().tobytes() == expected.tobytes()
+    before = table["time"] - table["lag"]
+    kinds = np.where(before >= 0, "real", np.where(before == -1, "initial", "missing"))
+    assert table["holds"].tolist() == kinds.tolist() and len(set(kinds)) == 3
     for row in range(len(lengths)):
         words = table[(table["sequence"] == row) & (table["head"] == 0)]
         words = words[words["lag"] == attention["lag"].values[0]]
@@ -236,7 +240,7 @@ def test_files_that_hold_no_trace_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="no file"):
         read_netcdf(tmp_path / "nothing.nc")
     (tmp_path / "bad.nc").write_bytes(b"\x89HDF\r\n\x1a\n" + b"\0" * 64)
-    with pytest.raises(TraceFormatError, match="no readable netCDF-4"):
+    with pytest.raises(TraceFormatError, match="no readable netCDF-4 file: it is cut short"):
         read_netcdf(tmp_path / "bad.nc")
     xr.Dataset({"a": ("x", [1.0])}).to_netcdf(tmp_path / "other.nc", engine="h5netcdf")
     with pytest.raises(TraceFormatError, match="its format is None"):

@@ -52,5 +52,5 @@ def test_what_is_no_result_is_refused(tmp_path):
     with pytest.raises(TraceFormatError, match=r"attnviz-effects/1.*attnviz ablate writes"):
         attnviz.open_effects(path)
     path.write_bytes(path.read_bytes()[:900])
-    with pytest.raises(TraceFormatError, match="no readable netCDF"):
+    with pytest.raises(TraceFormatError, match="no readable netCDF file: it is cut short"):
         attnviz.open_result(path)

@@ -169,7 +169,7 @@ def test_one_class_is_not_enough(tmp_path):
         ("t.csv", b"review,mood\na,b,c\nd,e,f\n", "more cells in its rows than its header"),
         ("t.csv", b"review,mood\n\xff\xfe,b\n", "not a table that can be read"),
         ("t.csv.gz", b"review,mood\n", "not a table that can be read"),
-        ("t.xlsx", b"PK", "reads .csv, .tsv .* but got t.xlsx"),
+        ("t.xlsx", b"PK", "read from .csv, .tsv .* but got t.xlsx"),
     ],
 )
 def test_a_file_that_is_no_table_is_refused(tmp_path, name, content, message):
