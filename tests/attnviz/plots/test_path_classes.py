@@ -73,6 +73,19 @@ def test_bands_are_the_interval(ax):
     assert_allclose([min(heights), max(heights)], spread)
 
 
+def test_a_curve_does_not_fall_where_a_sequence_ends(ax):
+    norms = np.ones((3, 9, 2)) * np.array([1000.0, 1.0, 1.0])[:, None, None]
+    norms[0, 5:] = np.nan
+
+    plot_vanishing({"one": paths(norms)}, ax=ax)
+    plot_path_classes(paths(norms), ax=(classes := Figure().add_subplot()))
+
+    for line in [*by(ax, "vanishing"), *by(classes, "whole")]:
+        assert_allclose(line.get_ydata(), np.ones(9))
+    assert ax.texts[0].get_text().startswith("the longest 2 of 3 sequences a model · ")
+    assert "l0, the longest 2 of 3 sequences, 95 %" in classes.texts[0].get_text()
+
+
 def test_one_sequence_has_no_bands(ax):
     plot_path_classes(small(1), ax=ax)
 
