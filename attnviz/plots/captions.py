@@ -7,7 +7,10 @@ from attnviz.analysis.prediction import outcome
 from attnviz.plots.lettering import shorten
 from attnviz.trace import Trace, sequence_length
 
-__all__ = ["cell_name", "counted", "counted_of", "subtitle", "truncation_note"]
+#: With fewer sequences bootstrap intervals are too narrow.
+FEW = 10
+
+__all__ = ["cell_name", "counted", "counted_of", "interval_note", "subtitle", "truncation_note"]
 
 
 def cell_name(trace: Trace, group: str) -> str:
@@ -78,6 +81,23 @@ def counted_of(kept: Iterable[int], given: Iterable[int], word: str) -> str:
         return counted(all_of_them, word)
     several = "–".join(dict.fromkeys([str(shown[0]), str(shown[-1])]))
     return f"the longest {several} of {counted(all_of_them, word)}"
+
+
+def interval_note(what: str, sequences: Iterable[int]) -> list[str]:
+    """What intervals are, and that they are too narrow where they come from few sequences.
+
+    Arguments:
+        what: How they are drawn: `bands` or `intervals`.
+        sequences: How many there are, of each model; a single one has no interval.
+
+    Returns:
+        A note, or none where there is no interval.
+    """
+    several = [count for count in sequences if count > 1]
+    if not several:
+        return []
+    few = f", too narrow with {min(several)} sequences" if min(several) < FEW else ""
+    return [f"95 % bootstrap {what}{few}"]
 
 
 def truncation_note(trace: Trace, sequence: int) -> list[str]:

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from attnviz.analysis import Statistic, influence_profile
 from attnviz.plots.axes import letter_legend, number_logarithm
-from attnviz.plots.captions import counted
+from attnviz.plots.captions import FEW, counted
 from attnviz.plots.figures import PaperFigure, new_figure
 from attnviz.plots.headings import (
     MARGIN,
@@ -28,7 +28,7 @@ from attnviz.plots.styling import house_style
 __all__ = ["influence_numbers", "plot_influence"]
 
 _LEFT, _BETWEEN, _HEIGHT, _BELOW, _KEY = 0.38, 0.42, 2.0, 0.36, 0.13  # inches
-_TITLE, _HANDLE, _NARROW, _FEW = 0.2, 0.3, 5.0, 10
+_TITLE, _HANDLE, _NARROW = 0.2, 0.3, 5.0
 
 
 def plot_influence(
@@ -253,7 +253,7 @@ def _notes(profiles: Mapping[str, xr.Dataset]) -> list[str]:
     notes = [f"Bands and brackets: {100 * level:g} % intervals over sequences (bootstrap)."]
     if fewest == 1:
         notes = ["A single sequence has no interval over sequences."]
-    elif fewest < _FEW:
+    elif fewest < FEW:
         notes[0] += f" With {fewest} sequences they are too narrow."
     if any(p.attrs["kind"] == "linear" for p in profiles.values()):
         notes.append("Dashed: linearised influence, what the gradient alone would say.")

@@ -21,7 +21,7 @@ from attnviz.analysis.path_classes import (
     same_sequences,
 )
 from attnviz.plots.axes import axes_to_draw_on, legend_beside, number_logarithm, write_title
-from attnviz.plots.captions import counted_of
+from attnviz.plots.captions import counted_of, interval_note
 from attnviz.plots.sizes import PAGE, enlarged
 
 __all__ = ["PLACES", "plot_path_classes"]
@@ -153,10 +153,10 @@ def _name_axes(ax: Axes, paths: xr.Dataset, place: Place, floor: float, left_out
     cell, model = str(paths.attrs["cell"]), str(paths.attrs["model"])
     sequences = paths.sizes["sequence"]
     shown = counted_of([sequences], [paths.attrs["sequences_given"]], "sequence")
-    bands = ", 95 % bootstrap bands" if sequences > 1 else ""
     kappa = float(class_cancellation(paths, place=place).values.max())
     notes = [
-        f"{model}, {paths.attrs['group']}, {shown}{bands}",
+        f"{model}, {paths.attrs['group']}, {shown}",
+        *interval_note("bands", [sequences]),
         f"κ ≤ {kappa:.3g}",
         f"residual ≤ {largest_residual(paths, place=place):.0e}",
     ]

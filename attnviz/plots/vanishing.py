@@ -21,7 +21,7 @@ from attnviz.plots.axes import (
     number_logarithm,
     write_title,
 )
-from attnviz.plots.captions import counted_of
+from attnviz.plots.captions import counted_of, interval_note
 from attnviz.plots.path_classes import PLACES
 from attnviz.plots.sizes import PAGE
 
@@ -86,7 +86,7 @@ def _name_axes(
     ax: Axes, names: list[str], place: Place, counts: list[int], given: list[int], residual: float
 ) -> None:
     notes = [f"{counted_of(counts, given, 'sequence')} a model"]
-    notes += ["95 % bootstrap bands"] if max(counts) > 1 else []
+    notes += interval_note("bands", counts)
     notes.append(f"residual ≤ {residual:.0e}")
     write_title(ax, f"Gradient at the {PLACES[place]} by distance", " · ".join(notes))
     ax.set_xlabel("distance from the loss (timesteps)")
