@@ -106,6 +106,20 @@ def test_limits_are_kept():
     (ax, *_) = maps(plot_heatmap(traces.larnn(), limits=(0.0, 0.25)))
 
     assert (ax.images[0].norm.vmin, ax.images[0].norm.vmax) == (0.0, 0.25)
+    notes = [text.get_text() for text in ax.figure.texts]
+    assert any("The darkest colour stands for 0.25 and more: up to 1" in note for note in notes)
+
+
+@pytest.mark.parametrize(("first", "clipped"), [(0.52, False), (0.7, True)])
+def test_values_hardly_beyond_the_rest_are_not_cut_off(first, clipped):
+    weights = np.full((1, 20, 1, 8), 0.5)
+    weights[0, 1, 0] = first
+
+    (ax,) = maps(figure := plot_heatmap(traces.small(weights, range(1, 9))))
+
+    notes = [text.get_text() for text in figure.texts]
+    assert any("darkest" in note for note in notes) == clipped
+    assert ax.images[0].norm.vmax == pytest.approx(0.5 if clipped else first, rel=1e-6)
 
 
 @pytest.mark.parametrize("tokens", [None, (3, 20)])
