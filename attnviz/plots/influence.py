@@ -129,15 +129,17 @@ def _draw(
     width = widest()
     top, foot = heading_height(heading, width), footer_height(heading, width)
     keys = _KEY * sum(len(_folded_key(*item, width)) for item in profiles.items())
-    down = _TITLE + _HEIGHT + _BELOW
     rows = 1 if width >= _NARROW else 2  # panels beside one another, or one below the other
+    across = (width - _LEFT - MARGIN) if rows == 2 else (width - _LEFT - _BETWEEN - MARGIN) / 2
+    names = _axis_name(profiles, of), "share of the influence from all reachable lags"
+    told = [fold(name, across, LABEL_SIZE) for name in names]
+    title = _TITLE + 1.3 * LABEL_SIZE / 72 * (max(map(len, told)) - 1)
+    down = title + _HEIGHT + _BELOW
     figure = new_figure(width, top + keys + rows * down + foot)
     draw_heading(figure, heading)
-    across = (width - _LEFT - MARGIN) if rows == 2 else (width - _LEFT - _BETWEEN - MARGIN) / 2
     places = [(_LEFT, 0.0), (_LEFT, down) if rows == 2 else (_LEFT + across + _BETWEEN, 0.0)]
     axes = [
-        axes_at(figure, left, top + keys + _TITLE + below, across, _HEIGHT)
-        for left, below in places
+        axes_at(figure, left, top + keys + title + below, across, _HEIGHT) for left, below in places
     ]
     lines = [
         [
@@ -149,10 +151,11 @@ def _draw(
     for ax in axes:
         _scale(ax, logarithmic, logarithmic_lags)
     _mark_floor(axes[0], profiles)
-    names = _axis_name(profiles, of), "share of the influence from all reachable lags"
-    for ax, name in zip(axes, names, strict=True):
+    for ax, lines_of in zip(axes, told, strict=True):
         # In place of the vertical axis's name, which is too long.
-        ax.set_title(name, loc="left", fontsize=enlarged(LABEL_SIZE), pad=enlarged(3.0))
+        ax.set_title(
+            "\n".join(lines_of), loc="left", fontsize=enlarged(LABEL_SIZE), pad=enlarged(3.0)
+        )
     _write_keys(figure, lines[0], profiles, top)
     return figure
 
