@@ -53,7 +53,7 @@ def test_influence_stands_beside_its_shares_with_intervals():
     assert right == "share of the influence from all reachable lags"
 
 
-@pytest.mark.parametrize("size", [7, 10])
+@pytest.mark.parametrize("size", [7.0, 10.0])
 def test_the_name_of_an_axis_ends_within_the_figure(size):
     with style("paper", width="column", lettering=Lettering(size=size)):
         figure = plot_influence(three(error=0.1))
