@@ -123,7 +123,7 @@ def test_values_hardly_beyond_the_rest_are_not_cut_off(first, clipped):
 
 
 @pytest.mark.parametrize("tokens", [None, (3, 20)])
-def test_initial_and_missing_steps_are_hatched_and_keep_their_weight(tokens):
+def test_initial_and_missing_steps_are_hatched_and_missing_ones_hide_their_weight(tokens):
     trace = traces.rra()
     figure = plot_heatmap(trace, tokens=tokens)
     (ax,) = maps(figure)
@@ -134,6 +134,9 @@ def test_initial_and_missing_steps_are_hatched_and_keep_their_weight(tokens):
         assert isinstance(patch, Rectangle)
         left, row = round(patch.get_x() + 0.5), round(patch.get_y() + 0.5)
         drawn[row, left : left + round(patch.get_width())] = codes[patch.get_hatch()]
+        # What holds nothing hides its weight's colour, the initial state does not.
+        assert patch.get_alpha() is None
+        assert patch.get_facecolor()[3] == (patch.get_hatch() == "//////")
     first, last = tokens or (0, 37)
     assert (drawn == source_kind(trace, "l0", 0).values[first:last].T).all()
     kernel = trace.tree["l0"]["lag_kernel"].values[0]
