@@ -67,6 +67,7 @@ from attnviz.analysis.path_classes import (
     class_share,
     gradient_norm_by_distance,
     largest_residual,
+    same_sequences,
 )
 from attnviz.analysis.prediction import Outcome, outcome
 from attnviz.analysis.reduce import bin_means, choose_head, head_mean
@@ -140,6 +141,7 @@ __all__ = [
     "route_norm_by_distance",
     "route_share",
     "route_share_by_distance",
+    "same_sequences",
     "saturation_ratio",
     "score_against",
     "scores_of",

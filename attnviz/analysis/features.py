@@ -114,20 +114,22 @@ def feature_summary(trace: Trace, *, top: int = 5, group: str | None = None) -> 
 
     Returns:
         Axes `(sequence, time, feature)`, 1 where uniform, with the coordinates `feature` (words:
-        the feature's number, or `other 95`) and `feature_kind`; NaN beyond each sequence's length.
+        the feature's number among those of its kind, as units have it, or `other 95`) and
+        `feature_kind`; NaN beyond each sequence's length.
 
     Raises:
         KeyError: If the trace holds no `feature_attention`.
     """
     relative = feature_attention(trace, group=group)
-    values = _numbered(relative.values)
+    unnamed, values = "feature" not in relative.values.coords, _numbered(relative.values)
     of, mean = values["feature_kind"].values, values.mean(("sequence", "time")).values
     parts = []
     for kind in dict.fromkeys(of.tolist()):
         members = np.flatnonzero(of == kind)
         order = members[np.argsort(-mean[members], kind="stable")]
         kept = values.isel(feature=order[:top])
-        parts.append(kept.assign_coords(feature=[str(n) for n in kept["feature"].values]))
+        own = np.searchsorted(members, order[:top]) if unnamed else kept["feature"].values
+        parts.append(kept.assign_coords(feature=[str(name) for name in own]))
         if len(order) > top:
             rest = values.isel(feature=order[top:]).mean("feature", skipna=False)
             rest = rest.expand_dims(feature=[f"other {len(order) - top}"], axis=-1)

@@ -17,6 +17,7 @@ __all__ = [
     "largest_residual",
     "of_start",
     "path_variable",
+    "same_sequences",
 ]
 
 Place = Literal["hidden", "memory", "input"]
@@ -111,6 +112,32 @@ def class_cancellation(paths: xr.Dataset, *, place: Place = "input") -> Statisti
     found = ratio_of_sums(classes, norms.values)
     name = f"cancellation κ at {_SYMBOLS[place]}"
     return of_sequences(Statistic(name, norms, "times the gradient", (1.0, np.inf)), found)
+
+
+def same_sequences(paths: xr.Dataset, *, place: Place = "input") -> xr.Dataset:
+    """The longer half of the sequences, up to a distance that all of them reach.
+
+    A curve over all sequences changes its set of sequences along the axis and falls where one with
+    a large gradient ends. Here the last distance is the median of the sequences' own, of an even
+    number the lower one, and only sequences that reach it count.
+
+    Arguments:
+        paths: As `attnviz.gradient_paths` gives them.
+        place: Where the gradient arrives.
+
+    Returns:
+        The same variables, with fewer sequences and distances where the lengths differ; the
+        attribute `sequences_given` says how many there were.
+
+    Raises:
+        KeyError: If the cell has no such place.
+    """
+    there = np.isfinite(path_variable(paths, place, "gradient_norm").values)
+    last = np.where(there, np.arange(there.shape[1]), 0).max(axis=1, initial=0)
+    shared = int(np.sort(last)[(len(last) - 1) // 2])
+    kept = np.flatnonzero(last >= shared)
+    part = paths.isel(sequence=kept, distance=slice(0, shared + 1))
+    return part.assign_attrs({"sequences_given": len(last), **paths.attrs})
 
 
 def largest_residual(paths: xr.Dataset, *, place: Place = "input") -> float:

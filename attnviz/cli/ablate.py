@@ -92,6 +92,7 @@ def _show(effects: "xr.Dataset") -> None:
     from rich.table import Table
 
     from attnviz.analysis.ablation import ablation_effect
+    from attnviz.plots.captions import FEW, interval_note
 
     margin = ablation_effect(effects, measure="margin")
     others = {
@@ -106,13 +107,16 @@ def _show(effects: "xr.Dataset") -> None:
     for place in _shown(flat):
         at = flat["edit"].values[place]
         where = dict(zip(axes, at if isinstance(at, tuple) else (at,), strict=True))
-        table.add_row(*map(str, where.values()), *_numbers(margin, others, where))
+        numbers = ["—"] * 4 if _never_read(effects, where) else _numbers(margin, others, where)
+        table.add_row(*map(str, where.values()), *numbers)
     count, long = effects.sizes["sequence"], flat.sizes["edit"] > MOST_ROWS
     out().print(
         f"{escape(str(effects.attrs['model']))}, layer {effects.attrs['group']}: mean over "
         f"{count} text{'' if count == 1 else 's'}, edited minus unedited"
         + (f", the {STRONGEST} strongest" if long else "")
     )
+    for note in interval_note("intervals", [count]) if count < FEW else []:
+        out().print(f"{note}.")
     out().print(table)
 
 
@@ -123,6 +127,15 @@ def _shown(flat: "xr.DataArray") -> list[int]:
         return list(range(count))
     strongest: list[int] = abs(flat.fillna(0)).values.argsort()[::-1][:STRONGEST].tolist()
     return strongest
+
+
+def _never_read(effects: "xr.Dataset", where: Mapping[str, object]) -> bool:
+    """Whether no text reaches the lag of an edit, so that nothing was taken away."""
+    if "lag" not in where or "contribution" not in effects:
+        return False
+    effect = effects["margin_effect"].sel(dict(where))
+    read = effects["contribution"].sel(lag=where["lag"]) > 0
+    return not bool(read.any()) and not bool(effect.fillna(0).any())
 
 
 def _numbers(

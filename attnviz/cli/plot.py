@@ -161,7 +161,7 @@ def figured(
     said = {"kind": kind, "command": command_line(*words, *look.words())}
     return Drawn(
         stem or own,
-        chosen.shows,
+        source.shows(kind),
         lambda: chosen.draw(source.data, options),
         {"": lambda: chosen.numbers(source.data, options)},
         {**source.provenance, **said, **style_provenance(look.style)},

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attnviz.plots.kinds import EFFECT_KINDS, KINDS, PlotKind, drawable_kinds
+from attnviz.plots.kinds import EFFECT_KINDS, KINDS, PlotKind, drawable_kinds, shown_of
 from attnviz.plots.result_kinds import (
     INFLUENCE_KINDS,
     RESULT_KINDS,
@@ -53,6 +53,12 @@ class Opened:
     def model(self) -> str:
         """The model's name, or the file's where it is not known."""
         return str(self.provenance.get("model", self.path.stem))
+
+    def shows(self, kind: str) -> str:
+        """What a kind shows of this, in a sentence."""
+        if isinstance(self.data, Trace):
+            return shown_of(self.data, kind)
+        return self.kinds[kind].shows
 
     def kind(self, name: str) -> PlotKind[Any]:
         """A kind of plot.

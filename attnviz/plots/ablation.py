@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from attnviz.analysis import Statistic
 from attnviz.analysis.ablation import Measure, ablation_effect, effect_against, pair_interaction
 from attnviz.plots.axes import axes_to_draw_on, legend_beside, number_logarithm, write_title
-from attnviz.plots.captions import counted
+from attnviz.plots.captions import counted, interval_note
 from attnviz.plots.sizes import PAGE, enlarged, look
 
 __all__ = ["Against", "plot_ablation", "plot_effect_against"]
@@ -176,5 +176,5 @@ def _note(effects: xr.Dataset, statistic: Statistic, *, points: bool) -> str:
         _METHODS.get(method, method),
         counted(effects.sizes["sequence"], "sequence"),
     ]
-    parts += ["95 % bootstrap intervals"] if points and statistic.uncertainty is not None else []
+    parts += interval_note("intervals", [effects.sizes["sequence"]]) if points else []
     return " · ".join(parts)

@@ -7,7 +7,10 @@ from attnviz.analysis.prediction import outcome
 from attnviz.plots.lettering import shorten
 from attnviz.trace import Trace, sequence_length
 
-__all__ = ["cell_name", "counted", "subtitle", "truncation_note"]
+#: With fewer sequences bootstrap intervals are too narrow.
+FEW = 10
+
+__all__ = ["cell_name", "counted", "counted_of", "interval_note", "subtitle", "truncation_note"]
 
 
 def cell_name(trace: Trace, group: str) -> str:
@@ -60,6 +63,41 @@ def counted(counts: int | Iterable[int], word: str) -> str:
     each = [counts] if isinstance(counts, int) else sorted(counts)
     several = "–".join(dict.fromkeys([str(each[0]), str(each[-1])]))
     return f"{several} {word}{'' if each[-1] == 1 else 's'}"
+
+
+def counted_of(kept: Iterable[int], given: Iterable[int], word: str) -> str:
+    """How many of how many there are, in words: `3 of 5 sequences`; `5 sequences` if it is all.
+
+    Arguments:
+        kept: How many are shown, of each model.
+        given: How many there were, of each.
+        word: What is counted, in the singular.
+
+    Returns:
+        As `counted`, with the number shown before it where some are not.
+    """
+    shown, all_of_them = sorted(kept), sorted(given)
+    if shown == all_of_them:
+        return counted(all_of_them, word)
+    several = "–".join(dict.fromkeys([str(shown[0]), str(shown[-1])]))
+    return f"the longest {several} of {counted(all_of_them, word)}"
+
+
+def interval_note(what: str, sequences: Iterable[int]) -> list[str]:
+    """What intervals are, and that they are too narrow where they come from few sequences.
+
+    Arguments:
+        what: How they are drawn: `bands` or `intervals`.
+        sequences: How many there are, of each model; a single one has no interval.
+
+    Returns:
+        A note, or none where there is no interval.
+    """
+    several = [count for count in sequences if count > 1]
+    if not several:
+        return []
+    few = f", too narrow with {min(several)} sequences" if min(several) < FEW else ""
+    return [f"95 % bootstrap {what}{few}"]
 
 
 def truncation_note(trace: Trace, sequence: int) -> list[str]:

@@ -21,7 +21,7 @@ from attnviz.plots.axes import (
     number_logarithm,
     write_title,
 )
-from attnviz.plots.captions import counted
+from attnviz.plots.captions import counted, interval_note
 from attnviz.plots.figures import new_figure, settle
 from attnviz.plots.gradient_flow import route_colour
 from attnviz.plots.sizes import PAGE, chosen_width, enlarged
@@ -102,9 +102,8 @@ def _draw_norms(
     ax.set_xlabel("distance from the end (timesteps)")
     ax.set_ylabel("‖gradient‖ (of that at 0)")
     counts = [sequence_count(trace) for trace in traces.values()]
-    notes = f"{counted(counts, 'sequence')} a model"
-    notes += " · 95 % bootstrap bands" if max(counts) > 1 else ""
-    write_title(ax, f"Gradient at the {place}, and the routes by which it left", notes)
+    notes = [f"{counted(counts, 'sequence')} a model", *interval_note("bands", counts)]
+    write_title(ax, f"Gradient at the {place}, and the routes by which it left", " · ".join(notes))
     legend_beside(ax, [line for line in ax.lines if line.get_gid() == "norm"], list(traces))
 
 

@@ -174,7 +174,10 @@ def _draw_legend(figure: Figure, entries: Sequence[_Entry], top: float) -> None:
 def _folded(heading: Heading, width: float) -> list[tuple[str, float, str]]:
     across = (width - 2 * MARGIN) / _HINTED
     own = look().title
-    title, subtitle = (heading.title, heading.subtitle) if own is None else (own, "")
+    title = heading.title if own is None else own
+    # A title of one's own does not say which sequence this is; a panel's stands for both.
+    told = own is None or (own and not look().panel)
+    subtitle = heading.subtitle if told else ""
     above = [(line, TITLE_SIZE, "black") for line in fold(title, across, TITLE_SIZE)]
     below = [(line, LABEL_SIZE, GREY) for line in fold(subtitle, across, LABEL_SIZE)]
     return (above if title else []) + (below if subtitle else [])

@@ -25,8 +25,9 @@ def plot_heatmap(
     """Draws how much each timestep attends to each lag, with the tokens below.
 
     Heads are drawn one below the other on one colour scale (more than six as their mean). Lags
-    that hold the initial state or nothing keep their weight's colour and are hatched. Sequences of
-    more than 600 timesteps are drawn as an overview unless a range is chosen.
+    that hold the initial state keep their weight's colour and are hatched; those that hold nothing
+    are hatched without colour. Sequences of more than 600 timesteps are drawn as an overview unless
+    a range is chosen.
 
     Arguments:
         trace: Must hold `attention`.

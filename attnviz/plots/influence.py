@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from attnviz.analysis import Statistic, influence_profile
 from attnviz.plots.axes import letter_legend, number_logarithm
-from attnviz.plots.captions import counted
+from attnviz.plots.captions import FEW, counted
 from attnviz.plots.figures import PaperFigure, new_figure
 from attnviz.plots.headings import (
     MARGIN,
@@ -28,7 +28,7 @@ from attnviz.plots.styling import house_style
 __all__ = ["influence_numbers", "plot_influence"]
 
 _LEFT, _BETWEEN, _HEIGHT, _BELOW, _KEY = 0.38, 0.42, 2.0, 0.36, 0.13  # inches
-_TITLE, _HANDLE, _NARROW, _FEW = 0.2, 0.3, 5.0, 10
+_TITLE, _HANDLE, _NARROW = 0.2, 0.3, 5.0
 
 
 def plot_influence(
@@ -129,15 +129,17 @@ def _draw(
     width = widest()
     top, foot = heading_height(heading, width), footer_height(heading, width)
     keys = _KEY * sum(len(_folded_key(*item, width)) for item in profiles.items())
-    down = _TITLE + _HEIGHT + _BELOW
     rows = 1 if width >= _NARROW else 2  # panels beside one another, or one below the other
+    across = (width - _LEFT - MARGIN) if rows == 2 else (width - _LEFT - _BETWEEN - MARGIN) / 2
+    names = _axis_name(profiles, of), "share of the influence from all reachable lags"
+    told = [fold(name, across, LABEL_SIZE) for name in names]
+    title = _TITLE + 1.3 * LABEL_SIZE / 72 * (max(map(len, told)) - 1)
+    down = title + _HEIGHT + _BELOW
     figure = new_figure(width, top + keys + rows * down + foot)
     draw_heading(figure, heading)
-    across = (width - _LEFT - MARGIN) if rows == 2 else (width - _LEFT - _BETWEEN - MARGIN) / 2
     places = [(_LEFT, 0.0), (_LEFT, down) if rows == 2 else (_LEFT + across + _BETWEEN, 0.0)]
     axes = [
-        axes_at(figure, left, top + keys + _TITLE + below, across, _HEIGHT)
-        for left, below in places
+        axes_at(figure, left, top + keys + title + below, across, _HEIGHT) for left, below in places
     ]
     lines = [
         [
@@ -149,10 +151,11 @@ def _draw(
     for ax in axes:
         _scale(ax, logarithmic, logarithmic_lags)
     _mark_floor(axes[0], profiles)
-    names = _axis_name(profiles, of), "share of the influence from all reachable lags"
-    for ax, name in zip(axes, names, strict=True):
+    for ax, lines_of in zip(axes, told, strict=True):
         # In place of the vertical axis's name, which is too long.
-        ax.set_title(name, loc="left", fontsize=enlarged(LABEL_SIZE), pad=enlarged(3.0))
+        ax.set_title(
+            "\n".join(lines_of), loc="left", fontsize=enlarged(LABEL_SIZE), pad=enlarged(3.0)
+        )
     _write_keys(figure, lines[0], profiles, top)
     return figure
 
@@ -253,7 +256,7 @@ def _notes(profiles: Mapping[str, xr.Dataset]) -> list[str]:
     notes = [f"Bands and brackets: {100 * level:g} % intervals over sequences (bootstrap)."]
     if fewest == 1:
         notes = ["A single sequence has no interval over sequences."]
-    elif fewest < _FEW:
+    elif fewest < FEW:
         notes[0] += f" With {fewest} sequences they are too narrow."
     if any(p.attrs["kind"] == "linear" for p in profiles.values()):
         notes.append("Dashed: linearised influence, what the gradient alone would say.")

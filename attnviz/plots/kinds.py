@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from attnviz.analysis.learning import StudyCurves
     from attnviz.analysis.statistic import Statistic
 
-__all__ = ["EFFECT_KINDS", "KINDS", "PlotKind", "drawable_effects", "drawable_kinds"]
+__all__ = ["EFFECT_KINDS", "KINDS", "PlotKind", "drawable_effects", "drawable_kinds", "shown_of"]
 
 Source = TypeVar("Source", bound="Trace | xr.Dataset | xr.DataTree | StudyCurves")
 _NO_LAG = np.array(0)
@@ -269,6 +269,9 @@ EFFECT_KINDS: "Mapping[str, PlotKind[xr.Dataset]]" = {
 def drawable_kinds(trace: Trace) -> list[str]:
     """The kinds that a trace holds the signals for, the most telling first.
 
+    Without a text, as of sensor data, the text view would show numbers of timesteps: it is left out
+    where there is another kind.
+
     Arguments:
         trace: Any trace.
 
@@ -283,7 +286,27 @@ def drawable_kinds(trace: Trace) -> list[str]:
         for group in layer_groups(trace)
         for place in ("hidden", "memory")
     )
-    return [name for name in found if lagged or name != "shortcut"]
+    found = [name for name in found if lagged or name != "shortcut"]
+    readable = _has_text(trace) or found == ["text"]
+    return [name for name in found if readable or name != "text"]
+
+
+def shown_of(trace: Trace, kind: str) -> str:
+    """What a kind shows of a trace, in a sentence: below stand tokens only where there are some.
+
+    Arguments:
+        trace: Any trace.
+        kind: A name of `KINDS`.
+
+    Returns:
+        The sentence.
+    """
+    said = KINDS[kind].shows
+    return said if _has_text(trace) else said.replace("with the tokens", "with the timesteps")
+
+
+def _has_text(trace: Trace) -> bool:
+    return "span" in trace.tree.data_vars
 
 
 def drawable_effects(effects: "xr.Dataset") -> list[str]:

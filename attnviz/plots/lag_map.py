@@ -29,6 +29,7 @@ from attnviz.trace import SOURCE_REAL, Trace, source_kind
 __all__ = ["draw_lag_map", "lag_numbers"]
 
 _MOST_HEADS = 6
+_HARDLY = 1.05  # times the highest of whole windows
 _PAGE_HEIGHT, _LABELS = 8.4, 0.7  # inches for all rows; of each row for the tokens
 _OF: dict[str, Callable[[Trace, str], Statistic]] = {
     "attention": lambda trace, group: attention_map(trace, group=group),
@@ -106,7 +107,7 @@ def draw_lag_map(
         source_keys(holds),
         [
             *notes,
-            *(_beyond_scale(statistic, scale) if options.limits is None else []),
+            *_beyond_scale(statistic, scaling, scale),
             *overview_note(trace, options),
             *truncation_note(trace, options.sequence),
         ],
@@ -119,22 +120,34 @@ def draw_lag_map(
 def _full_windows(statistic: Statistic, holds: UInt8[np.ndarray, "lag time"]) -> Statistic:
     """What the colours are scaled to: timesteps whose lags all hold a real state, if any do.
 
-    The first timesteps share the same total among few states; scaled to them, a map is pale.
+    The first timesteps share the same total among few states; scaled to them, a map is pale. Where
+    they reach hardly higher than the rest, all count.
     """
     full = (holds == SOURCE_REAL).all(axis=0)
     if full.sum() < 2:  # as where every earlier timestep has a lag
         return statistic
-    return replace(statistic, values=statistic.values.isel(time=np.flatnonzero(full)))
+    part = replace(statistic, values=statistic.values.isel(time=np.flatnonzero(full)))
+    highest, all_of_it = (
+        np.nanmax(np.abs(one.values.values), initial=0.0) for one in (part, statistic)
+    )
+    return statistic if all_of_it <= _HARDLY * highest else part
 
 
-def _beyond_scale(statistic: Statistic, scale: ColourScale) -> list[str]:
-    highest, darkest = float(np.nanmax(np.abs(statistic.values.values))), scale.highest
-    if not highest > darkest * (1 + 1e-6):
+def _beyond_scale(statistic: Statistic, scaling: Statistic, scale: ColourScale) -> list[str]:
+    """A note where values lie beyond the colours, which limits or a shared scale may cut off too.
+
+    What both round to the same is not worth a note.
+    """
+    highest, full = (
+        float(np.nanmax(np.abs(part.values.values), initial=0.0)) for part in (statistic, scaling)
+    )
+    darkest, most = f"{scale.highest:.2g}", f"{highest:.2g}"
+    if not highest > scale.highest or darkest == most:
         return []
-    return [
-        f"The darkest colour stands for {darkest:.2g} and more: up to {highest:.2g} at timesteps "
-        "with less than a whole window behind them."
-    ]
+    where = " at timesteps with less than a whole window behind them"
+    beginning = full <= scale.highest * (1 + 1e-6)
+    said = f"The darkest colour stands for {darkest} and more: up to {most}"
+    return [f"{said}{where if beginning else ''}."]
 
 
 def _holds(

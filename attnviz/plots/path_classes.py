@@ -18,9 +18,10 @@ from attnviz.analysis.path_classes import (
     class_norm,
     gradient_norm_by_distance,
     largest_residual,
+    same_sequences,
 )
 from attnviz.plots.axes import axes_to_draw_on, legend_beside, number_logarithm, write_title
-from attnviz.plots.captions import counted
+from attnviz.plots.captions import counted_of, interval_note
 from attnviz.plots.sizes import PAGE, enlarged
 
 __all__ = ["PLACES", "plot_path_classes"]
@@ -39,10 +40,11 @@ def plot_path_classes(
 ) -> Axes:
     """Draws the gradient of each class of paths by distance from the loss, on a logarithmic axis.
 
-    The whole gradient is a grey line, each class a line of its own with the bootstrap interval
-    over sequences as its band. At the hidden state, what theory predicts stands beside RRA's
-    shortcut, over the distances of the fit. Classes that never rise above the floor are
-    left out; the note says how many.
+    All distances are of the same sequences, the longer half if they differ. The whole gradient is
+    a grey line, each class a line of its own with the bootstrap interval over sequences as its
+    band. At the hidden state, what theory predicts stands beside RRA's shortcut, over the
+    distances of the fit. Classes that never rise above the floor are left out; the note says how
+    many.
 
     Arguments:
         paths: As `attnviz.gradient_paths` gives them.
@@ -62,6 +64,7 @@ def plot_path_classes(
         raise ValueError(
             f"The floor lies between 0 and 1, as a share of the gradient, not {floor}."
         )
+    paths = same_sequences(paths, place=place)
     norms = class_norm(paths, place=place)
     with axes_to_draw_on(ax, 0.8 * PAGE, 2.9) as drawn:
         _draw_classes(drawn, paths, norms, place, floor)
@@ -149,10 +152,11 @@ def _rate(statistic: Statistic) -> str:
 def _name_axes(ax: Axes, paths: xr.Dataset, place: Place, floor: float, left_out: int) -> None:
     cell, model = str(paths.attrs["cell"]), str(paths.attrs["model"])
     sequences = paths.sizes["sequence"]
-    bands = ", 95 % bootstrap bands" if sequences > 1 else ""
+    shown = counted_of([sequences], [paths.attrs["sequences_given"]], "sequence")
     kappa = float(class_cancellation(paths, place=place).values.max())
     notes = [
-        f"{model}, {paths.attrs['group']}, {counted(sequences, 'sequence')}{bands}",
+        f"{model}, {paths.attrs['group']}, {shown}",
+        *interval_note("bands", [sequences]),
         f"κ ≤ {kappa:.3g}",
         f"residual ≤ {largest_residual(paths, place=place):.0e}",
     ]

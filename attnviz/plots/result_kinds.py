@@ -61,10 +61,10 @@ def _path_classes(paths: "xr.Dataset", o: PlotOptions) -> "Figure":
 
 
 def _path_class_numbers(paths: "xr.Dataset", o: PlotOptions) -> "Statistic":
-    from attnviz.analysis.path_classes import class_norm
+    from attnviz.analysis.path_classes import class_norm, same_sequences
     from attnviz.plots.curves import arrival
 
-    return class_norm(paths, place=arrival(o))
+    return class_norm(same_sequences(paths, place=arrival(o)), place=arrival(o))
 
 
 def _vanishing(paths: "xr.Dataset", o: PlotOptions) -> "Figure":
@@ -78,10 +78,10 @@ def _vanishing_together(several: "Mapping[str, xr.Dataset]", o: PlotOptions) -> 
 
 
 def _vanishing_numbers(paths: "xr.Dataset", o: PlotOptions) -> "Statistic":
-    from attnviz.analysis.path_classes import gradient_norm_by_distance
+    from attnviz.analysis.path_classes import gradient_norm_by_distance, same_sequences
     from attnviz.plots.curves import arrival
 
-    return gradient_norm_by_distance(paths, place=arrival(o))
+    return gradient_norm_by_distance(same_sequences(paths, place=arrival(o)), place=arrival(o))
 
 
 def _longest(o: PlotOptions) -> int | None:

@@ -53,7 +53,8 @@ class Look:
         scale: How many times as large type and lines are as on paper.
         family: The font family of words from the data, as far as it has their characters.
         width: How wide figures are, in millimetres; each plot has its own if not given.
-        title: In place of the plot's own title and the line below it; empty for neither.
+        title: In place of the plot's own title; empty for none, and no line below it.
+        panel: Whether this is a panel of a figure, whose title replaces the line below it too.
         colours: Name of the colour map of all maps; each plot has its own if not given.
     """
 
@@ -63,6 +64,7 @@ class Look:
     family: str = "DejaVu Sans"
     width: float | None = None
     title: str | None = None
+    panel: bool = False
     colours: str | None = None
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, UInt8
+from matplotlib import rcParams
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
@@ -30,7 +31,7 @@ class MapStrip:
         height: In inches.
         label: What this strip is, such as `head 0`.
         holds: What stands at each cell (`SOURCE_REAL`, ...); cells that hold no real state are
-            hatched.
+            hatched, and those that hold nothing show no colour.
     """
 
     values: Float[np.ndarray, "row time"]
@@ -173,7 +174,9 @@ def _hatch(ax: Axes, holds: UInt8[np.ndarray, "row time"]) -> None:
 
 
 def _patch(left: float, bottom: float, width: float, kind: int) -> Rectangle:
+    # A weight on what does not exist is nothing to compare with the others.
+    behind = rcParams["axes.facecolor"] if kind == SOURCE_MISSING else "none"
     return Rectangle(
-        (left, bottom), width, 1.0, facecolor="none", edgecolor=_HATCH_COLOUR, linewidth=0,
+        (left, bottom), width, 1.0, facecolor=behind, edgecolor=_HATCH_COLOUR, linewidth=0,
         hatch=_HATCHES[kind],
     )  # fmt: skip

@@ -44,7 +44,7 @@ class Lettering:
         font: A font family that is installed; the style's if not given.
         size: In points, of the text in general (`font.size`): titles are an eighth larger, numbers
             and words an eighth smaller; the style's if not given. Everything else grows with it.
-        title: In place of the plot's own title and the line below it; empty for neither.
+        title: In place of the plot's own title; empty for none, and no line below it.
 
     Raises:
         ValueError: If the size is not between 5 and 60 points.
@@ -142,7 +142,8 @@ def in_panel(*, width: float, title: str | None) -> Iterator[None]:
     """
     with house_style():
         now = look()
-        before = LOOK.set(replace(now, width=width, title=now.title if title is None else title))
+        title = now.title if title is None else title
+        before = LOOK.set(replace(now, width=width, title=title, panel=True))
         try:
             yield
         finally:

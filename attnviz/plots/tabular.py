@@ -1,5 +1,6 @@
 """The numbers behind a figure as a LaTeX tabular."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,7 +18,9 @@ _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%",
     "#": r"\#", "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "−": "$-$", "±": r"$\pm$", "κ": r"$\kappa$", "α": r"$\alpha$", "ŵ": r"$\hat{w}$",
-    "‖": r"$\|$", "∂": r"$\partial$", "Δ": r"$\Delta$",
+    "‖": r"$\|$", "∂": r"$\partial$", "Δ": r"$\Delta$", "Σ": r"$\Sigma$", "ρ": r"$\rho$",
+    "σ": r"$\sigma$", "ℓ": r"$\ell$", "ℓ\u0304": r"$\bar{\ell}$",
+    "⊙": r"$\odot$", "²": "$^2$", "·": r"$\cdot$", "≤": r"$\leq$",
 }  # fmt: skip
 
 
@@ -68,7 +71,7 @@ def save_tabular(
 def _table(statistic: Statistic, down: list[str], across: str, digits: int) -> str:
     values = statistic.values
     heads = [_escaped(name) for axis in down for name in _names(values, axis)]
-    columns = values[across].values if across else [_escaped(statistic.label)]
+    columns = values[across].values if across else [statistic.label]
     titles = [*heads, *(_escaped(str(name)) for name in columns)]
     finite = np.abs(values.values[np.isfinite(values.values)])
     largest = float(finite.max()) if finite.size and finite.max() > 0 else 1.0
@@ -126,4 +129,4 @@ def _number(value: float, decimals: int) -> str:
 
 
 def _escaped(text: str) -> str:
-    return "".join(_SPECIAL.get(character, character) for character in text)
+    return "".join(_SPECIAL.get(sign, sign) for sign in re.findall(".\u0304?", text, re.DOTALL))

@@ -8,7 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from attnviz.analysis import Statistic
-from attnviz.analysis.path_classes import Place, gradient_norm_by_distance, largest_residual
+from attnviz.analysis.path_classes import (
+    Place,
+    gradient_norm_by_distance,
+    largest_residual,
+    same_sequences,
+)
 from attnviz.plots.axes import (
     axes_to_draw_on,
     draw_band,
@@ -16,7 +21,7 @@ from attnviz.plots.axes import (
     number_logarithm,
     write_title,
 )
-from attnviz.plots.captions import counted
+from attnviz.plots.captions import counted_of, interval_note
 from attnviz.plots.path_classes import PLACES
 from attnviz.plots.sizes import PAGE
 
@@ -31,7 +36,8 @@ def plot_vanishing(
 ) -> Axes:
     """Draws the norm of the gradient by distance from the loss, one line a model.
 
-    Every line begins at one. At the input cells can be compared: every path leaves by it exactly
+    Every line begins at one. All distances are of the same sequences, the longer half if they
+    differ. At the input cells can be compared: every path leaves by it exactly
     once. At the hidden state they cannot.
 
     Arguments:
@@ -49,6 +55,7 @@ def plot_vanishing(
     """
     if not paths:
         raise ValueError("plot_vanishing needs the paths of at least one model, got none.")
+    paths = {name: same_sequences(one, place=place) for name, one in paths.items()}
     curves = {name: gradient_norm_by_distance(one, place=place) for name, one in paths.items()}
     with axes_to_draw_on(ax, 0.8 * PAGE, 2.9) as drawn:
         _draw(drawn, paths, curves, place)
@@ -71,14 +78,15 @@ def _draw(
     ax.set_xlim(0, max(2, *(one.sizes["distance"] for one in paths.values())) - 1)
     residual = np.nanmax([largest_residual(one, place=place) for one in paths.values()])
     counts = [one.sizes["sequence"] for one in paths.values()]
-    _name_axes(ax, list(paths), place, counts, float(residual))
+    given = [int(one.attrs["sequences_given"]) for one in paths.values()]
+    _name_axes(ax, list(paths), place, counts, given, float(residual))
 
 
 def _name_axes(
-    ax: Axes, names: list[str], place: Place, counts: list[int], residual: float
+    ax: Axes, names: list[str], place: Place, counts: list[int], given: list[int], residual: float
 ) -> None:
-    notes = [f"{counted(counts, 'sequence')} a model"]
-    notes += ["95 % bootstrap bands"] if max(counts) > 1 else []
+    notes = [f"{counted_of(counts, given, 'sequence')} a model"]
+    notes += interval_note("bands", counts)
     notes.append(f"residual ≤ {residual:.0e}")
     write_title(ax, f"Gradient at the {PLACES[place]} by distance", " · ".join(notes))
     ax.set_xlabel("distance from the loss (timesteps)")

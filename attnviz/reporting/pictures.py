@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from attnviz.analysis import outcome
 from attnviz.plots import KINDS, PlotOptions, drawable_kinds, plot_ablation
+from attnviz.plots.kinds import shown_of
 from attnviz.reporting.contents import Block, Paragraph, Picture, Section
 from attnviz.reporting.recorded import ablation_table
 from attnviz.trace import Trace, sequence_length
@@ -48,7 +49,7 @@ def figure_sections(trace: Trace, sequences: Sequence[int]) -> list[Section]:
     """A section of figures for each sequence, and one for what is of all of them."""
     kinds = drawable_kinds(trace)
     every: list[Block] = [
-        Picture(kind, KINDS[kind].draw(trace, PlotOptions()), KINDS[kind].shows)
+        Picture(kind, KINDS[kind].draw(trace, PlotOptions()), shown_of(trace, kind))
         for kind in kinds
         if kind in OF_ALL
     ]
@@ -90,7 +91,7 @@ def _of_sequence(trace: Trace, sequence: int, kinds: Sequence[str]) -> Section:
         except KeyError as error:  # it holds the signal, but not what this kind shows of it
             undrawn.append(f"Not drawn, {kind}: {error.args[0]}")
             continue
-        blocks.append(Picture(f"{kind}-{sequence}", figure, KINDS[kind].shows))
+        blocks.append(Picture(f"{kind}-{sequence}", figure, shown_of(trace, kind)))
     return Section(title, [*blocks, *map(Paragraph, undrawn)])
 
 

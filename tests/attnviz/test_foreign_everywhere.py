@@ -104,7 +104,7 @@ def test_statistics_are_those_of_the_arrays():
 def test_every_kind_of_plot_that_it_holds_the_signals_for(tmp_path, make, sequence):
     trace, before = make(), dict(matplotlib.rcParams)
     kinds = drawable_kinds(trace)
-    assert {"heatmap", "text", "lag-kernel"} <= set(kinds)
+    assert {"heatmap", "lag-kernel"} <= set(kinds)
     assert ("contribution" in kinds) == (make is by_lag)
     for kind in kinds:
         options = PlotOptions(sequence=sequence)

@@ -53,7 +53,7 @@ def test_top_features_count_each_sequence_once():
 def test_summary_keeps_the_top_of_each_kind_and_the_mean_of_the_rest():
     values = feature_summary(tiny(), top=1).values
 
-    assert values["feature"].values.tolist() == ["1", "other 1", "2", "other 2"]
+    assert values["feature"].values.tolist() == ["1", "other 1", "0", "other 2"]
     assert values["feature_kind"].values.tolist() == ["input", "input", "hidden", "hidden"]
     assert_allclose(values.values[0, 1], [1.0, 1.5, 0.5, 1.0])
 

@@ -8,6 +8,7 @@ from attnviz.analysis.path_classes import (
     class_share,
     gradient_norm_by_distance,
     largest_residual,
+    same_sequences,
 )
 from tests.attnviz.path_data import paths
 
@@ -74,3 +75,17 @@ def test_residual_and_refusal():
     gru = paths(NORMS, cell="GRU").drop_vars([f"memory_{n}" for n in ("class_norm", "residual")])
     with pytest.raises(KeyError, match=r"paths of GRU hold no 'memory_class_norm'.*'input'"):
         class_norm(gru, place="memory")
+
+
+@pytest.mark.parametrize(("ends", "kept", "shared"), [([6, 2, 4, 9], [0, 2, 3], 4), ([5], [0], 5)])
+def test_all_distances_are_of_the_same_sequences(ends, kept, shared):
+    norms = np.ones((len(ends), 10, 2)) * np.arange(1, len(ends) + 1)[:, None, None]
+    for row, end in enumerate(ends):
+        norms[row, end + 1 :] = np.nan
+
+    part = same_sequences(paths(norms))
+
+    assert part.sizes["distance"] == shared + 1 and part.attrs["sequences_given"] == len(ends)
+    assert_allclose(part["input_class_norm"], norms[kept, : shared + 1])
+    assert_allclose(gradient_norm_by_distance(part).values, 1)
+    assert same_sequences(part).identical(part)

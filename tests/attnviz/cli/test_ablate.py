@@ -22,9 +22,21 @@ def test_a_table_a_figure_and_a_file(tmp_path):
     )  # fmt: skip
     assert found.exit_code == 0, found.output
     assert "effect on the margin" in found.output and "mean over 2 texts" in found.output
+    assert "95 % bootstrap intervals, too narrow with 2 sequences." in found.output
     effects = attnviz.open_effects(tmp_path / "e.nc")
     assert effects.sizes["lag"] == 10 and effects.attrs["model"] == "rra-imdb"
     assert "attnviz" in (tmp_path / "e.svg").read_text()
+
+
+def test_lags_that_no_text_reaches_have_no_effect_to_show():
+    pytest.importorskip("torch")
+    found = run("rra-imdb", "--text", "Slow, but wonderful.", "--text", "Far too long.")
+    rows = {
+        line.split()[0]: line.split()[1:]
+        for line in found.output.splitlines()
+        if line[:3].strip().isdigit()
+    }
+    assert rows["11"] == ["—"] * 4 and "—" not in rows["2"]
 
 
 def test_its_figure_says_how_it_is_made_again(monkeypatch, capsys, tmp_path):

@@ -235,6 +235,8 @@ def test_titles_and_labels_are_those_that_were_asked_for(place, typed):
     assert "attention ŵ (weight)" in none
     assert {"My $5 map", "w &amp; more"} <= set(other)
     assert not any(text.startswith(("Attention of RRA", "attention ŵ")) for text in other)
+    # Which sequence it is no title of one's own says.
+    assert any(text.startswith("rra-imdb · layer l0 · sequence 0") for text in other)
 
 
 def test_the_font_and_the_layer_are_those_that_were_asked_for(place, typed):

@@ -32,7 +32,9 @@ def test_points_are_means_over_sequences_with_intervals():
     np.testing.assert_allclose(line.get_ydata(), effects["margin_effect"].mean("sequence"))
     lengths = [np.ptp(segment[:, 1]) for segment in bars.get_segments()]
     assert all(length > 0 for length in lengths)
-    assert "6 sequences" in below(ax) and "95 % bootstrap intervals" in below(ax)
+    assert "6 sequences" in below(ax) and "intervals, too narrow with 6 sequences" in below(ax)
+    enough = below(plot_ablation(made(("lag",), (10, 4), "lag")))
+    assert "95 % bootstrap intervals" in enough and "narrow" not in enough
     assert "logits" in ax.get_ylabel() and "lag" in ax.get_xlabel()
     ax.figure.savefig("/dev/null", format="svg")
 

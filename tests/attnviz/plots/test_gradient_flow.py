@@ -68,6 +68,8 @@ def test_several_cells_are_compared_by_distance(vectors):
     traces = {"one $x$": made(vectors, lengths=LENGTHS, place="input")}
     traces["two"] = made(vectors * 2, lengths=LENGTHS, place="input")
     figure = plot_exit_routes(traces, longest=4)
+    notes = " ".join(text.get_text() for ax in figure.axes for text in ax.texts)
+    assert "95 % bootstrap bands, too narrow with 3 sequences" in notes.replace("\n", " ")
     above = figure.axes[0]
     lines = [line for line in above.lines if line.get_gid() == "norm"]
     assert len(lines) == 2 and above.get_yscale() == "log"

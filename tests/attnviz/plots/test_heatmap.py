@@ -106,10 +106,24 @@ def test_limits_are_kept():
     (ax, *_) = maps(plot_heatmap(traces.larnn(), limits=(0.0, 0.25)))
 
     assert (ax.images[0].norm.vmin, ax.images[0].norm.vmax) == (0.0, 0.25)
+    notes = [text.get_text() for text in ax.figure.texts]
+    assert any("The darkest colour stands for 0.25 and more: up to 1" in note for note in notes)
+
+
+@pytest.mark.parametrize(("first", "clipped"), [(0.52, False), (0.7, True)])
+def test_values_hardly_beyond_the_rest_are_not_cut_off(first, clipped):
+    weights = np.full((1, 20, 1, 8), 0.5)
+    weights[0, 1, 0] = first
+
+    (ax,) = maps(figure := plot_heatmap(traces.small(weights, range(1, 9))))
+
+    notes = [text.get_text() for text in figure.texts]
+    assert any("darkest" in note for note in notes) == clipped
+    assert ax.images[0].norm.vmax == pytest.approx(0.5 if clipped else first, rel=1e-6)
 
 
 @pytest.mark.parametrize("tokens", [None, (3, 20)])
-def test_initial_and_missing_steps_are_hatched_and_keep_their_weight(tokens):
+def test_initial_and_missing_steps_are_hatched_and_missing_ones_hide_their_weight(tokens):
     trace = traces.rra()
     figure = plot_heatmap(trace, tokens=tokens)
     (ax,) = maps(figure)
@@ -120,6 +134,9 @@ def test_initial_and_missing_steps_are_hatched_and_keep_their_weight(tokens):
         assert isinstance(patch, Rectangle)
         left, row = round(patch.get_x() + 0.5), round(patch.get_y() + 0.5)
         drawn[row, left : left + round(patch.get_width())] = codes[patch.get_hatch()]
+        # What holds nothing hides its weight's colour, the initial state does not.
+        assert patch.get_alpha() is None
+        assert patch.get_facecolor()[3] == (patch.get_hatch() == "//////")
     first, last = tokens or (0, 37)
     assert (drawn == source_kind(trace, "l0", 0).values[first:last].T).all()
     kernel = trace.tree["l0"]["lag_kernel"].values[0]

@@ -4,7 +4,14 @@ from matplotlib.colors import to_hex
 from numpy.testing import assert_allclose
 
 from attnviz.analysis import influence_profile, influence_share
-from attnviz.plots import influence_map_numbers, plot_influence, plot_influence_map, save_figure
+from attnviz.plots import (
+    influence_map_numbers,
+    plot_influence,
+    plot_influence_map,
+    save_figure,
+    style,
+)
+from attnviz.plots.styling import Lettering
 from attnviz.plots.wrapped import words_under
 from tests.attnviz.influences import decaying, influence
 
@@ -44,6 +51,18 @@ def test_influence_stands_beside_its_shares_with_intervals():
     left, right = (ax.get_title(loc="left") for ax in figure.axes)
     assert left == "influence V (squared standard deviations, summed over units)"
     assert right == "share of the influence from all reachable lags"
+
+
+@pytest.mark.parametrize("size", [7.0, 10.0])
+def test_the_name_of_an_axis_ends_within_the_figure(size):
+    with style("paper", width="column", lettering=Lettering(size=size)):
+        figure = plot_influence(three(error=0.1))
+    figure.canvas.draw()
+
+    for ax in figure.axes:
+        box = ax._left_title.get_window_extent()
+        assert box.x0 >= 0 and box.x1 <= figure.bbox.x1
+        assert not box.overlaps(figure.legends[0].get_window_extent())
 
 
 def test_what_is_said():

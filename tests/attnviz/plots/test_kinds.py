@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 
 from attnviz.analysis import Statistic
 from attnviz.plots import KINDS, PlotOptions, drawable_kinds, save_figure
+from attnviz.plots.kinds import shown_of
 from tests.attnviz import traces
 from tests.attnviz.analysis import test_flow
 
@@ -65,3 +66,16 @@ def test_the_first_drawable_kind_can_be_drawn(make, first):
     for name in set(KINDS) - set(kinds):
         with pytest.raises(KeyError):
             KINDS[name].draw(trace, PlotOptions())
+
+
+def test_without_a_text_there_is_no_text_view_and_no_token():
+    trace = traces.rra()
+    assert "text" in drawable_kinds(trace) and "the tokens" in shown_of(trace, "heatmap")
+
+    del trace.tree["span"]
+
+    assert drawable_kinds(trace) == ["heatmap", "contribution", "lag-kernel"]
+    assert shown_of(trace, "heatmap") == (
+        "The attention of each timestep to each lag, with the timesteps below."
+    )
+    assert shown_of(trace, "lag-kernel") == KINDS["lag-kernel"].shows

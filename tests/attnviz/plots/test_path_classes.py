@@ -53,9 +53,9 @@ def test_title_axes_and_notes(ax):
 
     assert ax.get_title(loc="left") == "Gradient of LSTM by class of path, at the memory c"
     (note,) = ax.texts
-    assert note.get_text() == (
-        "small, l0, 2 sequences, 95 % bootstrap bands · κ ≤ 1 · residual ≤ 3e-16 · "
-        "1 class below 1e-06 not drawn"
+    assert note.get_text().replace("\n", " ") == (
+        "small, l0, 2 sequences · 95 % bootstrap bands, too narrow with 2 sequences · κ ≤ 1 · "
+        "residual ≤ 3e-16 · 1 class below 1e-06 not drawn"
     )
     assert ax.get_xlabel() == "distance from the loss (timesteps)"
     assert ax.get_ylabel() == "‖gradient‖ (of the whole at distance 0)"
@@ -71,6 +71,19 @@ def test_bands_are_the_interval(ax):
     band = ax.collections[1]
     heights = [y for x, y in band.get_paths()[0].vertices if x == 3]
     assert_allclose([min(heights), max(heights)], spread)
+
+
+def test_a_curve_does_not_fall_where_a_sequence_ends(ax):
+    norms = np.ones((3, 9, 2)) * np.array([1000.0, 1.0, 1.0])[:, None, None]
+    norms[0, 5:] = np.nan
+
+    plot_vanishing({"one": paths(norms)}, ax=ax)
+    plot_path_classes(paths(norms), ax=(classes := Figure().add_subplot()))
+
+    for line in [*by(ax, "vanishing"), *by(classes, "whole")]:
+        assert_allclose(line.get_ydata(), np.ones(9))
+    assert ax.texts[0].get_text().startswith("the longest 2 of 3 sequences a model · ")
+    assert "l0, the longest 2 of 3 sequences · 95 %" in classes.texts[0].get_text()
 
 
 def test_one_sequence_has_no_bands(ax):
@@ -121,7 +134,8 @@ def test_models_side_by_side(ax):
     ax.figure.canvas.draw()
     assert ax.get_title(loc="left") == "Gradient at the input x by distance"
     assert ax.texts[0].get_text() == (
-        "2–3 sequences a model · 95 % bootstrap bands · residual ≤ 3e-16"
+        "2–3 sequences a model · 95 % bootstrap bands, too narrow with 2 sequences · "
+        "residual ≤ 3e-16"
     )
     assert ax.get_ylabel() == "‖gradient‖ (of that at distance 0)"
     assert ax.get_xlim() == (0, 11)

@@ -42,6 +42,19 @@ def test_spreads_and_intervals_are_written(tmp_path):
     assert interval[-4] == r"2 & $-12.2$ [$-13.2$, $-11.2$] \\"
 
 
+def test_the_header_of_a_single_column_can_be_typeset(tmp_path):
+    one = Statistic(
+        "received", VALUES.isel(head=1, drop=True), "norm, summed", symbol="Σ ‖w‖² ℓ\u0304"
+    )
+    (header,) = [
+        line
+        for line in save_tabular(one, tmp_path / "t.tex", provenance={}).read_text().splitlines()
+        if line.startswith("lag & ")
+    ]
+    assert r"$\Sigma$ $\|$w$\|$$^2$ $\bar{\ell}$" in header and "textbackslash" not in header
+    assert header.isascii()
+
+
 def test_what_is_no_table_is_refused(tmp_path):
     large = Statistic("attention", xr.DataArray(np.ones((201, 2)), dims=("time", "lag")), "weight")
     with pytest.raises(ValueError, match=r"201 rows and 2 columns; up to 200 and 40 fit.*--tokens"):
