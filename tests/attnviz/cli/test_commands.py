@@ -114,7 +114,7 @@ def test_numbers_of_a_plot(monkeypatch, capsys, tmp_path, rra_store):
             ("record", "rra-imdb", "--task", "imbd", "-o", "t.zarr"),
             "name imdb, adding, har,",
         ),
-        (("record", "rra-imdb", "--task", "{table}", "-o", "t.zarr"), "--label-column COLUMN"),
+        (("record", "rra-imdb", "--task", "{table}", "-o", "t.zarr"), "--text-column COLUMN"),
         (("ablate", "rra-imdb", "--task", "adding"), "name imdb, or a CSV or TSV file"),
         (("train", "rnn", "imdb"), "no cell 'rnn'; there are rra, larnn"),
         (("train", "rra", "imbd"), "no task 'imbd'"),
@@ -217,7 +217,7 @@ def test_the_adding_problem_goes_from_training_to_a_figure(monkeypatch, capsys, 
         monkeypatch, capsys, *told.removeprefix("Next: attnviz ").split()
     )
     assert status == 0, error
-    assert "Recorded 9 sequences in trace.zarr" in output
+    assert "Recorded 9 sequences of adding-12 (test split) in trace.zarr" in output
     trace = attnviz.open_trace("trace.zarr")
     assert trace.tree.attrs["task"] == "adding-12" and trace.tree.attrs["split"] == "test"
     plot = ("plot", "trace.zarr", "--kind", "heatmap", "-o", "adding.pdf")

@@ -46,7 +46,7 @@ def test_labelled_numbers_go_from_training_to_a_report(monkeypatch, capsys, tmp_
     status, output, error = called(monkeypatch, capsys, *told)
     assert status == 0, error
     assert folds == [2, 2]  # recording reads the splits of the training
-    assert "Recorded 100 sequences in trace.zarr" in output
+    assert "Recorded 100 sequences of rises (test split) in trace.zarr" in output
     trace = attnviz.open_trace("trace.zarr")
     assert trace.tree.attrs["task"] == "rises" and trace.tree.attrs["split"] == "test"
     assert trace.tree["id"].values[:3].tolist() == ["test/0", "test/3", "test/6"]
