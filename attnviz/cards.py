@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Card", "find_cards", "read_card", "shipped_cards"]
+__all__ = ["Card", "current_task", "find_cards", "read_card", "shipped_cards"]
 
 SHIPPED = Path(__file__).parent / "pretrained"
 FORMAT = "attnviz-model/1"
@@ -15,6 +15,12 @@ MODEL, WEIGHTS = "model.json", "model.safetensors"
 LONGEST_HEADER = 10_000_000
 # Folders within folders that are searched for models.
 DEPTH = 3
+# What tasks were called in models and traces of earlier versions, by what they are called now.
+_FORMER = {
+    f"{images}-{order}": f"{order}-{images}"
+    for images in ("mnist", "fashion-mnist")
+    for order in ("row", "pixel", "permuted")
+}
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,11 @@ class Card:
         }
 
 
+def current_task(name: str) -> str:
+    """What a task is called now, such as `row-mnist`, by any name it has had."""
+    return _FORMER.get(name, name)
+
+
 def shipped_cards() -> list[Card]:
     """The models that ship with the package, by name."""
     return [read_card(path.parent) for path in sorted(SHIPPED.glob(f"*/{MODEL}"))]
@@ -120,6 +131,8 @@ def read_card(folder: Path) -> Card:
         found, name = said["format"], str(said["name"])
         settings, card = dict(said["settings"]), dict(said["card"])
         settings["cell"]
+        if "task" in card:
+            card["task"] = current_task(str(card["task"]))
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is damaged: {error!r}. Save or fetch the model again.") from error
     if found != FORMAT:

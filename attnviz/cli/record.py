@@ -148,7 +148,9 @@ def _running(
 
 def _check_trained(model: "SequenceModel", name: str, task: str) -> None:
     """Refuses a model that learnt another task."""
-    if model.card.get("task") != task:
+    from attnviz.cards import current_task
+
+    if current_task(str(model.card.get("task"))) != task:
         raise ValueError(
             f"{model.name} was not trained on {name}, but on {model.card.get('task')}. attnviz "
             f"train rra {name} makes a model that was."

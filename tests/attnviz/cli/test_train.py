@@ -138,10 +138,10 @@ def test_a_recipe_is_taken_by_its_name_or_from_a_file_and_kept_with_the_run(
     ("task", "name", "shape"),
     [
         ("har", "har", (128, 9)),
-        ("row-mnist", "mnist-row", (28, 28)),
-        ("row-fashion-mnist", "fashion-mnist-row", (28, 28)),
-        ("pixel-mnist", "mnist-pixel", (784, 1)),
-        ("permuted-mnist", "mnist-permuted", (784, 1)),
+        ("row-mnist", "row-mnist", (28, 28)),
+        ("row-fashion-mnist", "row-fashion-mnist", (28, 28)),
+        ("pixel-mnist", "pixel-mnist", (784, 1)),
+        ("permuted-mnist", "permuted-mnist", (784, 1)),
     ],
 )
 def test_a_few_batches_of_the_real_files_are_learnt_from(full_data, tmp_path, task, name, shape):
