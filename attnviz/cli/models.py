@@ -23,13 +23,13 @@ def models(folders: Folders = None, json: Json = False, quiet: Quiet = False) ->
     """Lists the models that ship, and own runs, with their accuracy. Needs no PyTorch.
 
     Every command that takes a model takes these names and folders. With --quiet only they are
-    printed, one a line.
+    printed, one a line. A run that has no model yet is named below with the command that goes on.
 
     Example: attnviz models
 
     Example: attnviz models runs/ --json
     """
-    from attnviz.cards import find_cards, shipped_cards
+    from attnviz.cards import find_cards, find_unfinished, shipped_cards, why_no_model
 
     places = folders if folders is not None else [RUNS] if RUNS.is_dir() else []
     found = shipped_cards() + [card for place in places for card in find_cards(place)]
@@ -40,6 +40,9 @@ def models(folders: Folders = None, json: Json = False, quiet: Quiet = False) ->
             typer.echo(_called(card))
     else:
         _show(found)
+        for place in places:
+            for run in find_unfinished(place):
+                out().print(f"\n{why_no_model(run)}", markup=False)
 
 
 def _called(card: "Card") -> str:

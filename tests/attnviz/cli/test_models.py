@@ -44,3 +44,27 @@ def test_a_folder_that_is_not_there_is_one_message(monkeypatch, capsys, tmp_path
     status, said, message = called(monkeypatch, capsys, "models", tmp_path / "nowhere")
     assert status == 1 and not said
     assert message.startswith("attnviz: There is no folder") and "Traceback" not in message
+
+
+def test_a_run_that_was_interrupted_says_how_to_go_on(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    run = tmp_path / "runs" / "sig"
+    run.mkdir(parents=True)
+    begun = "attnviz train gru adding --run runs/sig"
+    (run / "recipe.json").write_text(json.dumps({"recipe": {}, "data": {}, "command": begun}))
+    status, said, _ = called(monkeypatch, capsys, "models")
+    assert status == 0 and said.rstrip().endswith(f"Go on with {begun}")
+    assert "runs/sig" not in called(monkeypatch, capsys, "models", "--quiet")[1]
+
+    status, _, message = called(monkeypatch, capsys, "record", "runs/sig", "--text", "x", "-o", "t")
+    assert status == 1 and f"has not come to the end of an epoch. Go on with {begun}" in message
+    (run / "recipe.json").write_text("{}")
+    _, said, _ = called(monkeypatch, capsys, "models")
+    assert "Go on with the attnviz train command that began it" in said
+
+
+def test_a_model_that_is_not_there_is_answered_with_those_that_are(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(SHIPPED / "rra-imdb", tmp_path / "runs" / "mine" / "model")
+    _, _, message = called(monkeypatch, capsys, "record", "runs/mien", "--text", "x", "-o", "t")
+    assert "'rra-imdb'], nor one of your runs, ['runs/mine']." in message
