@@ -195,6 +195,8 @@ def _some_sequences(trace: Trace, count: int = 5) -> None:
         table.add_row(*map(escape, cells), short)
     out().print()
     out().print(table)
+    if (more := len(lengths) - len(rows)) > 0:
+        out().print(f"and {more:,} more")
 
 
 def _outcome(trace: Trace, row: int) -> tuple[str, str]:

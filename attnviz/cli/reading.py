@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 import typer
 
 from attnviz.cli.console import busy
+from attnviz.suggesting import meant
 
 if TYPE_CHECKING:
     from attnviz.recording import Texts
@@ -160,7 +161,10 @@ def load_texts(
             return load_imdb(data)
     if not _is_file(task):
         names = ", ".join(("imdb", *others))
-        raise ValueError(f"There is no task {task!r} to read: name {names}, or a CSV or TSV file.")
+        raise ValueError(
+            f"There is no task {task!r}{meant(task, ('imdb', *others))} to read: name {names}, or "
+            "a CSV or TSV file."
+        )
     if Path(task).suffix.lower() == ".txt":
         raise ValueError(
             f"{task} has texts without labels, and splits are drawn so that every class has its "

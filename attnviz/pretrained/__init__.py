@@ -4,6 +4,7 @@ from pathlib import Path
 
 from attnviz.cards import find_cards, why_no_model
 from attnviz.models import SequenceModel, load_folder
+from attnviz.suggesting import meant
 
 __all__ = ["load_model", "shipped_models"]
 
@@ -37,7 +38,7 @@ def load_model(name: str | Path) -> SequenceModel:
         return load_folder(folder / "model")
     if not folder.is_dir():
         raise FileNotFoundError(
-            f"There is no model {str(name)!r}: it is neither a folder nor one of the models that "
+            f"There is no model {str(name)!r}{meant(str(name), shipped_models())}: it is neither a folder nor one of the models that "
             f"ship, {shipped_models()}{_own()}."
         )
     if not (folder / "model.json").is_file():

@@ -363,12 +363,23 @@ def test_info_is_legible_on_a_narrow_terminal(monkeypatch, rra_store):
     done = run("info", rra_store, COLUMNS="80")
 
     header, *rows = done.stdout.split("\n\n")[-1].splitlines()
+    assert "more" not in rows[-1]  # all are listed
     assert header.split() == ["sequence", "id", "length", "label", "predicted", "text"]
     assert len(rows) == 2
     for row in rows:
         assert len(row.rstrip()) <= 80
         assert row.rstrip().endswith("…")
         assert "I went" in row
+
+
+def test_info_says_how_many_sequences_it_does_not_list(monkeypatch, capsys, tmp_path):
+    made = traces.rra().tree
+    many = made.isel(sequence=[0, 1, 0, 1, 0, 1, 0], missing_dims="ignore")
+    names = ("sequence", [f"n{number}" for number in range(7)])
+    many.dataset = many.to_dataset().assign(id=names)
+    trace = attnviz.save_trace(attnviz.Trace(many), tmp_path / "many.zarr")
+    _, said, _ = called(monkeypatch, capsys, "info", trace)
+    assert said.splitlines()[-1] == "and 2 more"
 
 
 def test_the_keyboard_stops_a_command_with_a_word(monkeypatch, capsys, tmp_path):

@@ -1,7 +1,12 @@
+import functools
 import json
 import shutil
 
+import pytest
+from rich.console import Console
+
 from attnviz.cards import SHIPPED
+from attnviz.cli import console, models
 from tests.attnviz.cli.shell import called
 
 
@@ -68,3 +73,21 @@ def test_a_model_that_is_not_there_is_answered_with_those_that_are(monkeypatch, 
     shutil.copytree(SHIPPED / "rra-imdb", tmp_path / "runs" / "mine" / "model")
     _, _, message = called(monkeypatch, capsys, "record", "runs/mien", "--text", "x", "-o", "t")
     assert "'rra-imdb'], nor one of your runs, ['runs/mine']." in message
+
+
+@pytest.mark.parametrize(
+    ("width", "size", "parameters"), [(120, True, True), (95, False, True), (80, False, False)]
+)
+def test_a_narrow_terminal_loses_columns_and_no_letters(
+    monkeypatch, capsys, tmp_path, width, size, parameters
+):
+    monkeypatch.setattr(console, "out", functools.cache(lambda: Console(width=width)))
+    monkeypatch.setattr(models, "out", console.out)
+    shutil.copytree(SHIPPED / "rra-imdb", tmp_path / "runs" / "rra-imdb-with-another-name")
+    monkeypatch.chdir(tmp_path)
+    _, said, _ = called(monkeypatch, capsys, "models")
+    header, *rows = said.splitlines()
+    assert ("size" in header, "parameters" in header) == (size, parameters)
+    assert header.split()[-2:] == ["validation", "test"] and "…" not in said
+    assert rows[5].split()[0] == "runs/rra-imdb-with-another-name" and rows[5].endswith("88.36%")
+    assert max(map(len, [header, *rows[:6]])) <= width
