@@ -38,8 +38,8 @@ def load_model(name: str | Path) -> SequenceModel:
         return load_folder(folder / "model")
     if not folder.is_dir():
         raise FileNotFoundError(
-            f"There is no model {str(name)!r}{meant(str(name), shipped_models())}: it is neither a folder nor one of the models that "
-            f"ship, {shipped_models()}{_own()}."
+            f"There is no model {str(name)!r}{meant(str(name), shipped_models())}: it is neither "
+            f"a folder nor one of the models that ship, {shipped_models()}{_own()}."
         )
     if not (folder / "model.json").is_file():
         raise FileNotFoundError(why_no_model(folder))
