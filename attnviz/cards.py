@@ -6,15 +6,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Card", "find_cards", "read_card", "shipped_cards"]
+__all__ = [
+    "Card",
+    "current_task",
+    "find_cards",
+    "find_unfinished",
+    "read_card",
+    "shipped_cards",
+    "why_no_model",
+]
 
 SHIPPED = Path(__file__).parent / "pretrained"
 FORMAT = "attnviz-model/1"
-MODEL, WEIGHTS = "model.json", "model.safetensors"
+MODEL, WEIGHTS, RUN = "model.json", "model.safetensors", "recipe.json"
 # A header of names and shapes; more than this no model of ours needs.
 LONGEST_HEADER = 10_000_000
 # Folders within folders that are searched for models.
 DEPTH = 3
+# What tasks were called in models and traces of earlier versions, by what they are called now.
+_FORMER = {
+    f"{images}-{order}": f"{order}-{images}"
+    for images in ("mnist", "fashion-mnist")
+    for order in ("row", "pixel", "permuted")
+}
 
 
 @dataclass(frozen=True)
@@ -75,6 +89,11 @@ class Card:
         }
 
 
+def current_task(name: str) -> str:
+    """What a task is called now, such as `row-mnist`, by any name it has had."""
+    return _FORMER.get(name, name)
+
+
 def shipped_cards() -> list[Card]:
     """The models that ship with the package, by name."""
     return [read_card(path.parent) for path in sorted(SHIPPED.glob(f"*/{MODEL}"))]
@@ -95,7 +114,36 @@ def find_cards(folder: Path) -> list[Card]:
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no folder {folder} to look for models in.")
-    return [read_card(place) for place in _places(folder, DEPTH)]
+    return [read_card(place) for place in _places(folder, DEPTH) if _holds_model(place)]
+
+
+def find_unfinished(folder: Path) -> list[Path]:
+    """The runs in a folder whose training has kept no model yet, found as `find_cards` does."""
+    return [place for place in _places(folder, DEPTH) if not _holds_model(place)]
+
+
+def why_no_model(folder: Path) -> str:
+    """Why a folder holds no model and, of a run that was interrupted, how it goes on.
+
+    Arguments:
+        folder: Without `model.json`.
+
+    Returns:
+        A sentence or two for a message.
+    """
+    if not (folder / RUN).is_file():
+        return f"{folder} holds no model: it has no {MODEL}."
+    command = "the attnviz train command that began it"
+    try:
+        said = json.loads((folder / RUN).read_text(encoding="utf-8")).get("command", "")
+        if said.startswith("attnviz train "):
+            command = said
+    except (ValueError, AttributeError):
+        pass  # it is damaged; training says so
+    return (
+        f"{folder} is a run without a model: its training has not come to the end of an epoch. "
+        f"Go on with {command}"
+    )
 
 
 def read_card(folder: Path) -> Card:
@@ -114,12 +162,14 @@ def read_card(folder: Path) -> Card:
     inside = folder / "model" if (folder / "model" / MODEL).is_file() else folder
     path = inside / MODEL
     if not path.is_file():
-        raise FileNotFoundError(f"{folder} holds no model: it has no {MODEL}.")
+        raise FileNotFoundError(why_no_model(folder))
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
         found, name = said["format"], str(said["name"])
         settings, card = dict(said["settings"]), dict(said["card"])
         settings["cell"]
+        if "task" in card:
+            card["task"] = current_task(str(card["task"]))
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is damaged: {error!r}. Save or fetch the model again.") from error
     if found != FORMAT:
@@ -130,7 +180,8 @@ def read_card(folder: Path) -> Card:
 
 
 def _places(folder: Path, depth: int) -> Iterator[Path]:
-    if (folder / MODEL).is_file() or (folder / "model" / MODEL).is_file():
+    """The folders of models and runs; none of them holds another."""
+    if _holds_model(folder) or (folder / RUN).is_file():
         yield folder
         return
     if depth:
@@ -138,6 +189,10 @@ def _places(folder: Path, depth: int) -> Iterator[Path]:
         for path in below:
             if not path.is_symlink() and not path.name.startswith("."):
                 yield from _places(path, depth - 1)
+
+
+def _holds_model(folder: Path) -> bool:
+    return (folder / MODEL).is_file() or (folder / "model" / MODEL).is_file()
 
 
 def _count(path: Path) -> int:

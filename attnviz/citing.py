@@ -10,7 +10,7 @@ from typing import Any
 
 import xarray as xr
 
-from attnviz.cards import Card, shipped_cards
+from attnviz.cards import Card, current_task, shipped_cards
 from attnviz.trace import Trace, layer_groups
 
 __all__ = ["Reference", "all_references", "bibtex", "references"]
@@ -45,16 +45,16 @@ CELLS: Mapping[str, tuple[str, ...]] = {
 # By how the names of tasks begin.
 DATA: Mapping[str, tuple[tuple[str, str], ...]] = {
     "imdb": (("maas2011imdb", "the reviews"),),
-    "mnist-row": (("lecun1998gradient", "the digits"),),
-    "mnist-pixel": (
+    "row-mnist": (("lecun1998gradient", "the digits"),),
+    "pixel-mnist": (
         ("lecun1998gradient", "the digits"),
         ("le2015simple", "reading them pixel by pixel"),
     ),
-    "mnist-permuted": (
+    "permuted-mnist": (
         ("lecun1998gradient", "the digits"),
         ("le2015simple", "reading them pixel by pixel, permuted"),
     ),
-    "fashion-mnist-row": (("xiao2017fashion", "the pictures of clothes"),),
+    "row-fashion-mnist": (("xiao2017fashion", "the pictures of clothes"),),
     "har": (("anguita2013har", "the windows of motion"),),
     "ptb": (
         ("marcus1993treebank", "the Penn Treebank"),
@@ -197,7 +197,7 @@ def _of_cell(cell: str, options: Mapping[str, Any]) -> Pairs:
 
 def _of_task(task: str) -> Pairs:
     for name, entries in DATA.items():
-        if task.startswith(name):
+        if current_task(task).startswith(name):
             yield from entries
 
 

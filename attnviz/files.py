@@ -23,6 +23,10 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield beside
         beside.replace(path)
+    except OSError as error:
+        if error.filename == str(beside):  # a name that nobody typed
+            raise type(error)(f"Cannot write {path}: {error.strerror}.") from error
+        raise
     finally:
         beside.unlink(missing_ok=True)
 
@@ -38,10 +42,19 @@ def replacing_several(folder: Path) -> Iterator[Path]:
 
     Yields:
         A folder beside.
+
+    Raises:
+        OSError: If nothing can be written there.
     """
-    standing = next(place for place in (folder, *folder.parents) if place.is_dir())
-    with tempfile.TemporaryDirectory(dir=standing, prefix=".attnviz-") as beside:
-        yield Path(beside)
+    standing = next(place for place in (folder, *folder.parents) if place.exists())
+    if not standing.is_dir():
+        raise NotADirectoryError(f"Cannot write to {folder}: {standing} is a file, no folder.")
+    try:
+        beside = tempfile.TemporaryDirectory(dir=standing, prefix=".attnviz-")
+    except OSError as error:
+        raise type(error)(f"Cannot write to {folder}: {error.strerror}.") from error
+    with beside as staged:
+        yield Path(staged)
         folder.mkdir(parents=True, exist_ok=True)
-        for file in sorted(Path(beside).iterdir()):
+        for file in sorted(Path(staged).iterdir()):
             file.replace(folder / file.name)

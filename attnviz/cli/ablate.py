@@ -10,6 +10,7 @@ import typer
 from attnviz.cli.console import checked_output, hush, out, progress
 from attnviz.cli.figure_options import command_line
 from attnviz.cli.measuring import Measured, Model, Seed, checked_result
+from attnviz.cli.reading import told
 from attnviz.cli.scripting import Quiet
 from attnviz.cli.spreading import spread
 
@@ -74,6 +75,7 @@ def ablate(  # noqa: PLR0913  (one parameter an option)
             loaded, texts, level=level, method=method, reference=reference, group=layer, seed=seed,
             progress=advance,
         )  # fmt: skip
+    effects = effects.assign_attrs(dict(texts.about or {}))
     _show(effects)
     _write(effects, output, figure)
 
@@ -112,7 +114,7 @@ def _show(effects: "xr.Dataset") -> None:
     count, long = effects.sizes["sequence"], flat.sizes["edit"] > MOST_ROWS
     out().print(
         f"{escape(str(effects.attrs['model']))}, layer {effects.attrs['group']}: mean over "
-        f"{count} text{'' if count == 1 else 's'}, edited minus unedited"
+        f"{count} text{'' if count == 1 else 's'}{told(effects.attrs)}, edited minus unedited"
         + (f", the {STRONGEST} strongest" if long else "")
     )
     for note in interval_note("intervals", [count]) if count < FEW else []:

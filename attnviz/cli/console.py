@@ -98,6 +98,11 @@ def explain(error: BaseException) -> None:
         message = f"This needs {error.name}, which is not installed: pip install '{extra}'"
     elif isinstance(error, KeyError) and error.args:
         message = str(error.args[0])  # str(KeyError) would quote it
+    elif isinstance(error, OSError) and error.strerror and error.filename is not None:
+        message = (
+            f"The system refuses {error.filename}: {error.strerror.lower()}. Check the path, and "
+            "whether you may write there."
+        )
     else:
         message = str(error) or type(error).__name__
     err().print(f"[bold red]attnviz:[/] {escape(in_the_shell(message))}")
@@ -170,7 +175,10 @@ def checked_output(path: Path) -> Path:
 
     Raises:
         FileNotFoundError: If its folder does not exist.
+        NotADirectoryError: If its folder is a file.
     """
+    if path.parent.exists() and not path.parent.is_dir():
+        raise NotADirectoryError(f"Cannot write {path}: {path.parent} is a file, no folder.")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"Cannot write {path}: the folder {path.parent} does not exist.")
     return path

@@ -47,7 +47,7 @@ def explore(  # noqa: PLR0913  (one parameter an option)
     sequences: Sequences = None,
     text: GivenTexts = None,
     task: Task = None,
-    split: Split = "test",
+    split: Split = None,
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
     limit: Limit = 20,

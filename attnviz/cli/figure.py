@@ -86,8 +86,21 @@ def _opened(read: "FigureSpec", paths: Mapping[str, Path], spec: Path) -> "dict[
                 f"{spec} has a panel of {name!r}, but [traces] has only "
                 f"{', '.join(paths) or 'nothing'} and there is no file {path}."
             )
+        if not path.exists():
+            raise FileNotFoundError(_how_to_make(name, path, spec))
         found[name] = open_source(path)
     return found
+
+
+def _how_to_make(name: str, path: Path, spec: Path) -> str:
+    """What to do about a trace that a specification names and that is not there."""
+    lines = spec.read_text(encoding="utf-8").splitlines()
+    told = any(line.startswith("#     ") for line in lines)
+    how = f"The comments of {spec} say how to make it" if told else "Make it with attnviz record"
+    return (
+        f"{spec} draws {name!r} from {path}, which is not there. {how}; or draw another: "
+        f"--trace {name}=PATH."
+    )
 
 
 def _write(

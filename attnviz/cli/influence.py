@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 Reference = Annotated[
     list[str] | None,
-    typer.Option(help="A text that says what is usual; several. Else texts of the training split."),
+    typer.Option(
+        help="A text that says what is usual; several. Else texts of the training split, or of "
+        "your file."
+    ),
 ]
 Method = Annotated[
     Literal["replacement", "linear"],
@@ -58,7 +61,8 @@ def influence(  # noqa: PLR0913  (one parameter an option)
 ) -> None:
     """Measures how much each earlier word matters, by replacing it with usual ones.
 
-    What is usual: texts of the training split; for --text alone, the sentences that ship.
+    What is usual: texts of the training split, or of the whole file; for --text the sentences that
+    ship.
 
     Example: attnviz influence rra-imdb --task imdb --at last -o influence.nc
 
@@ -109,5 +113,4 @@ def _usual(source: Source) -> list[str]:
         from attnviz.tasks import load_demo_sentences
 
         return list(load_demo_sentences().texts)
-    other = Source(None, source.task, "train", USUAL, source.columns, source.data)
-    return list(other.texts().texts)
+    return source.training(USUAL)

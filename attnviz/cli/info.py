@@ -7,7 +7,7 @@ import typer
 
 from attnviz.cli.console import out
 from attnviz.cli.scripting import answer
-from attnviz.trace import Trace
+from attnviz.trace import Trace, TraceFormatError
 
 FIGURES, TABLES = (".pdf", ".svg", ".png", ".pgf"), (".csv", ".tex")
 LONGEST_ID, GAP = 24, 2
@@ -25,7 +25,8 @@ def info(
     """Says what a trace or a measured result (.nc) holds and where it comes from.
 
     A figure, or the table of its numbers, tells which trace, model and versions made it, and the
-    command that makes it again, to the byte.
+    command that makes it again, to the byte. If
+    files of a trace are missing or cut short, it says so and the exit status is 1.
 
     Example: attnviz info trace.zarr
 
@@ -39,6 +40,7 @@ def info(
         from attnviz.cli.describing import described
 
         answer(described(path))
+        _refuse_damage(path)
         return
     if suffix == ".nc":
         _about_result(path)
@@ -48,7 +50,18 @@ def info(
     trace = open_trace(path)
     _about(trace, trace_digest(path))
     _signals(trace)
+    _refuse_damage(path)
     _some_sequences(trace)
+
+
+def _refuse_damage(path: Path) -> None:
+    """Ends with a fault where a trace opens, but its files are not whole."""
+    from attnviz.store.checking import damage
+    from attnviz.store.probes import is_probes
+
+    is_trace = path.suffix == ".zip" or (path / "zarr.json").is_file()
+    if is_trace and not is_probes(path) and (found := damage(path)):
+        raise TraceFormatError("\n".join(found))
 
 
 def _about_figure(path: Path, *, as_json: bool) -> None:
@@ -182,6 +195,8 @@ def _some_sequences(trace: Trace, count: int = 5) -> None:
         table.add_row(*map(escape, cells), short)
     out().print()
     out().print(table)
+    if (more := len(lengths) - len(rows)) > 0:
+        out().print(f"and {more:,} more")
 
 
 def _outcome(trace: Trace, row: int) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from attnviz.cli.reading import (
     Source,
     Split,
     TextColumn,
+    told,
 )
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["Measured", "Model", "Output", "Seed", "checked_result", "write_result"]
 
 Model = Annotated[str, typer.Argument(help="A shipped model, or a folder of a run or model.")]
-Task = Annotated[str | None, typer.Option(help="Read this data set: imdb, or a CSV or TSV file.")]
+Task = Annotated[
+    str | None, typer.Option(help="Read this data set: imdb, or a CSV, TSV or .txt file.")
+]
 Limit = Annotated[
     int | None,
     typer.Option(help="Read only so many sequences; 20 of a data set if not given.", min=1),
@@ -46,7 +49,7 @@ class Measured:
     task: Task = None
     text_column: TextColumn = None
     label_column: LabelColumn = None
-    split: Split = "validation"
+    split: Split = None
     limit: Limit = None
     data: DataPlace = None
 
@@ -55,7 +58,9 @@ class Measured:
         """The same, checked: few sequences of a data set where nothing is said."""
         most = FEW if self.limit is None and self.text is None else self.limit
         columns = Columns(self.text_column, self.label_column)
-        return Source(self.text, self.task, self.split, most, columns, self.data)
+        return Source(
+            self.text, self.task, self.split, most, columns, self.data, usual="validation"
+        )
 
 
 def checked_result(path: Path) -> Path:
@@ -92,6 +97,7 @@ def write_result(
     named = result.assign_coords(id=("sequence", [str(name) for name in ids]))
     save_result(named.assign_attrs({**about, **dict(texts.about or {})}), path)
     count = len(texts.texts)
-    out().print(f"{path}: of {count} text{'' if count == 1 else 's'} (attnviz.open_result).")
+    read = f"{count} text{'' if count == 1 else 's'}{told(texts.about or {})}"
+    out().print(f"{path}: from {read} (attnviz.open_result).")
     for kind in kinds:
         out().print(f"Next: attnviz plot {path} --kind {kind} -o {kind}.pdf")

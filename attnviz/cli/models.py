@@ -1,5 +1,6 @@
 """`attnviz models`: what ships, what was trained here, and how good it is."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,8 @@ from attnviz.cli.console import out
 from attnviz.cli.scripting import Json, Quiet, answer
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from attnviz.cards import Card
 
 Folders = Annotated[
@@ -17,19 +20,20 @@ Folders = Annotated[
 ]
 
 RUNS = Path("runs")
+LAYERS = "layers × units"
 
 
 def models(folders: Folders = None, json: Json = False, quiet: Quiet = False) -> None:
     """Lists the models that ship, and own runs, with their accuracy. Needs no PyTorch.
 
     Every command that takes a model takes these names and folders. With --quiet only they are
-    printed, one a line.
+    printed, one a line. A run that has no model yet is named below with the command that goes on.
 
     Example: attnviz models
 
     Example: attnviz models runs/ --json
     """
-    from attnviz.cards import find_cards, shipped_cards
+    from attnviz.cards import find_cards, find_unfinished, shipped_cards, why_no_model
 
     places = folders if folders is not None else [RUNS] if RUNS.is_dir() else []
     found = shipped_cards() + [card for place in places for card in find_cards(place)]
@@ -40,6 +44,9 @@ def models(folders: Folders = None, json: Json = False, quiet: Quiet = False) ->
             typer.echo(_called(card))
     else:
         _show(found)
+        for place in places:
+            for run in find_unfinished(place):
+                out().print(f"\n{why_no_model(run)}", markup=False)
 
 
 def _called(card: "Card") -> str:
@@ -48,34 +55,53 @@ def _called(card: "Card") -> str:
 
 
 def _show(cards: "list[Card]") -> None:
-    from rich.cells import cell_len
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
+    table = _table(cards, ())
+    for idle in (("size",), ("size", "parameters"), ("size", "parameters", LAYERS)):
+        if _width(table) <= out().width:
+            break
+        table = _table(cards, idle)
     # Names and folders are there to be typed again: they are never cut.
-    table.add_column("model", min_width=max(cell_len(_called(card)) for card in cards))
-    for name in ("cell", "task"):
-        table.add_column(name)
-    for name in ("layers × units", "parameters", "size", "validation", "test"):
-        table.add_column(name, justify="right")
-    for card in cards:
-        settings = card.settings
-        table.add_row(
-            escape(_called(card)),
-            escape(card.cell),
-            escape(str(card.card.get("task", "–"))),
-            f"{settings.get('num_layers', '?')} × {settings.get('hidden_size', '?')}",
-            f"{card.parameters:,}",
-            f"{card.size / 1e6:.2f} MB",
-            _score(card, "validation"),
-            _score(card, "test"),
-        )
-    out().print(table)
+    table.width = _width(table)
+    out().print(table, crop=False)
     out().print(
         "\nAccuracy; of models that predict numbers the mean squared error. Test was scored once, "
         "after choosing by validation. Next: attnviz record rra-imdb --text '...' -o trace.zarr"
     )
+
+
+def _width(table: "Table") -> int:
+    """Columns that a table needs to show everything."""
+    console = out()
+    return console.measure(table, options=console.options.update(max_width=10_000)).maximum
+
+
+def _table(cards: "list[Card]", without: Collection[str]) -> "Table":
+    """What is known of each model, but for columns that a narrow terminal has no room for."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    rows = [
+        {
+            "model": escape(_called(card)),
+            "cell": escape(card.cell),
+            "task": escape(str(card.card.get("task", "–"))),
+            LAYERS: f"{card.settings.get('num_layers', '?')} × "
+            f"{card.settings.get('hidden_size', '?')}",
+            "parameters": f"{card.parameters:,}",
+            "size": f"{card.size / 1e6:.2f} MB",
+            "validation": _score(card, "validation"),
+            "test": _score(card, "test"),
+        }
+        for card in cards
+    ]
+    table = Table(box=None, pad_edge=False)
+    names = [name for name in rows[0] if name not in without]
+    for name in names:
+        words = name in ("model", "cell", "task")
+        table.add_column(name, justify="left" if words else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*(row[name] for name in names))
+    return table
 
 
 def _score(card: "Card", split: str) -> str:

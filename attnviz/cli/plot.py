@@ -7,6 +7,7 @@ import typer
 
 from attnviz.cli.figure_options import Appearance, Choice, Outputs, command_line
 from attnviz.cli.spreading import spread
+from attnviz.trace import TraceFormatError
 
 if TYPE_CHECKING:
     from attnviz.cli.figure_files import Drawn
@@ -104,7 +105,8 @@ def _write(
     ]
     folder = outputs.output if single is None else (outputs.output or Path()).parent
     with writing(folder or Path(f"{source.path.stem}-figures"), outputs) as written:
-        shown = []
+        shown: list[Drawn] = []
+        damaged: dict[str, TraceFormatError] = {}
         for drawn in figures:
             try:
                 written.write(drawn, look)
@@ -112,6 +114,8 @@ def _write(
                 if not everything or single is not None:
                     raise
                 _leave_out(drawn, error)
+                if isinstance(error, TraceFormatError):
+                    damaged[drawn.stem] = error
                 continue
             shown.append(drawn)
             if single is None:
@@ -122,6 +126,11 @@ def _write(
             from attnviz.cli.index_page import write_index
 
             write_index(written, shown, source)
+    if damaged:
+        raise TraceFormatError(
+            f"{len(damaged)} of {len(figures)} figures could not be drawn, as {source.path} is "
+            f"damaged: {', '.join(damaged)}. {next(iter(damaged.values()))}"
+        )
 
 
 def _single(

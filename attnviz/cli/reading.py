@@ -1,27 +1,35 @@
 """What commands read: texts that are given, a data set, or a table of one's own."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
 from attnviz.cli.console import busy
+from attnviz.suggesting import meant
 
 if TYPE_CHECKING:
     from attnviz.recording import Texts
-    from attnviz.tasks import TextTask
+    from attnviz.tasks import TextSplit, TextTask
 
 __all__ = [
     "Columns",
     "DataPlace",
     "GivenTexts",
     "LabelColumn",
+    "Part",
     "Source",
     "Split",
     "TextColumn",
     "load_texts",
+    "told",
 ]
+
+# What is read of a file of one's own, unless a split is named.
+ALL = "all rows"
 
 GivenTexts = Annotated[
     list[str] | None,
@@ -29,8 +37,13 @@ GivenTexts = Annotated[
 ]
 TextColumn = Annotated[str | None, typer.Option(help="The file's column of texts.")]
 LabelColumn = Annotated[str | None, typer.Option(help="The file's column of labels.")]
+Part = Literal["train", "validation", "test"]
 Split = Annotated[
-    Literal["train", "validation", "test"], typer.Option(help="Which part of the data set.")
+    Part | None,
+    typer.Option(
+        help="Which part of the data set: test if not given, for measurements validation. A file "
+        "of your own is read whole unless you choose."
+    ),
 ]
 DataPlace = Annotated[Path | None, typer.Option("--data", help="Where the data set lies.")]
 
@@ -49,12 +62,13 @@ class Source:
 
     Arguments:
         text: Texts of one's own.
-        task: Or a data set.
-        split: Which part of it.
+        task: Or a data set, or a file of one's own.
+        split: Which part of it; if None, of a file all rows and of a data set the usual part.
         limit: So many sequences at most.
         columns: Of a table of one's own.
         data: Where the data set lies.
         others: Tasks that the command reads besides those of texts.
+        usual: The part of a data set that is read where none is named.
 
     Raises:
         ValueError: If there are neither texts nor a task, or both.
@@ -62,11 +76,12 @@ class Source:
 
     text: list[str] | None
     task: str | None
-    split: str
+    split: Part | None
     limit: int | None
     columns: Columns
     data: Path | None
     others: tuple[str, ...] = ()
+    usual: Part = "test"
 
     def __post_init__(self) -> None:
         """Refuses to choose between texts and a data set."""
@@ -81,14 +96,54 @@ class Source:
 
         if self.task is None:
             return Texts((self.text or [])[: self.limit], about={"task": "own text"})
-        task = load_texts(self.task, self.columns, self.data, others=self.others)
-        return _spread(task, self.split, self.limit)
+        return self._spread(self.split, self.limit)
+
+    def training(self, limit: int) -> list[str]:
+        """So many texts that say what is usual: of the training split, or of all rows."""
+        return list(self._spread("train" if self._splits else None, limit).texts)
+
+    @property
+    def _splits(self) -> bool:
+        """Whether splits are read: always of a data set, of a file where one is named."""
+        return self.split is not None or not _is_file(str(self.task))
+
+    @cached_property
+    def _held(self) -> "TextTask | TextSplit":
+        """What is read, once."""
+        task = str(self.task)
+        if self._splits:
+            return load_texts(task, self.columns, self.data, others=self.others)
+        return _all_rows(task, self.columns)
+
+    def _spread(self, split: Part | None, limit: int | None) -> "Texts":
+        """So many texts, evenly spread."""
+        from attnviz.recording import Texts
+        from attnviz.tasks import TextSplit
+
+        held = self._held
+        if isinstance(held, TextSplit):
+            chosen, name, part = held, Path(str(self.task)).name.split(".")[0], ALL
+        else:
+            part = split or self.usual
+            chosen, name = held.splits[part], held.name
+        chosen = chosen.spread(limit)
+        labels = [int(label) for label in chosen.labels]
+        known = labels if any(label >= 0 for label in labels) else None
+        return Texts(chosen.texts, known, chosen.ids, {"task": name, "split": part})
+
+
+def told(about: Mapping[Any, Any]) -> str:
+    """Which part of what is read, for a sentence: ` of imdb (test split)`; of own texts nothing."""
+    task, split = about.get("task"), about.get("split")
+    if task is None or split is None:
+        return ""
+    return f" of {task} ({split if split == ALL else f'{split} split'})"
 
 
 def load_texts(
     task: str, columns: Columns, data: Path | None, *, others: tuple[str, ...] = ()
 ) -> "TextTask":
-    """A data set of texts by its name, or a table of one's own.
+    """A data set of texts by its name, or a table of one's own, in splits.
 
     Arguments:
         task: What is typed in a command.
@@ -104,22 +159,44 @@ def load_texts(
     if task == "imdb":
         with busy("Reading IMDB"):
             return load_imdb(data)
-    if not Path(task).suffix:
+    if not _is_file(task):
         names = ", ".join(("imdb", *others))
-        raise ValueError(f"There is no task {task!r} to read: name {names}, or a CSV or TSV file.")
-    if columns.text is None or columns.label is None:
-        text, label = columns.options
         raise ValueError(
-            f"Say which columns of {task} hold the texts and the labels: {text} COLUMN {label} "
-            "COLUMN."
+            f"There is no task {task!r}{meant(task, ('imdb', *others))} to read: name {names}, or "
+            "a CSV or TSV file."
         )
-    return load_table(task, text=columns.text, label=columns.label)
+    if Path(task).suffix.lower() == ".txt":
+        raise ValueError(
+            f"{task} has texts without labels, and splits are drawn so that every class has its "
+            "share of each. A table with a column of labels has them."
+        )
+    text = _named(task, columns.text, columns.options[0], "texts")
+    label = _named(task, columns.label, columns.options[1], "labels")
+    return load_table(task, text=text, label=label)
 
 
-def _spread(task: "TextTask", split: str, limit: int | None) -> "Texts":
-    """So many texts of a split, evenly spread."""
-    from attnviz.recording import Texts
+def _all_rows(task: str, columns: Columns) -> "TextSplit":
+    """All texts of a file of one's own."""
+    from attnviz.tasks import read_texts
 
-    chosen = task.splits[split].spread(limit)
-    about = {"task": task.name, "split": split}
-    return Texts(chosen.texts, [int(label) for label in chosen.labels], chosen.ids, about)
+    text = columns.text
+    if Path(task).suffix.lower() != ".txt":
+        text = _named(task, text, columns.options[0], "texts")
+    return read_texts(task, text=text, label=columns.label)
+
+
+def _named(path: str, column: str | None, option: str, what: str) -> str:
+    """A column that is named; else says how, and which there are."""
+    if column is not None:
+        return column
+    from attnviz.tasks import column_names
+
+    names = ", ".join(map(repr, column_names(path)))
+    raise ValueError(
+        f"Say which column of {path} holds the {what}: {option} COLUMN. It has {names}."
+    )
+
+
+def _is_file(task: str) -> bool:
+    """Whether a file is meant, and no data set by its name."""
+    return bool(Path(task).suffix)

@@ -17,6 +17,7 @@ from attnviz.cli.reading import (
     Source,
     Split,
     TextColumn,
+    told,
 )
 from attnviz.cli.scripting import Quiet
 
@@ -31,7 +32,10 @@ Model = Annotated[str, typer.Argument(help="A shipped model, a run, or a model's
 Output = Annotated[Path, typer.Option("--output", "-o", help="The trace store to write.")]
 Task = Annotated[
     str | None,
-    typer.Option(help=f"Read this data set: {', '.join(_OTHERS)}, imdb, or a CSV or TSV file."),
+    typer.Option(
+        help=f"Read this data set: {', '.join(_OTHERS)}, imdb, or a file of your own: CSV, TSV, or "
+        ".txt with a text a line."
+    ),
 ]
 Limit = Annotated[int | None, typer.Option(help="Read only so many sequences.", min=1)]
 Keep = Annotated[str | None, typer.Option(help="Signals to record, with commas between; or all.")]
@@ -48,7 +52,7 @@ def record(  # noqa: PLR0913  (one parameter an option)
     task: Task = None,
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
-    split: Split = "test",
+    split: Split = None,
     limit: Limit = None,
     text: GivenTexts = None,
     keep: Keep = None,
@@ -65,6 +69,10 @@ def record(  # noqa: PLR0913  (one parameter an option)
 
     Of ptb, a sequence is a piece of 100 tokens of the running text.
 
+    Of a file of your own every row is read, with labels or without, unless --split is given.
+
+    Example: attnviz record rra-imdb --task mine.csv --text-column review -o trace.zarr
+
     Example: attnviz record runs/larnn-har --task har --limit 50 -o trace.zarr
     """
     from attnviz.pretrained import load_model
@@ -75,18 +83,17 @@ def record(  # noqa: PLR0913  (one parameter an option)
     checked_output(output)
     columns = Columns(text_column, label_column)
     source = Source(text, task, split, limit, columns, data, others=_OTHERS)
+    part = split or source.usual
     loaded = load_model(model)
     names = None if keep is None else keep.split(",")
     wanted: "GradientRecording" = False if gradients == "none" else gradients
     if task in _OTHERS:
         with busy(f"Recording {loaded.name}"):
             if task == "ptb":
-                trace = _running(loaded, split, data, limit, names, wanted)
+                trace = _running(loaded, part, data, limit, names, wanted)
             else:
                 chosen = (
-                    _sums(loaded, split)
-                    if task == "adding"
-                    else _windows(loaded, task, split, data)
+                    _sums(loaded, part) if task == "adding" else _windows(loaded, task, part, data)
                 )
                 trace = _recorded(loaded, chosen, limit, names, wanted)
         save_trace(trace, output, half=half)
@@ -104,7 +111,9 @@ def _conclude(trace: "Trace", what: str, output: Path) -> None:
     from attnviz.plots import drawable_kinds
 
     count = trace.tree.sizes["sequence"]
-    out().print(f"Recorded {count} {what}{'' if count == 1 else 's'} in {output}.")
+    out().print(
+        f"Recorded {count} {what}{'' if count == 1 else 's'}{told(trace.tree.attrs)} in {output}."
+    )
     kinds = drawable_kinds(trace)
     plot = f", or attnviz plot {output} --kind {kinds[0]} -o figure.pdf" if kinds else ""
     out().print(f"Next: attnviz info {output}{plot}")
@@ -139,7 +148,9 @@ def _running(
 
 def _check_trained(model: "SequenceModel", name: str, task: str) -> None:
     """Refuses a model that learnt another task."""
-    if model.card.get("task") != task:
+    from attnviz.cards import current_task
+
+    if current_task(str(model.card.get("task"))) != task:
         raise ValueError(
             f"{model.name} was not trained on {name}, but on {model.card.get('task')}. attnviz "
             f"train rra {name} makes a model that was."

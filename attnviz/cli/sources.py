@@ -14,6 +14,7 @@ from attnviz.plots.result_kinds import (
     kinds_of_result,
 )
 from attnviz.plots.training_kinds import PROBE_KINDS, STUDY_KINDS, TRAINING_KINDS, drawable_curves
+from attnviz.suggesting import meant
 from attnviz.trace import Trace, sequence_length
 
 if TYPE_CHECKING:
@@ -74,7 +75,9 @@ class Opened:
                 f"The kind {name!r} is drawn from {_maker(name)}, which {self.path} is not. It "
                 f"can be drawn as {', '.join(self.drawable) or 'nothing'}."
             )
-        raise ValueError(f"There is no kind {name!r}; there are {', '.join(others)}.")
+        raise ValueError(
+            f"There is no kind {name!r}{meant(name, others)}; there are {', '.join(others)}."
+        )
 
     def sequence(self, what: str) -> int:
         """A sequence by number, id or words."""

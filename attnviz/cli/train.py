@@ -151,7 +151,8 @@ class _Source(NamedTuple):
     def again(self) -> str:
         """The options with which `attnviz record` reads the same."""
         text, label, _ = self.columns
-        columns = "" if text is None else f" --text-column {text} --label-column {label}"
+        own = f" --text-column {text} --label-column {label} --split test"
+        columns = "" if text is None else own
         where = "" if self.data is None else f" --data {self.data}"
         return f"--task {self.task}{columns}{where}"
 

@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+from attnviz.cards import find_cards, why_no_model
 from attnviz.models import SequenceModel, load_folder
+from attnviz.suggesting import meant
 
 __all__ = ["load_model", "shipped_models"]
 
 SHIPPED = Path(__file__).parent
+# Where `attnviz train` puts its runs, and how many of them a message names.
+RUNS, SHOWN = Path("runs"), 10
 
 
 def shipped_models() -> list[str]:
@@ -34,7 +38,16 @@ def load_model(name: str | Path) -> SequenceModel:
         return load_folder(folder / "model")
     if not folder.is_dir():
         raise FileNotFoundError(
-            f"There is no model {str(name)!r}: it is neither a folder nor one of the models that "
-            f"ship, {shipped_models()}."
+            f"There is no model {str(name)!r}{meant(str(name), shipped_models())}: it is neither "
+            f"a folder nor one of the models that ship, {shipped_models()}{_own()}."
         )
+    if not (folder / "model.json").is_file():
+        raise FileNotFoundError(why_no_model(folder))
     return load_folder(folder)
+
+
+def _own() -> str:
+    """The runs that lie here, for a message."""
+    found = [str(card.folder) for card in find_cards(RUNS)] if RUNS.is_dir() else []
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return f", nor one of your runs, {found[:SHOWN]}{more}" if found else ""

@@ -12,7 +12,7 @@ from attnviz.tasks.language import LanguageSplit, LanguageTask, streams
 from attnviz.tasks.mnist import load_fashion_mnist, load_mnist
 from attnviz.tasks.ptb import load_ptb
 from attnviz.tasks.sources import DamagedDataError, DataNotFoundError, locate
-from attnviz.tasks.tables import load_table
+from attnviz.tasks.tables import column_names, load_table, read_texts
 
 __all__ = [
     "DamagedDataError",
@@ -25,6 +25,7 @@ __all__ = [
     "NumberSplit",
     "TextSplit",
     "TextTask",
+    "column_names",
     "draw_adding",
     "load_adding",
     "load_demo_sentences",
@@ -37,5 +38,6 @@ __all__ = [
     "locate",
     "locate_files",
     "pixel_permutation",
+    "read_texts",
     "streams",
 ]

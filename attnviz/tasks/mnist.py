@@ -110,7 +110,7 @@ def _loaded(
     if order == "permuted":
         permutation = pixel_permutation().astype("<i8").tobytes()
         provenance["permutation"] = f"sha256 {hashlib.sha256(permutation).hexdigest()}"
-    return LabelledTask(f"{name}-{order}", classes, (), splits, provenance)
+    return LabelledTask(f"{order}-{name}", classes, (), splits, provenance)
 
 
 def _listed() -> str:

@@ -1,4 +1,4 @@
-"""A table of one's own: a column of texts and a column of labels."""
+"""A file of one's own: a table with a column of texts, or one text a line."""
 
 import hashlib
 from collections.abc import Mapping
@@ -12,9 +12,10 @@ from attnviz.tasks.base import TextSplit, TextTask
 from attnviz.tasks.splitting import join_groups, split_by_group
 from attnviz.text import holds_tokens
 
-__all__ = ["load_table"]
+__all__ = ["column_names", "load_table", "read_texts"]
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
+_LINES = ".txt"
 _SHOWN = 5
 
 
@@ -86,6 +87,78 @@ def load_table(
         "split_seed": seed,
     }
     return TextTask(path.name.split(".")[0], tuple(classes), splits, provenance)
+
+
+def read_texts(path: Path | str, *, text: str | None = None, label: str | None = None) -> TextSplit:
+    """Reads all texts of a file, to be recorded or measured: none is set apart.
+
+    Arguments:
+        path: A table, as `load_table` takes it, or `.txt` in UTF-8: a text a line, empty lines
+            left out.
+        text: The table's column of texts; not for `.txt`.
+        label: Its column of labels, numbered as `load_table` does; −1 for all if not given.
+
+    Returns:
+        The texts in the order of the rows, called `row 1`, ..., or `line 1`, ...
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ModuleNotFoundError: If reading parquet needs a package that is missing.
+        ValueError: If it cannot be read, a column is not named or not there, or a row lacks a
+            text or a label.
+    """
+    path = Path(path)
+    if path.suffix.lower() == _LINES:
+        return _lines(path, text, label)
+    table = _read(path)
+    if text is None:
+        raise ValueError(f"{path} needs the name of its column of texts; it has {_names(table)}.")
+    columns = _columns(table, path, {"text": text, "label": label})
+    silent = ~columns["text"].map(holds_tokens).to_numpy(dtype=bool)
+    _refuse_rows(silent, path, f"need a word in column {text!r}, but have none")
+    labels = np.full(len(table), -1)
+    if label is not None:
+        classes = _classes(columns["label"], path)
+        labels = columns["label"].map(classes.index).to_numpy(dtype=np.int64)
+    rows = tuple(f"row {row}" for row in range(1, len(table) + 1))
+    return TextSplit(rows, tuple(columns["text"]), labels, rows)
+
+
+def column_names(path: Path | str) -> list[str]:
+    """What the columns of a table are called.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ModuleNotFoundError: If reading parquet needs a package that is missing.
+        ValueError: If it is no table.
+    """
+    return _names(_read(Path(path)))
+
+
+def _names(table: pd.DataFrame) -> list[str]:
+    return [str(column) for column in table.columns]
+
+
+def _lines(path: Path, text: str | None, label: str | None) -> TextSplit:
+    if text is not None or label is not None:
+        raise ValueError(
+            f"{path} has a text a line and no columns, but the column {text or label!r} was asked "
+            "for. Leave it out, or save the texts as CSV."
+        )
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}.")
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not text in UTF-8: {error}") from error
+    held = {f"line {n}": line.strip() for n, line in enumerate(lines, 1) if line.strip()}
+    if not held:
+        raise ValueError(f"{path} is empty: it needs a text in a line.")
+    for name, line in held.items():
+        if not holds_tokens(line):
+            raise ValueError(f"{path}: {name} needs a word, but is {line!r}. Remove or mend it.")
+    names = tuple(held)
+    return TextSplit(names, tuple(held.values()), np.full(len(held), -1), names)
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -26,6 +26,7 @@ def described_run(folder: Path, recipe: Recipe, task: Task) -> str:
     if path.exists():
         found = json.loads(path.read_text("utf-8"))
         # What an earlier version did not ask is as it was.
+        found.pop("command", None)  # of no weight
         found["recipe"] = asdict(recipe_from_json(json.dumps(found["recipe"])))
         found = json.loads(json.dumps(found))
         if found != described:
@@ -34,6 +35,7 @@ def described_run(folder: Path, recipe: Recipe, task: Task) -> str:
                 f"{_first_difference(found, described)}. Give this run another folder (--run "
                 f"FOLDER), or delete {folder} if it is not needed any more."
             )
+    described["command"] = shlex.join(["attnviz", *sys.argv[1:]])
     return json.dumps(described, indent=2, sort_keys=True) + "\n"
 
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import attnviz
-from attnviz.cards import SHIPPED, find_cards, read_card, shipped_cards
+from attnviz.cards import SHIPPED, current_task, find_cards, read_card, shipped_cards
 
 
 def test_shipped_models_are_all_there_and_as_torch_sees_them():
@@ -34,6 +34,15 @@ def test_accuracy_comes_before_loss_and_what_is_unknown_is_none(tmp_path):
     own = read_card(copy)
     assert own.score("validation") == ("loss", 0.25) and own.score("test") is None
     assert not own.shipped
+
+
+def test_a_task_is_called_as_commands_call_it_whatever_the_model_was_written_by(tmp_path):
+    described = json.loads((SHIPPED / "gru-imdb" / "model.json").read_text())
+    described["card"]["task"] = "fashion-mnist-row"
+    shutil.copytree(SHIPPED / "gru-imdb", tmp_path / "old")
+    (tmp_path / "old" / "model.json").write_text(json.dumps(described))
+    assert read_card(tmp_path / "old").card["task"] == "row-fashion-mnist"
+    assert current_task("mnist-pixel") == "pixel-mnist" and current_task("imdb") == "imdb"
 
 
 def test_runs_are_found_by_folder_and_links_are_not_followed(tmp_path):

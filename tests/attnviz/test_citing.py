@@ -87,6 +87,10 @@ def test_a_trace_cites_its_cell_its_data_and_its_methods(make, expected):
         ("har", "anguita2013har"),
         ("ptb", "marcus1993treebank"),
         ("ptb", "mikolov2010recurrent"),
+        ("row-mnist", "lecun1998gradient"),
+        ("permuted-mnist", "le2015simple"),
+        ("row-fashion-mnist", "xiao2017fashion"),
+        # As earlier versions called them.
         ("mnist-row", "lecun1998gradient"),
         ("mnist-permuted", "le2015simple"),
         ("fashion-mnist-row", "xiao2017fashion"),

@@ -95,7 +95,8 @@ def test_a_table_is_read_evenly_spread_and_maps_show_their_strongest(tmp_path):
     done = run("rra-imdb", *read, "--split", "train", "--level", "step")
     assert done.exit_code == 0, done.output
     said = " ".join(done.output.split())
-    assert "mean over 2 texts" in said and "the 15 strongest" in said
+    assert "mean over 2 texts of reviews (train split), edited" in said
+    assert "the 15 strongest" in said
     effects = [float(line.split()[2]) for line in done.output.splitlines()[-15:]]
     assert np.abs(effects).tolist() == sorted(np.abs(effects), reverse=True)
 

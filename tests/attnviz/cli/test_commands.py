@@ -6,11 +6,13 @@ import shlex
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import attnviz
+from attnviz.cli.console import explain
 from attnviz.tasks import load_adding
 from tests.attnviz import traces
 from tests.attnviz.cli.shell import called, run
@@ -114,7 +116,7 @@ def test_numbers_of_a_plot(monkeypatch, capsys, tmp_path, rra_store):
             ("record", "rra-imdb", "--task", "imbd", "-o", "t.zarr"),
             "name imdb, adding, har,",
         ),
-        (("record", "rra-imdb", "--task", "{table}", "-o", "t.zarr"), "--label-column COLUMN"),
+        (("record", "rra-imdb", "--task", "{table}", "-o", "t.zarr"), "--text-column COLUMN"),
         (("ablate", "rra-imdb", "--task", "adding"), "name imdb, or a CSV or TSV file"),
         (("train", "rnn", "imdb"), "no cell 'rnn'; there are rra, larnn"),
         (("train", "rra", "imbd"), "no task 'imbd'"),
@@ -217,7 +219,7 @@ def test_the_adding_problem_goes_from_training_to_a_figure(monkeypatch, capsys, 
         monkeypatch, capsys, *told.removeprefix("Next: attnviz ").split()
     )
     assert status == 0, error
-    assert "Recorded 9 sequences in trace.zarr" in output
+    assert "Recorded 9 sequences of adding-12 (test split) in trace.zarr" in output
     trace = attnviz.open_trace("trace.zarr")
     assert trace.tree.attrs["task"] == "adding-12" and trace.tree.attrs["split"] == "test"
     plot = ("plot", "trace.zarr", "--kind", "heatmap", "-o", "adding.pdf")
@@ -361,12 +363,23 @@ def test_info_is_legible_on_a_narrow_terminal(monkeypatch, rra_store):
     done = run("info", rra_store, COLUMNS="80")
 
     header, *rows = done.stdout.split("\n\n")[-1].splitlines()
+    assert "more" not in rows[-1]  # all are listed
     assert header.split() == ["sequence", "id", "length", "label", "predicted", "text"]
     assert len(rows) == 2
     for row in rows:
         assert len(row.rstrip()) <= 80
         assert row.rstrip().endswith("…")
         assert "I went" in row
+
+
+def test_info_says_how_many_sequences_it_does_not_list(monkeypatch, capsys, tmp_path):
+    made = traces.rra().tree
+    many = made.isel(sequence=[0, 1, 0, 1, 0, 1, 0], missing_dims="ignore")
+    names = ("sequence", [f"n{number}" for number in range(7)])
+    many.dataset = many.to_dataset().assign(id=names)
+    trace = attnviz.save_trace(attnviz.Trace(many), tmp_path / "many.zarr")
+    _, said, _ = called(monkeypatch, capsys, "info", trace)
+    assert said.splitlines()[-1] == "and 2 more"
 
 
 def test_the_keyboard_stops_a_command_with_a_word(monkeypatch, capsys, tmp_path):
@@ -407,3 +420,41 @@ def test_the_demo_draws_every_kind_and_replaces_its_own_traces(monkeypatch, caps
         drawn.unlink()
         assert called(monkeypatch, capsys, *shlex.split(again)[1:])[0] == 0
         assert drawn.read_bytes() == before
+
+
+def test_a_trace_that_was_cut_short_is_a_fault(monkeypatch, capsys, tmp_path, rra_store):
+    assert called(monkeypatch, capsys, "info", rra_store)[0] == 0
+    held = (rra_store / "l0" / "contribution" / "c").rglob("*")
+    chunk = next(path for path in held if path.is_file())
+    chunk.write_bytes(chunk.read_bytes()[:-9])
+
+    for more in ((), ("--json",)):
+        status, said, error = called(monkeypatch, capsys, "info", rra_store, *more)
+        assert status == 1 and "contribution" in said
+        assert "l0/contribution of" in error and "is damaged and cannot be read" in error
+    status, _, error = called(monkeypatch, capsys, "plot", rra_store, "-o", tmp_path / "all")
+    assert status == 1 and "figures could not be drawn" in error
+    assert "damaged: contribution" in " ".join(error.split())
+    assert (tmp_path / "all" / "heatmap.pdf").is_file()
+
+
+@pytest.mark.parametrize("end", ["y.pdf", "y/z.pdf"])
+def test_a_file_that_cannot_be_written_is_said_in_words(monkeypatch, capsys, tmp_path, end):
+    trace = attnviz.save_trace(traces.rra(), tmp_path / "rra.zarr")
+    afile = tmp_path / "afile"
+    afile.write_text("")
+    kinds = ("--kind", "heatmap")
+    status, _, error = called(monkeypatch, capsys, "plot", trace, *kinds, "-o", afile / end)
+    assert status == 1 and f"{afile} is a file, no folder." in " ".join(error.split())
+    status, _, error = called(monkeypatch, capsys, "report", trace, "-o", afile / "x.html")
+    assert status == 1 and f"{afile} is a file, no folder." in " ".join(error.split())
+    status, _, error = called(monkeypatch, capsys, "plot", trace, *kinds, "-o", "/proc/y.pdf")
+    assert status == 1 and "Cannot write to /proc: " in error and "Errno" not in error
+
+
+def test_what_the_system_refuses_is_told_without_its_number(capsys):
+    with pytest.raises(OSError) as caught:
+        Path("/nowhere/x").open()
+    explain(caught.value)
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.startswith("attnviz: The system refuses /nowhere/x: no such file or directory.")

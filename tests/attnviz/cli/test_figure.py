@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import shutil
+import tomllib
 from pathlib import Path
 
 import matplotlib.image
@@ -211,6 +212,32 @@ def test_labels_of_a_specification_are_those_that_were_asked_for(place, typed):
     assert status == 0, error
     said = re.findall(r"<text[^>]*>([^<]*)</text>", (place / "a.svg").read_text())
     assert {"step", "lag"} <= set(said) and not {"timestep", "lag (timesteps back)"} & set(said)
+
+
+def test_a_trace_that_is_not_there_is_said_with_what_to_do(place, typed):
+    missing = SPEC.replace("rra.zarr", "gone.zarr")
+    (place / "two.toml").write_text(missing)
+    status, _, error = typed("figure", "two.toml")
+    said = " ".join(error.split())
+    assert status == 1 and "from gone.zarr, which is not there. Make it with attnviz rec" in said
+    assert "or draw another: --trace one=PATH" in said
+    (place / "two.toml").write_text("#     attnviz record ...\n" + missing)
+    assert "The comments of two.toml say how to make it" in " ".join(
+        typed("figure", "two.toml")[2].split()
+    )
+
+
+def test_the_specification_of_the_readme_draws_what_the_demo_records(place, typed):
+    shipped = SPECS / "demo.toml"
+    (place / "demo.toml").write_text(shipped.read_text().replace("58:96", "0:12"))
+    traces = [f"--trace={name}={place}/{name}.zarr" for name in ("rra", "larnn")]
+    status, _, error = typed("figure", "demo.toml", *traces, "-o", "demo.svg")
+    assert status == 0, error
+    held = tomllib.loads(shipped.read_text())["traces"]
+    assert set(held) == {"rra", "larnn"}
+    for name, path in held.items():
+        told = (shipped.parent / path).resolve()
+        assert told == shipped.parents[3] / f"demo-output/traces/{name}-imdb.zarr"
 
 
 @pytest.mark.parametrize(

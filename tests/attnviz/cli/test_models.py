@@ -1,7 +1,12 @@
+import functools
 import json
 import shutil
 
+import pytest
+from rich.console import Console
+
 from attnviz.cards import SHIPPED
+from attnviz.cli import console, models
 from tests.attnviz.cli.shell import called
 
 
@@ -44,3 +49,45 @@ def test_a_folder_that_is_not_there_is_one_message(monkeypatch, capsys, tmp_path
     status, said, message = called(monkeypatch, capsys, "models", tmp_path / "nowhere")
     assert status == 1 and not said
     assert message.startswith("attnviz: There is no folder") and "Traceback" not in message
+
+
+def test_a_run_that_was_interrupted_says_how_to_go_on(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    run = tmp_path / "runs" / "sig"
+    run.mkdir(parents=True)
+    begun = "attnviz train gru adding --run runs/sig"
+    (run / "recipe.json").write_text(json.dumps({"recipe": {}, "data": {}, "command": begun}))
+    status, said, _ = called(monkeypatch, capsys, "models")
+    assert status == 0 and said.rstrip().endswith(f"Go on with {begun}")
+    assert "runs/sig" not in called(monkeypatch, capsys, "models", "--quiet")[1]
+
+    status, _, message = called(monkeypatch, capsys, "record", "runs/sig", "--text", "x", "-o", "t")
+    assert status == 1 and f"has not come to the end of an epoch. Go on with {begun}" in message
+    (run / "recipe.json").write_text("{}")
+    _, said, _ = called(monkeypatch, capsys, "models")
+    assert "Go on with the attnviz train command that began it" in said
+
+
+def test_a_model_that_is_not_there_is_answered_with_those_that_are(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(SHIPPED / "rra-imdb", tmp_path / "runs" / "mine" / "model")
+    _, _, message = called(monkeypatch, capsys, "record", "runs/mien", "--text", "x", "-o", "t")
+    assert "'rra-imdb'], nor one of your runs, ['runs/mine']." in message
+
+
+@pytest.mark.parametrize(
+    ("width", "size", "parameters"), [(120, True, True), (95, False, True), (80, False, False)]
+)
+def test_a_narrow_terminal_loses_columns_and_no_letters(
+    monkeypatch, capsys, tmp_path, width, size, parameters
+):
+    monkeypatch.setattr(console, "out", functools.cache(lambda: Console(width=width)))
+    monkeypatch.setattr(models, "out", console.out)
+    shutil.copytree(SHIPPED / "rra-imdb", tmp_path / "runs" / "rra-imdb-with-another-name")
+    monkeypatch.chdir(tmp_path)
+    _, said, _ = called(monkeypatch, capsys, "models")
+    header, *rows = said.splitlines()
+    assert ("size" in header, "parameters" in header) == (size, parameters)
+    assert header.split()[-2:] == ["validation", "test"] and "…" not in said
+    assert rows[5].split()[0] == "runs/rra-imdb-with-another-name" and rows[5].endswith("88.36%")
+    assert max(map(len, [header, *rows[:6]])) <= width

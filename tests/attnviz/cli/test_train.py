@@ -46,7 +46,7 @@ def test_labelled_numbers_go_from_training_to_a_report(monkeypatch, capsys, tmp_
     status, output, error = called(monkeypatch, capsys, *told)
     assert status == 0, error
     assert folds == [2, 2]  # recording reads the splits of the training
-    assert "Recorded 100 sequences in trace.zarr" in output
+    assert "Recorded 100 sequences of rises (test split) in trace.zarr" in output
     trace = attnviz.open_trace("trace.zarr")
     assert trace.tree.attrs["task"] == "rises" and trace.tree.attrs["split"] == "test"
     assert trace.tree["id"].values[:3].tolist() == ["test/0", "test/3", "test/6"]
@@ -138,10 +138,10 @@ def test_a_recipe_is_taken_by_its_name_or_from_a_file_and_kept_with_the_run(
     ("task", "name", "shape"),
     [
         ("har", "har", (128, 9)),
-        ("row-mnist", "mnist-row", (28, 28)),
-        ("row-fashion-mnist", "fashion-mnist-row", (28, 28)),
-        ("pixel-mnist", "mnist-pixel", (784, 1)),
-        ("permuted-mnist", "mnist-permuted", (784, 1)),
+        ("row-mnist", "row-mnist", (28, 28)),
+        ("row-fashion-mnist", "row-fashion-mnist", (28, 28)),
+        ("pixel-mnist", "pixel-mnist", (784, 1)),
+        ("permuted-mnist", "permuted-mnist", (784, 1)),
     ],
 )
 def test_a_few_batches_of_the_real_files_are_learnt_from(full_data, tmp_path, task, name, shape):

@@ -105,7 +105,7 @@ def test_validation_depends_on_the_seed_alone(load):
 def test_the_task_says_what_it_is(load):
     task = load("permuted")
 
-    assert (task.name, task.metric) == ("mnist-permuted", "accuracy")
+    assert (task.name, task.metric) == ("permuted-mnist", "accuracy")
     assert (task.length, task.feature_count) == (784, 1)
     assert task.classes == tuple("0123456789")
     digest = hashlib.sha256(pixel_permutation().astype("<i8").tobytes()).hexdigest()
@@ -118,7 +118,7 @@ def test_the_task_says_what_it_is(load):
 def test_clothes_are_read_row_by_row_unless_asked_otherwise(small):
     folder = small("fashion-mnist")
 
-    assert load_fashion_mnist(data=folder, held_out=5).name == "fashion-mnist-row"
+    assert load_fashion_mnist(data=folder, held_out=5).name == "row-fashion-mnist"
     assert load_fashion_mnist("pixel", folder, held_out=5).length == 784
     assert load_fashion_mnist(data=folder, held_out=5).classes[9] == "Ankle boot"
     assert len(set(CLOTHES)) == 10
@@ -189,7 +189,7 @@ def full(request, full_data):
 @pytest.mark.data
 def test_all_images_are_there(full):
     counts = {name: np.bincount(split.labels).tolist() for name, split in full.splits.items()}
-    digits = full.name == "mnist-row"
+    digits = full.name == "row-mnist"
 
     assert {name: len(split) for name, split in full.splits.items()} == {
         "train": 55000,
@@ -213,8 +213,8 @@ def test_the_validation_split_never_changes(full):
     assert (
         hashlib.sha256(ids).hexdigest()[:16]
         == {
-            "mnist-row": "87f72e8e5c1a5ba3",
-            "fashion-mnist-row": "eec75cd0eb1b9303",
+            "row-mnist": "87f72e8e5c1a5ba3",
+            "row-fashion-mnist": "eec75cd0eb1b9303",
         }[full.name]
     )
 
@@ -228,7 +228,7 @@ def test_pixels_have_the_known_mean_and_spread(full):
     mean = (counts * levels).sum() / counts.sum()
     spread = np.sqrt((counts * (levels - mean) ** 2).sum() / counts.sum())
 
-    known = {"mnist-row": (0.1307, 0.3081), "fashion-mnist-row": (0.2860, 0.3530)}[full.name]
+    known = {"row-mnist": (0.1307, 0.3081), "row-fashion-mnist": (0.2860, 0.3530)}[full.name]
     assert (round(mean, 4), round(spread, 4)) == known
 
 

@@ -3,7 +3,7 @@ import gzip
 
 import pytest
 
-from attnviz.tasks import load_table
+from attnviz.tasks import column_names, load_table, read_texts
 
 
 def write(path, rows, separator=","):
@@ -207,3 +207,38 @@ def test_a_label_of_its_own_in_every_row_is_named_as_the_trouble(tmp_path):
 
     with pytest.raises(ValueError, match=r"column 'price', but its 30 rows have 30 different lab"):
         load_table(path, text="review", label="price")
+
+
+def test_all_texts_are_read_with_labels_or_without(path):
+    split = read_texts(path, text="review", label="mood")
+    assert rows_of(split) == list(range(40))
+    assert split.labels.tolist() == [int(n % 4 > 0) for n in range(40)]
+    assert split.ids[39] == "row 40"
+    assert set(read_texts(path, text="review").labels) == {-1}
+    assert column_names(path) == ["review", "mood", "who", "key"]
+
+
+def test_lines_are_read_as_texts(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes('\ufefffür, "zwei"\r\n\r\n drei\u2028vier'.encode())
+    split = read_texts(path)
+    assert split.texts == ('für, "zwei"', "drei\u2028vier") and split.ids == ("line 1", "line 3")
+    path.write_text("word\n...\n\n", encoding="utf-8")
+    assert read_texts(path).texts == ("word", "...")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("t.csv", {}, r"needs the name of its column of texts; it has \['review', 'mood'"),
+        ("t.txt", {"label": "mood"}, "no columns, but the column 'mood' was asked for"),
+        ("none.txt", {}, "There is no file"),
+        ("latin.txt", {}, "latin.txt is not text in UTF-8"),
+    ],
+)
+def test_texts_that_cannot_be_read(tmp_path, name, options, said):
+    write(tmp_path / "t.csv", reviews())
+    (tmp_path / "t.txt").write_text("a text\n")
+    (tmp_path / "latin.txt").write_bytes(b"f\xfcr\n")
+    with pytest.raises((ValueError, FileNotFoundError), match=said):
+        read_texts(tmp_path / name, **options)
