@@ -1,5 +1,18 @@
+import sys
+
 import jaxtyping
 import pytest
+
+
+@pytest.fixture(autouse=True)
+def nothing_left():
+    """Closes the figures that a test left to pyplot, and forgets the terminals it spoke to."""
+    yield
+    if (pyplot := sys.modules.get("matplotlib.pyplot")) is not None:
+        pyplot.close("all")
+    if (console := sys.modules.get("attnviz.cli.console")) is not None:
+        console.out.cache_clear()
+        console.err.cache_clear()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import math
 import random
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -360,5 +361,6 @@ def test_of_several_processes_the_first_probes(tmp_path):
         "train(made, number_task(), folder, callbacks=[Probe(folder / 'p.zarr', every=3)])\n"
     )
     command = [sys.executable, script, tmp_path / "run"]
-    subprocess.run(command, env=environment(), check=True, timeout=300, capture_output=True)
+    found = environment(PYTHONPATH=str(Path(__file__).parents[3]))
+    subprocess.run(command, env=found, check=True, timeout=300, capture_output=True)
     assert open_probes(tmp_path / "run/p.zarr")["step"].values.tolist() == [0, 3, 5]
