@@ -1,37 +1,17 @@
-"""Models that read sequences: an embedding or a map of numbers, recurrent layers, a head."""
+"""A model that reads sequences: an embedding or a map of numbers, recurrent layers, a head."""
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 from torch import Tensor, nn
 
 import cells
-from attnviz.cell_options import cell_options
-from attnviz.files import replacing
 from attnviz.text import Vocabulary
 
-__all__ = [
-    "CELLS",
-    "ModelSettings",
-    "Reading",
-    "SequenceModel",
-    "build_model",
-    "load_folder",
-    "make_layer",
-    "save_folder",
-]
+__all__ = ["Head", "Reading", "SequenceModel"]
 
 Head = Literal["classification", "regression", "per_step", "language_model"]
-Json = str | int | float | bool | None | list[Any] | dict[str, Any]
-
-WEIGHTS, SETTINGS, VOCABULARY = "model.safetensors", "model.json", "vocabulary.txt"
 
 
 class Reading(NamedTuple):
@@ -39,44 +19,6 @@ class Reading(NamedTuple):
 
     limit: int | None = None
     keep: Literal["start", "end"] = "end"
-
-
-@dataclass(frozen=True)
-class ModelSettings:
-    """Everything needed to build a model again.
-
-    Arguments:
-        cell: One of `CELLS`.
-        hidden_size: Units of each layer.
-        outputs: Classes, or numbers to predict.
-        head: What is predicted, and where: `classification` and `regression` after the last
-            timestep; `per_step` and `language_model` after every one.
-        vocabulary_size: Words, for a model that reads tokens.
-        embedding_size: Features of a word.
-        input_size: Features of a timestep, for a model that reads numbers.
-        mapped_size: Features that these are mapped to before the layers, linearly and by an ELU;
-            the layers read the numbers themselves if None.
-        passes: How often the layers read a sequence, as in `SequenceModel`.
-        num_layers: Recurrent layers.
-        bidirectional: Whether each is read in both directions.
-        dropout: After the embedding, between layers and before the head.
-        options: The cell's own options. For LARNN also `preset`, and any of `LARNNOptions` to
-            change in it; `{"chrono": T}` is a forget bias.
-    """
-
-    cell: str
-    hidden_size: int
-    outputs: int
-    head: Head = "classification"
-    vocabulary_size: int | None = None
-    embedding_size: int | None = None
-    input_size: int | None = None
-    mapped_size: int | None = None
-    passes: int = 1
-    num_layers: int = 1
-    bidirectional: bool = False
-    dropout: float = 0.0
-    options: Mapping[str, Json] = field(default_factory=dict)
 
 
 class SequenceModel(nn.Module):
@@ -288,165 +230,3 @@ def _check_reading(
             f"they read {layer.input_size} features and return {layer.output_size}. Map the "
             f"numbers to as many with mapped_size={layer.output_size}."
         )
-
-
-LayerMaker = Callable[..., cells.Recurrent]
-
-CELLS: Mapping[str, LayerMaker] = {
-    "rra": cells.RRA,
-    "larnn": cells.LARNN,
-    "rau": cells.RAU,
-    "lstm": cells.LSTM,
-    "gru": cells.GRU,
-}
-
-
-def make_layer(settings: ModelSettings) -> cells.Recurrent:
-    """The recurrent layers that settings describe.
-
-    Arguments:
-        settings: With one of the five cells and its options.
-
-    Returns:
-        The layers, batch first.
-
-    Raises:
-        ValueError: If the cell or one of its options is unknown.
-    """
-    if settings.cell not in CELLS:
-        raise ValueError(f"There is no cell {settings.cell!r}; there are {sorted(CELLS)}.")
-    features = settings.input_size if settings.vocabulary_size is None else settings.embedding_size
-    if features is None:
-        raise ValueError(
-            "A model needs either vocabulary_size and embedding_size, to read tokens, or "
-            f"input_size, to read numbers; got {settings}."
-        )
-    if settings.mapped_size is not None:
-        if settings.vocabulary_size is not None:
-            raise ValueError(
-                f"mapped_size {settings.mapped_size} maps numbers, but this model reads words, "
-                f"which it embeds: leave it out, or vocabulary_size {settings.vocabulary_size}."
-            )
-        features = settings.mapped_size
-    layer = CELLS[settings.cell]
-    return layer(
-        features,
-        settings.hidden_size,
-        num_layers=settings.num_layers,
-        batch_first=True,
-        dropout=settings.dropout if settings.num_layers > 1 else 0.0,
-        bidirectional=settings.bidirectional,
-        **cell_options(settings.cell, layer, settings.options),
-    )
-
-
-def build_model(settings: ModelSettings) -> SequenceModel:
-    """A new model, with parameters drawn from torch's random state.
-
-    Arguments:
-        settings: Cell, sizes and head.
-
-    Returns:
-        The model, in training mode, on the CPU.
-    """
-    return SequenceModel(
-        make_layer(settings),
-        outputs=settings.outputs,
-        head=settings.head,
-        vocabulary_size=settings.vocabulary_size,
-        dropout=settings.dropout,
-        mapped_from=None if settings.mapped_size is None else settings.input_size,
-        passes=settings.passes,
-    )
-
-
-def save_folder(
-    model: SequenceModel, settings: ModelSettings, folder: Path, *, half: bool = False
-) -> None:
-    """Writes a model as a folder: weights, settings with the card, word list.
-
-    Arguments:
-        model: Its name, reading, classes and card are written too.
-        settings: What it was built from.
-        folder: Made if it is not there; files in it are replaced whole.
-        half: Store weights in float16.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    state = model.state_dict()
-    if half:
-        state = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
-    described = {
-        "format": "attnviz-model/1",
-        "name": model.name,
-        "settings": asdict(settings),
-        "reading": model.reading._asdict(),
-        "classes": list(model.classes),
-        "card": model.card,
-    }
-    with replacing(folder / WEIGHTS) as path:
-        path.write_bytes(save({name: values.contiguous() for name, values in state.items()}))
-    if model.vocabulary is not None:
-        model.vocabulary.save(folder / VOCABULARY)
-    with replacing(folder / SETTINGS) as path:
-        text = json.dumps(described, indent=2, ensure_ascii=False) + "\n"
-        path.write_text(text, encoding="utf-8")
-
-
-def load_folder(folder: Path) -> SequenceModel:
-    """Reads a model that `save_folder` wrote.
-
-    Arguments:
-        folder: With `model.json`, `model.safetensors` and, for text, `vocabulary.txt`.
-
-    Returns:
-        The model in float32, in eval mode, on the CPU.
-
-    Raises:
-        FileNotFoundError: If the folder holds no model.
-        ValueError: If its files are damaged or do not fit together.
-    """
-    described = _read_settings(folder)
-    try:
-        settings = ModelSettings(**described["settings"])
-        model = build_model(settings)
-        model.load_state_dict(_read_weights(folder / WEIGHTS))
-        model.name, model.card = described["name"], described["card"]
-        model.reading, model.classes = Reading(**described["reading"]), tuple(described["classes"])
-    except (TypeError, KeyError, RuntimeError) as error:
-        raise ValueError(
-            f"The files of the model in {folder} do not fit together: {error}. "
-            "Save or fetch the model again."
-        ) from error
-    # The words of a language model are its classes; it reads no text of its own.
-    if settings.vocabulary_size is not None and (
-        settings.head != "language_model" or (folder / VOCABULARY).is_file()
-    ):
-        model.vocabulary = Vocabulary.load(folder / VOCABULARY)
-        if len(model.vocabulary) != settings.vocabulary_size:
-            raise ValueError(
-                f"{folder / VOCABULARY} lists {len(model.vocabulary)} words, but the model was "
-                f"built for {settings.vocabulary_size}. The files do not belong together."
-            )
-    return model.eval()
-
-
-def _read_settings(folder: Path) -> dict[str, Any]:
-    path = folder / SETTINGS
-    if not path.is_file():
-        raise FileNotFoundError(f"{folder} holds no model: it has no {SETTINGS}.")
-    try:
-        described = json.loads(path.read_text(encoding="utf-8"))
-        found = described["format"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged: {error!r}. Save or fetch the model again.") from error
-    if found != "attnviz-model/1":
-        raise ValueError(f"{path} is in format {found!r}; this version reads 'attnviz-model/1'.")
-    return dict(described)
-
-
-def _read_weights(path: Path) -> dict[str, Tensor]:
-    try:
-        weights = load(path.read_bytes())
-    except SafetensorError as error:
-        raise ValueError(f"{path} is damaged: {error}. Save or fetch the model again.") from error
-    return {k: v.float() if v.is_floating_point() else v for k, v in weights.items()}

@@ -1,8 +1,8 @@
 import pytest
 
 import cells
-from attnviz.cell_options import cell_options
 from attnviz.models import CELLS, ModelSettings, make_layer
+from attnviz.models.cell_options import cell_options
 from attnviz.training import adding_recipe, default_recipe
 
 
