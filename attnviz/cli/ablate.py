@@ -9,8 +9,8 @@ import typer
 
 from attnviz.cli.console import checked_output, hush, out, progress
 from attnviz.cli.figure_options import command_line
-from attnviz.cli.measuring import Measured, Model, Seed, checked_result
-from attnviz.cli.reading import told
+from attnviz.cli.measuring import Model, Seed, checked_result
+from attnviz.cli.reading import Asked, told
 from attnviz.cli.scripting import Quiet
 from attnviz.cli.spreading import spread
 
@@ -45,7 +45,7 @@ MOST_ROWS, STRONGEST = 40, 15
 def ablate(  # noqa: PLR0913  (one parameter an option)
     model: Model,
     *,
-    measured: Measured,
+    asked: Asked,
     level: Level = "lag",
     method: Method = "zero",
     reference: Reference = None,
@@ -68,7 +68,7 @@ def ablate(  # noqa: PLR0913  (one parameter an option)
 
     hush(quiet, answering=output is None and figure is None)
     _check_files(output, figure)
-    source = measured.source
+    source = asked.source("validation")
     loaded, texts = load_model(model), source.texts()
     with progress(f"ablating {loaded.name}") as advance:
         effects = run(

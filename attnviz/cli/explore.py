@@ -10,16 +10,9 @@ from typing import Annotated
 import typer
 
 from attnviz.cli.console import busy, hush, out
-from attnviz.cli.reading import (
-    Columns,
-    DataPlace,
-    GivenTexts,
-    LabelColumn,
-    Source,
-    Split,
-    TextColumn,
-)
+from attnviz.cli.reading import Asked
 from attnviz.cli.scripting import Quiet
+from attnviz.cli.spreading import spread
 from attnviz.plots.ranges import whole_numbers
 
 What = Annotated[
@@ -35,23 +28,17 @@ Notebook = Annotated[
 Sequences = Annotated[
     str | None, typer.Option(help="Which texts, by number with commas between; 20 if not given.")
 ]
-Task = Annotated[str | None, typer.Option(help="Choose from this data set: imdb, or a CSV file.")]
-Limit = Annotated[int, typer.Option(help="Choose from so many texts of a data set.", min=1)]
 Browser = Annotated[bool, typer.Option(help="Let JupyterLab open a browser.")]
 
 
-def explore(  # noqa: PLR0913  (one parameter an option)
+@spread
+def explore(
     what: What,
+    *,
     output: Output = None,
     notebook: Notebook = None,
     sequences: Sequences = None,
-    text: GivenTexts = None,
-    task: Task = None,
-    split: Split = None,
-    text_column: TextColumn = None,
-    label_column: LabelColumn = None,
-    limit: Limit = 20,
-    data: DataPlace = None,
+    asked: Asked,
     browser: Browser = True,
     quiet: Quiet = False,
 ) -> None:
@@ -64,7 +51,7 @@ def explore(  # noqa: PLR0913  (one parameter an option)
     Example: attnviz explore rra-imdb larnn-imdb
     """
     hush(quiet)
-    own = text is not None or task is not None
+    own = asked.text is not None or asked.task is not None
     if output is None:
         if own or sequences is not None:
             raise ValueError(
@@ -77,10 +64,7 @@ def explore(  # noqa: PLR0913  (one parameter an option)
     from attnviz.explorer.page import write_page
     from attnviz.explorer.session import Session
 
-    texts = None
-    if own:
-        columns = Columns(text_column, label_column)
-        texts = Source(text, task, split, limit, columns, data).texts()
+    texts = asked.source().texts() if own else None
     with busy("Making the page"):
         session = Session(shelf_of(what, texts), changed=lambda: None)
         chosen = None if sequences is None else whole_numbers(sequences, "--sequences")

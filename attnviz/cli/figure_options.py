@@ -93,16 +93,16 @@ class Choice:
     @property
     def given(self) -> dict[str, str]:
         """The options that say something, by their name in `PlotKind.takes`."""
-        said = {
-            "sequence": self.sequence, "group": self.layer, "head": self.head,
-            "tokens": self.tokens, "lags": self.lags, "limits": self.limits, "score": self.score,
-            "measure": None if self.measure == "margin" else self.measure,
-        }  # fmt: skip
+        said = {"sequence": self.sequence, **self._said, "head": self.head}
+        return {name: _option(name) for name, value in said.items() if value}
+
+    @property
+    def _said(self) -> dict[str, str | None]:
+        """Those of one value each, by that name; `None` where nothing is said."""
         return {
-            name: "--layer" if name == "group" else f"--{name}"
-            for name, value in said.items()
-            if value
-        }
+            "group": self.layer, "tokens": self.tokens, "lags": self.lags, "limits": self.limits,
+            "score": self.score, "measure": None if self.measure == "margin" else self.measure,
+        }  # fmt: skip
 
     def options(self, sequence: int = 0) -> "PlotOptions":
         """The same for a plot of one sequence."""
@@ -122,15 +122,10 @@ class Choice:
 
     def words(self, takes: tuple[str, ...], sequence: int) -> list[str]:
         """The options that mean something for a kind, as they are typed."""
-        said = {
-            "sequence": str(sequence), "group": self.layer, "tokens": self.tokens,
-            "lags": self.lags, "limits": self.limits, "score": self.score,
-            "measure": None if self.measure == "margin" else self.measure,
-        }  # fmt: skip
         words = []
-        for name, value in said.items():
+        for name, value in {"sequence": str(sequence), **self._said}.items():
             if value is not None and name in takes:
-                words += _typed("--layer" if name == "group" else f"--{name}", value)
+                words += _typed(_option(name), value)
         heads = self.head if "head" in takes else None
         return words + [word for head in heads or () for word in ("--head", str(head))]
 
@@ -243,6 +238,11 @@ class Outputs:
         if self.output.suffix.lower() not in FORMATS:
             raise ValueError(unknown_suffix(self.output, "attnviz writes"))
         return True
+
+
+def _option(name: str) -> str:
+    """How what a plot takes is typed."""
+    return "--layer" if name == "group" else f"--{name}"
 
 
 def _typed(name: str, value: str) -> list[str]:

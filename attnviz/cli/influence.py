@@ -5,15 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from attnviz.cli.console import busy, hush, progress
-from attnviz.cli.measuring import (
-    Measured,
-    Model,
-    Output,
-    Seed,
-    checked_result,
-    write_result,
-)
-from attnviz.cli.reading import Source
+from attnviz.cli.measuring import Model, Output, Seed, checked_result, write_result
+from attnviz.cli.reading import Asked, Source
 from attnviz.cli.scripting import Quiet
 from attnviz.cli.spreading import spread
 
@@ -50,7 +43,7 @@ def influence(  # noqa: PLR0913  (one parameter an option)
     model: Model,
     output: Output,
     *,
-    measured: Measured,
+    asked: Asked,
     reference: Reference = None,
     method: Method = "replacement",
     at: Place = "all",
@@ -71,7 +64,7 @@ def influence(  # noqa: PLR0913  (one parameter an option)
     hush(quiet)
     checked_result(output)
     places = _timesteps(at)
-    source = measured.source
+    source = asked.source("validation")
     texts = source.texts()
     usual = reference or _usual(source)
     with busy("Loading PyTorch"):

@@ -1,22 +1,12 @@
 """What commands that measure a model and write a result share."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from attnviz.cli.console import checked_output, out
-from attnviz.cli.reading import (
-    Columns,
-    DataPlace,
-    GivenTexts,
-    LabelColumn,
-    Source,
-    Split,
-    TextColumn,
-    told,
-)
+from attnviz.cli.reading import told
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -24,43 +14,11 @@ if TYPE_CHECKING:
     from attnviz.models import SequenceModel
     from attnviz.recording import Texts
 
-__all__ = ["Measured", "Model", "Output", "Seed", "checked_result", "write_result"]
+__all__ = ["Model", "Output", "Seed", "checked_result", "write_result"]
 
 Model = Annotated[str, typer.Argument(help="A shipped model, or a folder of a run or model.")]
-Task = Annotated[
-    str | None, typer.Option(help="Read this data set: imdb, or a CSV, TSV or .txt file.")
-]
-Limit = Annotated[
-    int | None,
-    typer.Option(help="Read only so many sequences; 20 of a data set if not given.", min=1),
-]
 Output = Annotated[Path, typer.Option("--output", "-o", help="The result to write, a .nc file.")]
 Seed = Annotated[int, typer.Option(help="For what is drawn.", min=0)]
-
-# Of a data set, where nothing else is asked for: a measurement reads every text very often.
-FEW = 20
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What a model is measured on, as typed."""
-
-    text: GivenTexts = None
-    task: Task = None
-    text_column: TextColumn = None
-    label_column: LabelColumn = None
-    split: Split = None
-    limit: Limit = None
-    data: DataPlace = None
-
-    @property
-    def source(self) -> Source:
-        """The same, checked: few sequences of a data set where nothing is said."""
-        most = FEW if self.limit is None and self.text is None else self.limit
-        columns = Columns(self.text_column, self.label_column)
-        return Source(
-            self.text, self.task, self.split, most, columns, self.data, usual="validation"
-        )
 
 
 def checked_result(path: Path) -> Path:

@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from attnviz.cli.console import busy, hush, progress
-from attnviz.cli.measuring import Measured, Model, Output, checked_result, write_result
+from attnviz.cli.measuring import Model, Output, checked_result, write_result
+from attnviz.cli.reading import Asked
 from attnviz.cli.scripting import Quiet
 from attnviz.cli.spreading import spread
 
@@ -24,7 +25,7 @@ def path_classes(
     model: Model,
     output: Output,
     *,
-    measured: Measured,
+    asked: Asked,
     layer: Layer = None,
     hops: Hops = 0,
     hops_of: HopsOf = "shortcut",
@@ -39,7 +40,7 @@ def path_classes(
     """
     hush(quiet)
     checked_result(output)
-    texts = measured.source.texts()
+    texts = asked.source("validation").texts()
     with busy("Loading PyTorch"):
         from attnviz.path_classes import PathOptions, text_gradient_paths
         from attnviz.pretrained import load_model

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from attnviz.tasks import TextSplit, TextTask
 
 __all__ = [
+    "FEW",
+    "Asked",
     "Columns",
     "DataPlace",
-    "GivenTexts",
     "LabelColumn",
+    "Limit",
     "Part",
     "Source",
-    "Split",
     "TextColumn",
     "load_texts",
     "told",
@@ -30,10 +31,15 @@ __all__ = [
 
 # What is read of a file of one's own, unless a split is named.
 ALL = "all rows"
+# Of a data set, where nothing else is asked for, by what reads every text often.
+FEW = 20
 
 GivenTexts = Annotated[
     list[str] | None,
     typer.Option("--text", help="Read this text; may be given several times."),
+]
+Task = Annotated[
+    str | None, typer.Option(help="Read this data set: imdb, or a CSV, TSV or .txt file.")
 ]
 TextColumn = Annotated[str | None, typer.Option(help="The file's column of texts.")]
 LabelColumn = Annotated[str | None, typer.Option(help="The file's column of labels.")]
@@ -44,6 +50,10 @@ Split = Annotated[
         help="Which part of the data set: test if not given, for measurements validation. A file "
         "of your own is read whole unless you choose."
     ),
+]
+Limit = Annotated[
+    int | None,
+    typer.Option(help="Read only so many sequences; 20 of a data set if not given.", min=1),
 ]
 DataPlace = Annotated[Path | None, typer.Option("--data", help="Where the data set lies.")]
 
@@ -130,6 +140,33 @@ class Source:
         labels = [int(label) for label in chosen.labels]
         known = labels if any(label >= 0 for label in labels) else None
         return Texts(chosen.texts, known, chosen.ids, {"task": name, "split": part})
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a command is told to read, as typed."""
+
+    text: GivenTexts = None
+    task: Task = None
+    text_column: TextColumn = None
+    label_column: LabelColumn = None
+    split: Split = None
+    limit: Limit = None
+    data: DataPlace = None
+
+    def source(
+        self, usual: Part = "test", *, few: int | None = FEW, others: tuple[str, ...] = ()
+    ) -> Source:
+        """The same, checked.
+
+        Arguments:
+            usual: The part of a data set that is read where none is named.
+            few: So many sequences of it at most, where nothing is said; None for all.
+            others: Tasks that the command reads besides those of texts.
+        """
+        most = few if self.limit is None and self.text is None else self.limit
+        columns = Columns(self.text_column, self.label_column)
+        return Source(self.text, self.task, self.split, most, columns, self.data, others, usual)
 
 
 def told(about: Mapping[Any, Any]) -> str:

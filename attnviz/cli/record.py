@@ -1,6 +1,7 @@
 """`attnviz record`: what a model looks at while it reads."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
@@ -9,17 +10,9 @@ import typer
 
 from attnviz.cli.console import busy, checked_output, hush, out, progress
 from attnviz.cli.number_tasks import NUMBER_TASKS, load_numbers
-from attnviz.cli.reading import (
-    Columns,
-    DataPlace,
-    GivenTexts,
-    LabelColumn,
-    Source,
-    Split,
-    TextColumn,
-    told,
-)
+from attnviz.cli.reading import Asked, told
 from attnviz.cli.scripting import Quiet
+from attnviz.cli.spreading import spread
 
 if TYPE_CHECKING:
     from attnviz.models import SequenceModel
@@ -46,17 +39,21 @@ Gradients = Annotated[
 Half = Annotated[bool, typer.Option("--half", help="Store bounded signals in float16.")]
 
 
-def record(  # noqa: PLR0913  (one parameter an option)
+@dataclass(frozen=True)
+class _Asked(Asked):
+    """Of all tasks, and as many sequences as there are."""
+
+    task: Task = None
+    limit: Limit = None
+
+
+@spread
+def record(
     model: Model,
     output: Output,
-    task: Task = None,
-    text_column: TextColumn = None,
-    label_column: LabelColumn = None,
-    split: Split = None,
-    limit: Limit = None,
-    text: GivenTexts = None,
+    *,
+    asked: _Asked,
     keep: Keep = None,
-    data: DataPlace = None,
     gradients: Gradients = "routes",
     half: Half = False,
     quiet: Quiet = False,
@@ -81,9 +78,8 @@ def record(  # noqa: PLR0913  (one parameter an option)
 
     hush(quiet)
     checked_output(output)
-    columns = Columns(text_column, label_column)
-    source = Source(text, task, split, limit, columns, data, others=_OTHERS)
-    part = split or source.usual
+    source = asked.source(few=None, others=_OTHERS)
+    task, part, limit, data = asked.task, asked.split or source.usual, asked.limit, asked.data
     loaded = load_model(model)
     names = None if keep is None else keep.split(",")
     wanted: "GradientRecording" = False if gradients == "none" else gradients

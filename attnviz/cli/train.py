@@ -1,95 +1,42 @@
 """`attnviz train`: a model of any task."""
 
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from attnviz.cli.console import busy, hush, out, progress
-from attnviz.cli.number_tasks import NUMBER_TASKS, load_numbers
-from attnviz.cli.options import with_options
-from attnviz.cli.reading import Columns, DataPlace, LabelColumn, TextColumn, load_texts
 from attnviz.cli.scripting import Quiet
+from attnviz.cli.spreading import spread
+from attnviz.cli.train_options import OTHERS, Read, Recipes, Watched
 
 if TYPE_CHECKING:
     from attnviz.training import Recipe, Run
     from attnviz.training.kinds import Task as AnyTask
 
-_OTHERS = ("adding", *NUMBER_TASKS, "ptb")
-
 Cell = Annotated[str, typer.Argument(help="rra, larnn, rau, lstm or gru.")]
 Task = Annotated[
     str,
-    typer.Argument(help=f"imdb, {', '.join(_OTHERS)}, or a CSV or TSV file of your own."),
+    typer.Argument(help=f"imdb, {', '.join(OTHERS)}, or a CSV or TSV file of your own."),
 ]
 Folder = Annotated[Path | None, typer.Option(help="The run's folder; runs/CELL-TASK if not given.")]
-Length = Annotated[
-    int | None, typer.Option(help="Timesteps of the adding problem; 100 if not given.", min=2)
-]
-Fold = Annotated[
-    int | None,
-    typer.Option(help="Which seventh of HAR's subjects is for validation; 0 if not given.", min=0),
-]
-Epochs = Annotated[int | None, typer.Option(help="Passes over the data.", min=1)]
-LearningRate = Annotated[float | None, typer.Option(help="The optimiser's.")]
-BatchSize = Annotated[int | None, typer.Option(help="Sequences a step.", min=1)]
-Hidden = Annotated[int | None, typer.Option(help="Units of the state.", min=1)]
-Name = Annotated[
-    str | None,
-    typer.Option(
-        "--recipe",
-        help="tuned, start (before tuning), paper (as published), or a FILE.toml of your own; the "
-        "first of these if not given. Options go on top.",
-    ),
-]
-Limit = Annotated[int | None, typer.Option(help="Tokens read of a text at most.")]
-Keep = Annotated[
-    Literal["start", "end"] | None, typer.Option(help="Which side of a longer text is read.")
-]
-Seed = Annotated[int | None, typer.Option(help="Initial weights, order and dropout.")]
-Options = Annotated[
-    list[str] | None,
-    typer.Option(help="The cell's own, such as window=20; lists and objects as JSON."),
-]
-TensorBoard = Annotated[
-    bool, typer.Option("--tensorboard", help="Write the history for TensorBoard, too.")
-]
-ProbeEvery = Annotated[
-    int | None,
-    typer.Option(
-        "--probe",
-        help="Record 64 validation examples every so many iterations, to probes.zarr of the run.",
-        min=1,
-    ),
-]
 Test = Annotated[bool, typer.Option("--test", help="Score the test split, once.")]
 
 
-def train(  # noqa: PLR0913  (one parameter an option)
+@spread
+def train(
     cell: Cell,
     task: Task,
-    text: TextColumn = None,
-    label: LabelColumn = None,
+    *,
+    recipes: Recipes,
+    read: Read,
     run: Folder = None,
-    length: Length = None,
-    fold: Fold = None,
-    name: Name = None,
-    data: DataPlace = None,
-    epochs: Epochs = None,
-    learning_rate: LearningRate = None,
-    batch_size: BatchSize = None,
-    hidden: Hidden = None,
-    limit: Limit = None,
-    keep: Keep = None,
-    seed: Seed = None,
-    option: Options = None,
     test: Test = False,
-    tensorboard: TensorBoard = False,
-    probe: ProbeEvery = None,
+    watched: Watched,
     quiet: Quiet = False,
 ) -> None:
     """Trains a model on a data set, on texts of your own, or to add.
@@ -111,81 +58,23 @@ def train(  # noqa: PLR0913  (one parameter an option)
     Example: attnviz train rau row-mnist --recipe paper --seed 1
     """
     hush(quiet)
-    _refuse(task, {"length": length}, {"adding"})
-    _refuse(task, {"fold": fold}, {"har"})
-    of_texts = {"text": text, "label": label, "limit": limit, "keep": keep}
-    _refuse(task, of_texts if task in _OTHERS else {}, set())
-    _refuse(task, {"data": data} if task == "adding" else {}, set())
-    source = _Source(task, Columns(text, label, ("--text", "--label")), data)
+    read.check(task)
     with busy("Loading PyTorch"):
-        recipe = _chosen(cell, task if task in _OTHERS else "imdb", name)
-    if hidden is not None:
-        recipe = replace(recipe, model=replace(recipe.model, hidden_size=hidden))
-    loaded = _loaded(source, length, fold)
-    recipe = _of_size(recipe, loaded)
-    changes = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size}
-    recipe = _changed(recipe, {**changes, "limit": limit, "keep": keep, "seed": seed})
-    recipe = with_options(recipe, option or [])
+        recipe = recipes.chosen(cell, task)
+    loaded = read.load(task)
+    recipe = recipes.changed(_of_size(recipe, loaded), read)
     folder = run or Path("runs") / f"{cell}-{loaded.name}"
     first = os.environ.get("LOCAL_RANK", "0") == "0"  # of several processes one is heard
     out().quiet = quiet or not first
-    finished = _trained(recipe, loaded, folder, board=tensorboard, probe=probe)
+    finished = _trained(recipe, loaded, folder, watched)
     if first:
         out().quiet = False
         _conclude(finished, loaded, test)
     out().quiet = quiet or not first
-    if probe is not None:
+    if watched.probe is not None:
         probes = folder / "probes.zarr"
         out().print(f"Probes: attnviz plot {probes} --kind kernel-evolution -o kernel.pdf")
-    out().print(f"Next: attnviz record {folder} {source.again} --limit 100 -o trace.zarr")
-
-
-class _Source(NamedTuple):
-    """What is learned: a task, a table's columns and where data lies."""
-
-    task: str
-    columns: Columns
-    data: Path | None
-
-    @property
-    def again(self) -> str:
-        """The options with which `attnviz record` reads the same."""
-        text, label, _ = self.columns
-        own = f" --text-column {text} --label-column {label} --split test"
-        columns = "" if text is None else own
-        where = "" if self.data is None else f" --data {self.data}"
-        return f"--task {self.task}{columns}{where}"
-
-
-def _refuse(task: str, options: Mapping[str, object], only_for: Collection[str]) -> None:
-    """Refuses options that mean nothing for a task."""
-    if task in only_for:
-        return
-    if given := [f"--{name}" for name, value in options.items() if value is not None]:
-        raise ValueError(f"{', '.join(given)} means nothing for the task {task}. Leave it out.")
-
-
-def _chosen(cell: str, task: str, name: str | None) -> "Recipe":
-    """A recipe by its name, or from a file."""
-    from attnviz.training import read_recipe, recipe_for
-
-    if name is not None and name.endswith(".toml"):
-        return read_recipe(Path(name), cell, task)
-    return recipe_for(cell, task, name)
-
-
-def _loaded(source: _Source, length: int | None, fold: int | None) -> "AnyTask":
-    """The task."""
-    from attnviz.tasks import load_adding, load_ptb
-
-    if source.task == "adding":
-        return load_adding(length or 100)
-    if source.task == "ptb":
-        with busy("Reading ptb"):
-            return load_ptb(source.data)
-    if source.task in NUMBER_TASKS:
-        return load_numbers(source.task, source.data, fold=fold)
-    return load_texts(*source, others=_OTHERS)
+    out().print(f"Next: attnviz record {folder} {read.again(task)} --limit 100 -o trace.zarr")
 
 
 def _of_size(recipe: "Recipe", task: "AnyTask") -> "Recipe":
@@ -200,21 +89,15 @@ def _of_size(recipe: "Recipe", task: "AnyTask") -> "Recipe":
     return replace(recipe, model=replace(recipe.model, outputs=len(task.classes)))
 
 
-def _changed(recipe: "Recipe", changes: Mapping[str, Any]) -> "Recipe":
-    """The recipe with what was asked for."""
-    return replace(recipe, **{name: new for name, new in changes.items() if new is not None})
-
-
-def _trained(
-    recipe: "Recipe", task: "AnyTask", folder: Path, *, board: bool, probe: int | None
-) -> "Run":
+def _trained(recipe: "Recipe", task: "AnyTask", folder: Path, watched: Watched) -> "Run":
     """Trains, or goes on, and says how far it is."""
     from attnviz.training import train as train_run
     from attnviz.training.board import Board
     from attnviz.training.probe import Probe
 
-    watching = [] if probe is None else [Probe(folder / "probes.zarr", every=probe)]
-    written = Board(folder / "tensorboard") if board else None
+    every = watched.probe
+    watching = [] if every is None else [Probe(folder / "probes.zarr", every=every)]
+    written = Board(folder / "tensorboard") if watched.tensorboard else None
 
     def report(row: dict[str, float | int]) -> None:
         _report(row)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import cells
-from attnviz.cli.options import with_options
+from attnviz.cli.train_options import with_options
 from attnviz.models import make_layer
 from attnviz.training import adding_recipe
 
