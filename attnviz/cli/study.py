@@ -30,6 +30,12 @@ ResultsFolder = Annotated[
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="Write the tables to this .md file.")
 ]
+StudyResults = Annotated[
+    Path, typer.Argument(metavar="RESULTS", help="The folder of results of one study.")
+]
+TomlOutput = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Write them to this .toml file.")
+]
 Into = Annotated[
     Path | None, typer.Option(help="Put them between the two markers of this file instead.")
 ]
@@ -108,9 +114,36 @@ def tables(results: ResultsFolder, output: Output = None, into: Into = None) -> 
     err().print(f"{into or output}: the tables of {results}.")
 
 
+def recipes(results: StudyResults, cells: Cells = None, output: TomlOutput = None) -> None:
+    """Prints what a study chose for each cell, as recipes to train with.
+
+    Of one cell it is a file for `attnviz train --recipe`; of several, a table for each.
+
+    Example: attnviz study recipes notebooks/results/row-mnist --cell rra -o rra.toml
+    """
+    from attnviz.files import replacing
+    from attnviz.studies import open_results
+    from attnviz.studies.choices import chosen_fields, recipe_to_toml, recipes_to_toml
+
+    if output is not None and checked_output(output).suffix.lower() != ".toml":
+        raise ValueError(f"study recipes writes .toml, but {output.name} does not end so.")
+    study, records = open_results(results)
+    if cells is not None and len(cells) == 1:
+        text = recipe_to_toml(chosen_fields(study, cells[0], records))
+    else:
+        text = recipes_to_toml(study, cells or study.cells, records)
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    with replacing(output) as beside:
+        beside.write_text(text, encoding="utf-8")
+    err().print(f"{output}: what {study.name} chose.")
+
+
 COMMANDS: Mapping[str, tuple[Callable[..., None], bool]] = {
     "run": (run_command, True),
     "tables": (tables, False),
+    "recipes": (recipes, False),
 }
 """Each with whether it goes on where it was stopped."""
 

@@ -41,6 +41,15 @@ def test_a_study_runs_and_gives_tables(tmp_path, monkeypatch, capsys):
     called(monkeypatch, capsys, "study", "tables", "results", "--into", "README.md")
     assert (tmp_path / "README.md").read_text() == f"{BEGIN}\n{table}{END}\n"
 
+    code, both, _ = called(monkeypatch, capsys, "study", "recipes", "results/quick")
+    assert code == 0 and "[tuned.lstm]\nbatch_size = 8\n" in both and "[tuned.gru]\n" in both
+    called(
+        monkeypatch, capsys,
+        "study", "recipes", "results/quick", "--cell", "gru", "-o", "gru.toml",
+    )  # fmt: skip
+    one = (tmp_path / "gru.toml").read_text()
+    assert one in both and not one.startswith("[")
+
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
@@ -50,6 +59,8 @@ def test_a_study_runs_and_gives_tables(tmp_path, monkeypatch, capsys):
         (("tables", "none"), "none holds neither a study nor results of one"),
         (("tables", ".", "-o", "x.md", "--into", "y.md"), "Give either -o FILE.md"),
         (("tables", ".", "-o", "x.txt"), "study tables writes .md"),
+        (("recipes", "."), ". holds no results of a study"),
+        (("recipes", ".", "-o", "x.yaml"), "study recipes writes .toml"),
     ],
 )
 def test_a_mistake_is_one_message(tmp_path, monkeypatch, capsys, arguments, said):

@@ -1,0 +1,74 @@
+"""What a study chose comes back as the recipe it trained, and as the one that ships."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from attnviz.studies import Job, open_results
+from attnviz.studies.choices import chosen_fields, recipe_to_toml, recipes_to_toml
+from attnviz.studies.recipes import recipe_of
+from attnviz.training import recipe_for
+from attnviz.training.recipe_files import read_recipe
+from tests.attnviz.studies.made import record, study
+from tests.attnviz.studies.small import small
+
+ROOT = Path(__file__).parents[3]
+MORE = """
+recipe.model.hidden_size = 8
+recipe.epochs = 9
+recipe.rra.model.options.window = 3
+search.learning_rate = {choice = [0.1, 0.01]}
+"""
+
+
+def trials(cell, *scores):
+    return [
+        record(cell, number, None, phase="trial", validation=score, values={"learning_rate": rate})
+        for number, (score, rate) in enumerate(zip(scores, (0.1, 0.01), strict=True))
+    ]
+
+
+def test_the_best_trial_stands_over_what_all_share():
+    held = trials("rra", 0.4, 0.6) + trials("lstm", 0.8, 0.7)
+    made = study(more=MORE)
+    shared = {"epochs": 9, "model.hidden_size": 8}
+    own = {"model.options.window": 3}
+    assert chosen_fields(made, "rra", held) == {**shared, **own, "learning_rate": 0.01}
+    assert chosen_fields(made, "lstm", held) == {**shared, "learning_rate": 0.1}
+    with pytest.raises(ValueError, match=r"not chosen a setting for rau: of its 2 trials some"):
+        chosen_fields(made, "rau", held)
+    with pytest.raises(ValueError, match="has no cell 'gru'"):
+        chosen_fields(made, "gru", held)
+
+
+def test_a_file_of_it_is_the_recipe_that_was_trained(tmp_path):
+    whole, task = small()
+    values = {"learning_rate": 0.004, "model.options.forget_bias": {"chrono": 12}}
+    held = [
+        record("rra", number, None, phase="trial", values=values)
+        for number in range(whole.trials.count)
+    ]
+    path = tmp_path / "rra.toml"
+    path.write_text(recipe_to_toml(chosen_fields(whole, "rra", held)))
+    trained = recipe_of(whole, Job("rra", "final", 4, "hidden"), values, task)
+    assert dataclasses.replace(read_recipe(path, "rra", "adding"), seed=4) == trained
+
+
+def test_tables_of_several_cells():
+    held = trials("rra", 0.4, 0.6) + trials("lstm", 0.8, 0.7)
+    assert recipes_to_toml(study(more=MORE), ["rra", "lstm"], held) == (
+        "[tuned.rra]\nepochs = 9\nlearning_rate = 0.01\nmodel.hidden_size = 8\n"
+        "model.options.window = 3\n\n"
+        "[tuned.lstm]\nepochs = 9\nlearning_rate = 0.1\nmodel.hidden_size = 8\n"
+    )
+
+
+# Of the adding problem and of windows there are several studies, but one recipe.
+@pytest.mark.parametrize("task", ["row-mnist"])
+def test_what_ships_as_tuned_is_what_its_study_chose(task, tmp_path):
+    held, records = open_results(ROOT / "notebooks" / "results" / task)
+    for cell in held.cells:
+        path = tmp_path / f"{cell}.toml"
+        path.write_text(recipe_to_toml(chosen_fields(held, cell, records)))
+        assert recipe_for(cell, task, "tuned") == read_recipe(path, cell, task)
