@@ -1,5 +1,8 @@
 """What the tests of the cells share."""
 
+import gc
+import weakref
+
 import numpy as np
 import torch
 
@@ -108,6 +111,20 @@ def weigh(tensors):
         ).sum()
         for tensor in tensors
     )
+
+
+def assert_nothing_left(layer, x):
+    """After a call and its gradient the graph is gone without Python looking for circles."""
+    gc.collect()
+    gc.disable()
+    try:
+        output, state = layer(x)
+        output.sum().backward()
+        graph = weakref.ref(output.grad_fn)
+        del output, state
+        assert graph() is None
+    finally:
+        gc.enable()
 
 
 def numpy(tensor):

@@ -1,11 +1,9 @@
 """Every path of every cell is held to the step, the definition."""
 
 import copy
-import gc
 import subprocess
 import sys
 import warnings
-import weakref
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -16,7 +14,7 @@ from torch.testing import assert_close
 import cells
 from cells import StepByStepWarning
 from cells.norms import SMALLEST_BATCH
-from tests.cells.helpers import randomise
+from tests.cells.helpers import assert_nothing_left, randomise
 from tests.cells.own_cell import GlanceCell
 
 # Largest difference from the step, relative to the largest entry of what is compared. The paths
@@ -365,17 +363,7 @@ def test_the_gradient_of_a_gradient_is_refused():
 
 @pytest.mark.parametrize("kind", LAYERS)
 def test_a_call_leaves_nothing_in_memory(kind):
-    layer = LAYERS[kind](3, 5).eval()
-    gc.collect()
-    gc.disable()
-    try:
-        output, state = layer(torch.randn(6, 9, 3))
-        output.sum().backward()
-        graph = weakref.ref(output.grad_fn)
-        del output, state
-        assert graph() is None
-    finally:
-        gc.enable()
+    assert_nothing_left(LAYERS[kind](3, 5).eval(), torch.randn(6, 9, 3))
 
 
 @pytest.mark.parametrize("kind", LAYERS)
