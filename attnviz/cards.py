@@ -1,6 +1,7 @@
 """What models say of themselves in their folders, read without torch."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -204,13 +205,6 @@ def _count(path: Path) -> int:
                 raise ValueError(f"its header would have {length} bytes")
             header = json.loads(file.read(length))
         shapes = [held["shape"] for name, held in header.items() if name != "__metadata__"]
-        return sum(_product(shape) for shape in shapes)
+        return sum(math.prod(int(size) for size in shape) for shape in shapes)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is damaged: {error}. Save or fetch the model again.") from error
-
-
-def _product(shape: list[int]) -> int:
-    count = 1
-    for size in shape:
-        count *= int(size)
-    return count

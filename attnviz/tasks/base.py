@@ -7,7 +7,15 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Int
 
-__all__ = ["GeneratedTask", "Labelled", "NumberSplit", "TextSplit", "TextTask", "check_labels"]
+__all__ = [
+    "GeneratedTask",
+    "Labelled",
+    "NumberSplit",
+    "TextSplit",
+    "TextTask",
+    "check_labels",
+    "spread_rows",
+]
 
 TRAINING = 0  # the first entry of the seeds of what is trained on; splits have others
 
@@ -57,8 +65,7 @@ class TextSplit:
         Arguments:
             count: How many; all of them if there are not so many, or if None.
         """
-        wanted = len(self) if count is None else min(count, len(self))
-        return self.select([row * len(self) // wanted for row in range(wanted)])
+        return self.select(spread_rows(len(self), count))
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +90,12 @@ class TextTask:
 
     def __post_init__(self) -> None:
         check_labels(self.name, self.classes, self.splits, of="examples")
+
+
+def spread_rows(rows: int, count: int | None) -> list[int]:
+    """So many of the rows of a split, evenly spread; all of them if not so many, or if None."""
+    wanted = rows if count is None else min(count, rows)
+    return [place * rows // wanted for place in range(wanted)]
 
 
 @runtime_checkable

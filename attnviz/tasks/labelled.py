@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from attnviz.tasks.base import check_labels
+from attnviz.tasks.base import check_labels, spread_rows
 
 __all__ = ["LabelledSplit", "LabelledTask"]
 
@@ -72,6 +72,14 @@ class LabelledSplit:
             tuple(self.ids[place] for place in places),
             self.groups[places],
         )
+
+    def spread(self, count: int | None) -> "LabelledSplit":
+        """So many sequences, evenly spread: data sets tend to be sorted by class.
+
+        Arguments:
+            count: How many; all of them if there are not so many, or if None.
+        """
+        return self.select(spread_rows(len(self), count))
 
 
 def _places(rows: slice | Sequence[int] | Int[np.ndarray, "row"]) -> slice | np.ndarray:

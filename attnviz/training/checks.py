@@ -15,6 +15,7 @@ from attnviz.modes import evaluated
 from attnviz.tasks import GeneratedTask
 from attnviz.training.generated import number_loader
 from attnviz.training.resume import running
+from attnviz.training.scoring import sequence_scores
 
 __all__ = ["Check", "SolvedChecks", "read_checks", "solved_at"]
 
@@ -131,10 +132,5 @@ class SolvedChecks(Callback):
     @torch.no_grad()
     def _loss(self, model: SequenceModel, step: int) -> float:
         fresh = self.task.draw(self.sequences, np.random.default_rng([CHECKS, self.seed, step]))
-        device = next(model.parameters()).device
-        total = 0.0
         with evaluated(model):
-            for inputs, lengths, targets in number_loader(fresh):
-                predicted = model(inputs.to(device), lengths.to(device))
-                total += float((predicted - targets.to(device)).square().mean(dim=-1).sum())
-        return total / self.sequences
+            return sequence_scores(model, number_loader(fresh))["loss"]

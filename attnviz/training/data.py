@@ -11,13 +11,13 @@ from attnviz.models import ModelSettings, Reading, SequenceModel
 from attnviz.tasks import TextSplit, TextTask
 from attnviz.text import EncodedText, Vocabulary, encode_text
 from attnviz.training.batching import (
-    EVALUATED,
     Batch,
     Loader,
     Progress,
     ShuffledData,
     check_classes,
     loader,
+    slices,
 )
 from attnviz.training.recipe import Recipe
 
@@ -152,8 +152,7 @@ def _watch(progress: Progress | None, total: int) -> Callable[[Iterable[str]], I
 def evaluation_loader(examples: Examples) -> Loader:
     """Every example once, shortest first, in large batches."""
     rows = np.argsort(examples.lengths, kind="stable").tolist()
-    starts = range(0, len(rows), EVALUATED)
-    return _loader(examples, [rows[start : start + EVALUATED] for start in starts])
+    return _loader(examples, [rows[part] for part in slices(len(rows))])
 
 
 def _loader(examples: Examples, batches: list[list[int]]) -> Loader:

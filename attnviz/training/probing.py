@@ -12,13 +12,15 @@ from torch import Tensor, nn
 
 import cells
 from attnviz.analysis import age_kernel, lag_kernel
+from attnviz.analysis.selection import inside
 from attnviz.models import SequenceModel
 from attnviz.modes import evaluated
 from attnviz.recording import available_signals, record
 from attnviz.recording.signals import recurrent_layers
 from attnviz.store.probes import STEP
 from attnviz.tasks import GeneratedTask, LabelledTask, LanguageTask, TextTask
-from attnviz.trace import Trace, layer_groups
+from attnviz.trace import Trace
+from attnviz.training.batching import slices
 from attnviz.training.data import encode_split
 from attnviz.training.recipe import Recipe
 
@@ -48,7 +50,7 @@ class ProbeSet:
 
     def batches(self) -> Iterator[slice]:
         """Its rows, as many as are read at once."""
-        return (slice(first, first + BATCH) for first in range(0, len(self.ids), BATCH))
+        return slices(len(self.ids), BATCH)
 
 
 def probe_set(
@@ -81,9 +83,7 @@ def probe_set(
         read = encode_split(split, model.vocabulary, recipe)
         return ProbeSet(split.ids, *read.batch(range(len(split))))
     if isinstance(task, LabelledTask):
-        whole = task.splits["validation"]
-        wanted = min(count, len(whole))
-        some = whole.select([row * len(whole) // wanted for row in range(wanted)])
+        some = task.splits["validation"].spread(count)
         features, targets, ids = some.features(), some.labels, some.ids
     else:
         drawn = task.splits["validation"]
@@ -149,7 +149,7 @@ def snapshot(
     tree = xr.DataTree(dataset=_root(model, probed, torch.cat(losses), outputs))
     for group, cell in _cells(model):
         held = trace.tree.children[group].to_dataset(inherit=False)
-        kept = _whole(trace, held) if whole else _means(trace, group)
+        kept = _whole(trace, group, held) if whole else _means(trace, group, held)
         kept = kept.assign(_norm(cell) if "lag_kernel" in kept else {})
         tree[group] = xr.DataTree(_with_step(kept, held.attrs))
     return tree
@@ -202,22 +202,23 @@ def _root(
     return dataset
 
 
-def _whole(trace: Trace, held: xr.Dataset) -> xr.Dataset:
+def _whole(trace: Trace, group: str, held: xr.Dataset) -> xr.Dataset:
     """Every signal as it is; NaN beyond each sequence's length."""
-    inside = _inside(trace)
-    return held.map(lambda one: one.where(inside) if "time" in one.dims else one, keep_attrs=True)
+    if "time" not in held.dims:
+        return held
+    within = inside(trace, group)
+    return held.map(lambda one: one.where(within) if "time" in one.dims else one, keep_attrs=True)
 
 
-def _means(trace: Trace, group: str) -> xr.Dataset:
+def _means(trace: Trace, group: str, held: xr.Dataset) -> xr.Dataset:
     """Every signal without sequence and time."""
-    held = trace.tree.children[group].to_dataset(inherit=False)
     kept: dict[str, xr.DataArray] = {}
     for name, values in held.data_vars.items():
         own = _KERNELS.get(str(name))
         if "time" not in values.dims:
             kept[str(name)] = values
         elif own is None:
-            mean = values.where(_inside(trace)).astype(np.float64).mean("time")
+            mean = values.where(inside(trace, group)).astype(np.float64).mean("time")
             kept[str(name)] = mean.mean("sequence").astype(values.dtype)
         elif "lag_kernel" not in held or name != "attention":
             statistic = own(trace, group=group)
@@ -225,13 +226,6 @@ def _means(trace: Trace, group: str) -> xr.Dataset:
             if statistic.uncertainty is not None:
                 kept[f"{name}_spread"] = statistic.uncertainty.astype(values.dtype)
     return xr.Dataset(kept)
-
-
-def _inside(trace: Trace) -> xr.DataArray:
-    """Which timesteps belong to their sequences."""
-    lengths = trace.tree.dataset["length"]
-    longest = max(trace.tree[group].sizes.get("time", 0) for group in layer_groups(trace))
-    return xr.DataArray(np.arange(longest), dims="time") < lengths
 
 
 def _norm(cell: nn.Module) -> dict[str, xr.DataArray]:

@@ -11,7 +11,7 @@ from attnviz.training.kinds import Task, data_for
 from attnviz.training.module import perplexity
 from attnviz.training.recipe import Recipe
 
-__all__ = ["score"]
+__all__ = ["score", "sequence_scores"]
 
 
 @torch.no_grad()
@@ -41,11 +41,11 @@ def score(model: SequenceModel, task: Task, split: str, recipe: Recipe) -> dict[
         if model.kind == "language_model":
             loss = _token_loss(model, held, recipe)
             return {"perplexity": perplexity(loss), "loss": loss}
-        return _sequence_scores(model, held)
+        return sequence_scores(model, held)
 
 
-def _sequence_scores(model: SequenceModel, held: Loader) -> dict[str, float]:
-    """Of models that answer once a sequence."""
+def sequence_scores(model: SequenceModel, held: Loader) -> dict[str, float]:
+    """What `score` returns of a model that answers once a sequence, in the mode it is in."""
     right = loss = count = 0.0
     device = next(model.parameters()).device
     for inputs, lengths, targets in held:

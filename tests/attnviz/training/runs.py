@@ -9,10 +9,11 @@ class KilledError(BaseException):
     """Not an Exception: no handler of errors may stop it."""
 
 
-def after(step):
-    """A progress that ends the run when so many steps are done."""
+def after(step, steps=None):
+    """A progress that ends the run when so many steps are done, of so many in all."""
 
     def progress(done, total):
+        assert steps in (None, total)
         if done == step:
             raise KilledError
 

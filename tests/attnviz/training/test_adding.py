@@ -1,6 +1,5 @@
 """The adding problem through the training machinery: it learns, goes on exactly, is recorded."""
 
-import csv
 import dataclasses
 
 import numpy as np
@@ -23,13 +22,10 @@ from attnviz.training import (
 )
 from attnviz.training.generated import GeneratedData, number_loader
 from attnviz.training.module import Regressor, learner_for
+from tests.attnviz.training.runs import KilledError, after, result
 from tests.attnviz.training.tiny import tiny_recipe, tiny_task
 
 STEPS = 12  # 4 batches an epoch, 3 epochs
-
-
-class KilledError(BaseException):
-    """Not an Exception: no handler of errors may stop it."""
 
 
 def small_task(length=6):
@@ -39,17 +35,6 @@ def small_task(length=6):
 def small_recipe(cell="rra", **changes):
     recipe = adding_recipe(cell, hidden_size=4)
     return dataclasses.replace(recipe, batch_size=8, epochs=3, learning_rate=0.01, **changes)
-
-
-def result(folder):
-    """Everything a run leaves, but for the time it took."""
-    files = {path.name: path.read_bytes() for path in (folder / "model").iterdir()}
-    with (folder / "history.csv").open() as file:
-        rows = [
-            {k: v for k, v in row.items() if "seconds" not in k} for row in csv.DictReader(file)
-        ]
-    last = torch.load(folder / "checkpoint.ckpt", weights_only=True)
-    return files, rows, {name: values.tolist() for name, values in last["model"].items()}
 
 
 def test_an_epoch_is_fresh_and_can_be_begun_in_its_middle():
@@ -123,13 +108,7 @@ def test_wherever_a_run_ends_it_goes_on_to_the_same(tmp_path):
     train(small_recipe(), small_task(), tmp_path / "whole", checkpoint_every=3)
 
     for end in range(1, STEPS + 1):
-        folder = tmp_path / str(end)
-
-        def killed(done, total, end=end):
-            assert total == STEPS
-            if done == end:
-                raise KilledError
-
+        folder, killed = tmp_path / str(end), after(end, STEPS)
         with pytest.raises(KilledError):
             train(small_recipe(), small_task(), folder, checkpoint_every=3, progress=killed)
         train(small_recipe(), small_task(), folder, checkpoint_every=3)

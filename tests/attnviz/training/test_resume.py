@@ -4,7 +4,6 @@ The process is not killed here, as in `test_run.py`, but left by an exception th
 that is fast enough to try every step, and the places between two files.
 """
 
-import csv
 import random
 import signal
 import subprocess
@@ -17,40 +16,11 @@ import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from attnviz.training import data, module, resume, run, train
+from tests.attnviz.training.runs import KilledError, after, result
 from tests.attnviz.training.tiny import tiny_recipe, tiny_task
 
 CELLS = ["gru", "rra", "larnn"]
 STEPS = 15  # 5 batches an epoch, 3 epochs
-
-
-class KilledError(BaseException):
-    """Not an Exception: no handler of errors may stop it."""
-
-
-def after(step):
-    def progress(done, total):
-        assert total == STEPS
-        if done == step:
-            raise KilledError
-
-    return progress
-
-
-def result(folder):
-    """Everything a run leaves, but for the time it took."""
-    files = {path.name: path.read_bytes() for path in (folder / "model").iterdir()}
-    with (folder / "history.csv").open() as file:
-        rows = [
-            {k: v for k, v in row.items() if "seconds" not in k} for row in csv.DictReader(file)
-        ]
-    last = torch.load(folder / "checkpoint.ckpt", weights_only=True)
-    weights = {name: values.numpy().tobytes() for name, values in last["model"].items()}
-    moments = {
-        (index, name): values.numpy().tobytes()
-        for index, state in last["optimizer"]["state"].items()
-        for name, values in state.items()
-    }
-    return files, rows, weights, moments, (last["epoch"], last["batch"], last["step"])
 
 
 @pytest.fixture(scope="module", params=CELLS)
@@ -66,7 +36,13 @@ def test_wherever_a_run_ends_it_goes_on_to_the_same(unbroken, tmp_path):
     for step in range(1, STEPS + 1):
         folder = tmp_path / str(step)
         with pytest.raises(KilledError):
-            train(tiny_recipe(cell), tiny_task(), folder, checkpoint_every=3, progress=after(step))
+            train(
+                tiny_recipe(cell),
+                tiny_task(),
+                folder,
+                checkpoint_every=3,
+                progress=after(step, STEPS),
+            )
         train(tiny_recipe(cell), tiny_task(), folder, checkpoint_every=3)
 
         assert result(folder) == expected, step
@@ -78,7 +54,11 @@ def test_a_run_that_ends_again_and_again_goes_on_to_the_same(unbroken, tmp_path)
     for step in (2, 4, 4, 7, 9, 13, 14):
         with pytest.raises(KilledError):
             train(
-                tiny_recipe(cell), tiny_task(), tmp_path, checkpoint_every=1, progress=after(step)
+                tiny_recipe(cell),
+                tiny_task(),
+                tmp_path,
+                checkpoint_every=1,
+                progress=after(step, STEPS),
             )
     train(tiny_recipe(cell), tiny_task(), tmp_path, checkpoint_every=1)
 
@@ -240,7 +220,11 @@ def test_a_run_that_goes_on_learns_only_from_what_was_left(tmp_path, monkeypatch
 
     with pytest.raises(KilledError):
         train(
-            tiny_recipe("gru"), tiny_task(), tmp_path / "cut", checkpoint_every=2, progress=after(9)
+            tiny_recipe("gru"),
+            tiny_task(),
+            tmp_path / "cut",
+            checkpoint_every=2,
+            progress=after(9, STEPS),
         )
     learnt.clear()
     train(tiny_recipe("gru"), tiny_task(), tmp_path / "cut", checkpoint_every=2)

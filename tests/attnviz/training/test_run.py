@@ -1,4 +1,3 @@
-import csv
 import dataclasses
 import os
 import signal
@@ -14,6 +13,7 @@ from attnviz.models import build_model
 from attnviz.training import open_run, score, score_test, train
 from attnviz.training.data import TextData
 from attnviz.training.module import Classifier
+from tests.attnviz.training.runs import history_of
 from tests.attnviz.training.tiny import tiny_recipe, tiny_task
 
 ROOT = Path(__file__).parents[3]
@@ -27,13 +27,6 @@ def start(cell, folder):
         stdout=subprocess.PIPE,
         text=True,
     )
-
-
-def history_of(folder):
-    with (folder / "history.csv").open() as file:
-        return [
-            {k: v for k, v in row.items() if "seconds" not in k} for row in csv.DictReader(file)
-        ]
 
 
 @pytest.mark.slow
