@@ -2,10 +2,11 @@
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
+from attnviz.studies.entries import Entries, EntryError
 from attnviz.studies.study import (
     CELLS,
     Checks,
@@ -23,7 +24,6 @@ from attnviz.studies.study import (
 __all__ = ["MOST_QUESTIONS", "parse_study", "read_study"]
 
 MOST_QUESTIONS = 6
-_KINDS = {int: "a whole number", float: "a number", str: "a text", list: "a list", dict: "a table"}
 T = TypeVar("T")
 
 
@@ -60,188 +60,128 @@ def parse_study(text: str, *, name: str, where: str) -> Study:
         ValueError: As `read_study`.
     """
     try:
-        return _Table(tomllib.loads(text), "").study(name, text)
+        return _study(Entries(tomllib.loads(text), ""), name, text)
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{where} is not TOML: {error}.") from error
-    except _StudyError as error:
+    except EntryError as error:
         raise ValueError(f"{where}: {error}") from error
 
 
-class _StudyError(ValueError):
-    """What is wrong with a study, before it is known where it came from."""
+def _study(table: Entries, name: str, text: str) -> Study:
+    """The whole file."""
+    variants = _variants(table.table("variants"))
+    names = (*CELLS, *variants)
+    cells = table.several("cells", names)
+    if not cells:
+        raise EntryError("cells is empty: a study is of at least one cell.")
+    base, own = _by_cell(table, "recipe", _fields, names)
+    search, own_search = _by_cell(table, "search", _spaces, names)
+    task = table.table("task")
+    task_name = task.take("name", str)
+    questions = table.take("question", list, [])
+    study = Study(
+        name=name, about=table.take("about", str, " ").strip(),
+        task=(task_name, task.entries), score=table.one_of("score", get_args(Score)),
+        cells=cells, variants=variants, base=base, own=own,
+        search=search, own_search=own_search,
+        trials=_trials(table.table("trials")), final=_final(table.table("final")),
+        sizes=_sizes(table.table("sizes"), cells),
+        checks=_checks(table.table("checks")) if "checks" in table.entries else None,
+        questions=tuple(_question(one, cells) for one in questions), text=text,
+    )  # fmt: skip
+    table.done()
+    _check(study)
+    return study
 
 
-class _Table:
-    """One table of the file; every key has to be taken.
-
-    Arguments:
-        entries: What it holds.
-        name: Of the table, for messages.
-    """
-
-    def __init__(self, entries: Mapping[str, Any], name: str) -> None:
-        self.entries, self.name = dict(entries), name
-
-    def take(self, key: str, kind: type[T], default: T | None = None) -> T:
-        """One value, gone from the table."""
-        if key not in self.entries:
-            if default is None:
-                raise _StudyError(f"{self._of(key)} is missing; it is {_KINDS[kind]}.")
-            return default
-        value = self.entries.pop(key)
-        if kind is float and type(value) is int:
-            value = float(value)
-        if type(value) is not kind:
-            raise _StudyError(f"{self._of(key)} has to be {_KINDS[kind]}, got {value!r}.")
-        return value
-
-    def count(self, key: str, default: int | None = None) -> int:
-        """A whole number above 0."""
-        if (number := self.take(key, int, default)) < 1:
-            raise _StudyError(f"{self._of(key)} has to be at least 1, got {number}.")
-        return number
-
-    def table(self, key: str) -> "_Table":
-        """A table in it; an empty one where there is none."""
-        return _Table(self.take(key, dict, {}), self._of(key))
-
-    def one_of(self, key: str, known: Sequence[str], default: str | None = None) -> Any:  # noqa: ANN401
-        """One of several words."""
-        return self._known(key, self.take(key, str, default), known)
-
-    def several(self, key: str, known: Sequence[str], default: list[Any] | None = None) -> Any:  # noqa: ANN401
-        """Some of several words, none twice."""
-        return self._different(key, [
-            self._known(key, one, known) for one in self.take(key, list, default)
-        ])  # fmt: skip
-
-    def done(self) -> None:
-        """Refuses what nobody took."""
-        if self.entries:
-            where = f"in [{self.name}]" if self.name else "at the top"
-            raise _StudyError(f"{', '.join(sorted(self.entries))} {where} means nothing here.")
-
-    def study(self, name: str, text: str) -> Study:
-        """The whole file."""
-        variants = self.table("variants").variants()
-        names = (*CELLS, *variants)
-        cells = self.several("cells", names)
-        if not cells:
-            raise _StudyError("cells is empty: a study is of at least one cell.")
-        base, own = self._by_cell("recipe", _fields, names)
-        search, own_search = self._by_cell("search", _spaces, names)
-        task = self.table("task")
-        task_name = task.take("name", str)
-        questions = self.take("question", list, [])
-        study = Study(
-            name=name, about=self.take("about", str, " ").strip(),
-            task=(task_name, task.entries), score=self.one_of("score", get_args(Score)),
-            cells=cells, variants=variants, base=base, own=own,
-            search=search, own_search=own_search,
-            trials=self.table("trials").trials(), final=self.table("final").final(),
-            sizes=self.table("sizes").sizes(cells),
-            checks=self.table("checks").checks() if "checks" in self.entries else None,
-            questions=tuple(_question(one, cells) for one in questions), text=text,
-        )  # fmt: skip
-        self.done()
-        _check(study)
-        return study
-
-    def variants(self) -> dict[str, str]:
-        """[variants]: for each name its cell."""
-        named = {name: self.one_of(name, CELLS) for name in list(self.entries)}
-        for name in named:
-            if name in CELLS or re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) is None:
-                raise _StudyError(
-                    f"{self._of(name)}: a variant is called by small letters and digits, joined by "
-                    "hyphens, and not as a cell is."
-                )
-        return named
-
-    def trials(self) -> Trials:
-        """[trials]."""
-        # Where nothing is searched there is nothing to try; _check sees to it.
-        count, seeds = self.take("count", int), self._seeds([])
-        if seeds and count % len(seeds):
-            raise _StudyError(
-                f"{self._of('count')} is {count}, which {len(seeds)} seeds cannot share evenly."
+def _variants(table: Entries) -> dict[str, str]:
+    """[variants]: for each name its cell."""
+    named = {name: table.one_of(name, CELLS) for name in list(table.entries)}
+    for name in named:
+        if name in CELLS or re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) is None:
+            raise EntryError(
+                f"{table.of(name)}: a variant is called by small letters and digits, joined by "
+                "hyphens, and not as a cell is."
             )
-        trials = Trials(count, self.take("seed", int, 0), _fields(self.table("recipe")), seeds)
-        self.done()
-        return trials
-
-    def final(self) -> Final:
-        """[final]."""
-        if not (seeds := self._seeds()):
-            raise _StudyError(f"{self._of('seeds')} has to be whole numbers, one at least, got [].")
-        final = Final(seeds, _fields(self.table("recipe")))
-        self.done()
-        return final
-
-    def _seeds(self, default: list[Any] | None = None) -> tuple[int, ...]:
-        seeds = self.take("seeds", list, default)
-        if any(type(seed) is not int or seed < 0 for seed in seeds):
-            raise _StudyError(f"{self._of('seeds')} has to be whole numbers from 0, got {seeds}.")
-        return self._different("seeds", seeds)
-
-    def sizes(self, cells: Sequence[str]) -> Sizes:
-        """[sizes]."""
-        equal = self.several("equal", get_args(Size), ["hidden"])
-        sizes = Sizes(equal, self.one_of("reference", CELLS, "lstm"))
-        if not equal:
-            raise _StudyError(f"{self._of('equal')} is empty.")
-        if "parameters" in equal and sizes.reference not in cells:
-            raise _StudyError(
-                f"{self._of('reference')} is {sizes.reference}, but the cells are "
-                f"{', '.join(cells)}: equal parameters needs the cell to compare with."
-            )
-        self.done()
-        return sizes
-
-    def checks(self) -> Checks:
-        """[checks]."""
-        checks = Checks(
-            self.count("every", 100), self.count("sequences", 1000), self.count("consecutive", 3),
-            self.several("stop", ("trials", "final"), ["trials"]),
-        )  # fmt: skip
-        self.done()
-        return checks
-
-    def _by_cell(
-        self, key: str, read: "Callable[[_Table], dict[str, T]]", names: Sequence[str]
-    ) -> tuple[dict[str, T], dict[str, dict[str, T]]]:
-        """A table's own entries, and those of the tables in it that are called after cells."""
-        shared = self.table(key)
-        own = {cell: read(shared.table(cell)) for cell in names if cell in shared.entries}
-        return read(shared), own
-
-    def _known(self, key: str, word: object, known: Sequence[str]) -> str:
-        if not isinstance(word, str) or word not in known:
-            raise _StudyError(f"{self._of(key)} can be {', '.join(known)}, got {word!r}.")
-        return word
-
-    def _different(self, key: str, values: list[T]) -> tuple[T, ...]:
-        if len(set(values)) < len(values):
-            raise _StudyError(f"{self._of(key)} holds something twice: {values}.")
-        return tuple(values)
-
-    def _of(self, key: str) -> str:
-        return f"{self.name}.{key}" if self.name else key
+    return named
 
 
-def _fields(table: _Table) -> dict[str, Any]:
+def _trials(table: Entries) -> Trials:
+    """[trials]."""
+    # Where nothing is searched there is nothing to try; _check sees to it.
+    count, seeds = table.take("count", int), _seeds(table, [])
+    if seeds and count % len(seeds):
+        raise EntryError(
+            f"{table.of('count')} is {count}, which {len(seeds)} seeds cannot share evenly."
+        )
+    trials = Trials(count, table.take("seed", int, 0), _fields(table.table("recipe")), seeds)
+    table.done()
+    return trials
+
+
+def _final(table: Entries) -> Final:
+    """[final]."""
+    if not (seeds := _seeds(table)):
+        raise EntryError(f"{table.of('seeds')} has to be whole numbers, one at least, got [].")
+    final = Final(seeds, _fields(table.table("recipe")))
+    table.done()
+    return final
+
+
+def _seeds(table: Entries, default: list[Any] | None = None) -> tuple[int, ...]:
+    seeds = table.take("seeds", list, default)
+    if any(type(seed) is not int or seed < 0 for seed in seeds):
+        raise EntryError(f"{table.of('seeds')} has to be whole numbers from 0, got {seeds}.")
+    return table.different("seeds", seeds)
+
+
+def _sizes(table: Entries, cells: Sequence[str]) -> Sizes:
+    """[sizes]."""
+    equal = table.several("equal", get_args(Size), ["hidden"])
+    sizes = Sizes(equal, table.one_of("reference", CELLS, "lstm"))
+    if not equal:
+        raise EntryError(f"{table.of('equal')} is empty.")
+    if "parameters" in equal and sizes.reference not in cells:
+        raise EntryError(
+            f"{table.of('reference')} is {sizes.reference}, but the cells are "
+            f"{', '.join(cells)}: equal parameters needs the cell to compare with."
+        )
+    table.done()
+    return sizes
+
+
+def _checks(table: Entries) -> Checks:
+    """[checks]."""
+    checks = Checks(
+        table.count("every", 100), table.count("sequences", 1000), table.count("consecutive", 3),
+        table.several("stop", ("trials", "final"), ["trials"]),
+    )  # fmt: skip
+    table.done()
+    return checks
+
+
+def _by_cell(
+    table: Entries, key: str, read: Callable[[Entries], dict[str, T]], names: Sequence[str]
+) -> tuple[dict[str, T], dict[str, dict[str, T]]]:
+    """A table's own entries, and those of the tables in it that are called after cells."""
+    shared = table.table(key)
+    own = {cell: read(shared.table(cell)) for cell in names if cell in shared.entries}
+    return read(shared), own
+
+
+def _fields(table: Entries) -> dict[str, Any]:
     """Fields of a recipe by their dotted names, however deep they were written."""
     flat: dict[str, Any] = {}
     for key, value in table.entries.items():
         if key in ("model", "model.options") and isinstance(value, dict):
-            inner = _fields(_Table({f"{key}.{name}": one for name, one in value.items()}, ""))
+            inner = _fields(Entries({f"{key}.{name}": one for name, one in value.items()}, ""))
             flat.update(inner)
         else:
             flat[key] = value
     return flat
 
 
-def _spaces(table: _Table) -> dict[str, Space]:
+def _spaces(table: Entries) -> dict[str, Space]:
     return {name: _space(name, value) for name, value in _fields(table).items()}
 
 
@@ -251,17 +191,17 @@ def _space(name: str, value: object) -> Space:
             return Space(choice=tuple(several))
         case {"log_uniform": [int() | float() as low, int() | float() as high], **rest} if not rest:
             if not 0 < low < high:
-                raise _StudyError(f"search: {name} needs 0 < low < high, got {low} and {high}.")
+                raise EntryError(f"search: {name} needs 0 < low < high, got {low} and {high}.")
             return Space(log_uniform=(float(low), float(high)))
-    raise _StudyError(
+    raise EntryError(
         f"search: {name} needs {{choice = [...]}} or {{log_uniform = [low, high]}}, got {value!r}."
     )
 
 
 def _question(entries: object, cells: Sequence[str]) -> Question:
     if not isinstance(entries, dict):
-        raise _StudyError(f"a question is written as [[question]], got {entries!r}.")
-    table = _Table(entries, "question")
+        raise EntryError(f"a question is written as [[question]], got {entries!r}.")
+    table = Entries(entries, "question")
     question = Question(
         text=table.take("text", str),
         claim=table.one_of("claim", get_args(Claim)),
@@ -272,15 +212,15 @@ def _question(entries: object, cells: Sequence[str]) -> Question:
     )
     wanted = 1 if question.claim == "reaches" else 2
     if len(question.cells) != wanted:
-        raise _StudyError(
+        raise EntryError(
             f"question.cells: a question whether something {question.claim!r} is of {wanted}, got "
             f"{list(question.cells)}."
         )
     if question.measure == "iterations" and question.claim != "better":
-        raise _StudyError("question.claim: of iterations it can be asked which cell is 'better'.")
+        raise EntryError("question.claim: of iterations it can be asked which cell is 'better'.")
     lowest = 1.0 if question.measure == "iterations" and "margin" in entries else 0.0
     if question.margin < lowest:
-        raise _StudyError(f"question.margin has to be at least {lowest}, got {question.margin}.")
+        raise EntryError(f"question.margin has to be at least {lowest}, got {question.margin}.")
     table.done()
     return question
 
@@ -288,22 +228,22 @@ def _question(entries: object, cells: Sequence[str]) -> Question:
 def _check(study: Study) -> None:
     """Refuses what no single entry shows."""
     if len(study.questions) > MOST_QUESTIONS:
-        raise _StudyError(
+        raise EntryError(
             f"{len(study.questions)} questions are asked; at most {MOST_QUESTIONS}, or some will "
             "be answered by chance."
         )
     for question in study.questions:
         if question.size not in study.sizes.equal:
-            raise _StudyError(f"question.size is {question.size}, which [sizes] does not have.")
+            raise EntryError(f"question.size is {question.size}, which [sizes] does not have.")
         if question.measure == "iterations" and study.checks is None:
-            raise _StudyError("question.measure is iterations, but there are no [checks].")
+            raise EntryError("question.measure is iterations, but there are no [checks].")
     searched = any(study.space(cell) for cell in study.cells)
     if study.trials.count < (1 if searched else 0):
         least = "1" if searched else "0, where nothing is searched"
-        raise _StudyError(f"trials.count has to be at least {least}, got {study.trials.count}.")
+        raise EntryError(f"trials.count has to be at least {least}, got {study.trials.count}.")
     for cell in study.cells:
         fixed = {*study.base, *study.own.get(cell, {}), *study.trials.recipe, *study.final.recipe}
         if twice := sorted({"seed", "model.cell", "model.hidden_size"} & {*study.space(cell)}):
-            raise _StudyError(f"search: {', '.join(twice)} cannot be searched.")
+            raise EntryError(f"search: {', '.join(twice)} cannot be searched.")
         if twice := sorted(fixed & {*study.space(cell)}):
-            raise _StudyError(f"{', '.join(twice)} of {cell} is both set and searched.")
+            raise EntryError(f"{', '.join(twice)} of {cell} is both set and searched.")
