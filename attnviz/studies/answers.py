@@ -5,7 +5,8 @@ Seeds are few, so the interval is Student's:
 .. math:: \bar d \pm t_{0.975,\,n-1}\, s_d / \sqrt n
 
 with :math:`d_i` the advantage of the first cell over the second with seed i (of a cell over its
-published number). Of iterations it is the logarithm of how many times faster the first is.
+published number, which is taken as it is printed). Of iterations it is the logarithm of how many
+times faster the first is.
 
 References:
     The Probable Error of a Mean (Student, 1908), https://doi.org/10.2307/2331554
@@ -20,11 +21,11 @@ import numpy as np
 from scipy import stats
 
 from attnviz.studies.jobs import Job
-from attnviz.studies.published import published
+from attnviz.studies.published import score_to_reach
 from attnviz.studies.records import Reached, Record
-from attnviz.studies.study import Question, Study
+from attnviz.studies.study import Question, Size, Study
 
-__all__ = ["Answer", "answer", "final_of", "paired_interval"]
+__all__ = ["Answer", "answer", "final_of", "paired_interval", "seeds_needed"]
 
 Verdict = Literal["yes", "no", "not decided", "not run"]
 LEVEL = 0.95
@@ -36,13 +37,13 @@ class Answer:
     """What came of a question.
 
     Arguments:
-        verdict: `not decided` where the interval holds the margin; `not run` where no seed has
-            been run, or fewer than three.
+        verdict: `not decided` where the interval holds the margin; `not run` where some of the
+            study's seeds have not been run, or it has fewer than three.
         advantage: The mean over seeds, positive if in favour of the first cell; a factor, for
             iterations. None if not run, or not known.
         low: The lower end of the interval; minus infinity where it is not known.
         high: The upper end.
-        seeds: That were paired.
+        seeds: That have been run with every cell of the question.
         censored: Runs that did not solve the task in the iterations they had.
     """
 
@@ -70,12 +71,18 @@ def paired_interval(differences: Sequence[float]) -> tuple[float, float, float]:
 
 
 def final_of(
-    study: Study, found: Mapping[Job, Record], cell: str, size: str, seed: int
+    study: Study, found: Mapping[Job, Record], cell: str, size: Size, seed: int
 ) -> Record | None:
     """The run that counts for a cell at a size; the reference's is one for both sizes."""
-    reference = cell == study.sizes.reference
-    at = study.sizes.equal[0] if reference or size == "hidden" == study.sizes.equal[0] else size
-    return found.get(Job(cell, "final", seed, at))  # type: ignore[arg-type]
+    return found.get(Job(cell, "final", seed, study.sizes.run_at(cell, size)))
+
+
+def seeds_needed(study: Study) -> int:
+    """How many seeds have to be run before a question is answered.
+
+    All of them: who looks after each seed, and stops at an answer, finds one by chance.
+    """
+    return max(FEWEST, len(study.final.seeds))
 
 
 def answer(study: Study, question: Question, found: Mapping[Job, Record]) -> Answer:
@@ -83,9 +90,9 @@ def answer(study: Study, question: Question, found: Mapping[Job, Record]) -> Ans
 
     A cell is `at least` as good if the whole interval is above minus the margin, `better` if it
     is above the margin, and `reaches` its published number as `at least`; the answer is no if the
-    whole interval is below. A run that diverged leaves its seed undecided, and with it the
-    question. Iterations of a run that has not solved its task are more than it had: what is not
-    known of the interval is infinite.
+    whole interval is below. It waits for every seed. A run that diverged leaves its seed
+    undecided, and with it the question. Iterations of a run that has not solved its task are more
+    than it had: what is not known of the interval is infinite.
 
     Arguments:
         study: With its seeds.
@@ -100,7 +107,7 @@ def answer(study: Study, question: Question, found: Mapping[Job, Record]) -> Ans
         for seed in study.final.seeds
     ]
     ran = [[one for one in pair if one is not None] for pair in pairs if None not in pair]
-    if len(ran) < FEWEST:
+    if len(ran) < seeds_needed(study):
         return Answer("not run", None, -math.inf, math.inf, len(ran))
     if any(one.status == "diverged" for pair in ran for one in pair):
         return Answer("not decided", None, -math.inf, math.inf, len(ran))
@@ -115,14 +122,8 @@ def _advantages(study: Study, question: Question, pairs: Sequence[Sequence[Recor
     sign = 1.0 if study.score == "accuracy" else -1.0
     scores = [[math.nan if one.test is None else one.test for one in pair] for pair in pairs]
     if question.claim == "reaches":
-        known = published(study.name)
-        (cell,) = question.cells
-        if known is None or cell not in known.scores:
-            raise ValueError(
-                f"{study.name}: whether {cell} reaches its published number cannot be answered, "
-                "because none is known."
-            )
-        return [sign * (score - known.scores[cell]) for (score,) in scores]
+        wanted = score_to_reach(study.name, *question.cells)
+        return [sign * (score - wanted) for (score,) in scores]
     return [sign * (first - second) for first, second in scores]
 
 

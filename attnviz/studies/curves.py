@@ -8,7 +8,7 @@ from attnviz.analysis import StudyCurves
 from attnviz.studies.jobs import Job
 from attnviz.studies.records import Record
 from attnviz.studies.results import open_results
-from attnviz.studies.study import Size
+from attnviz.studies.study import Size, Study
 
 __all__ = ["holds_results", "open_checks", "open_curves"]
 
@@ -38,7 +38,7 @@ def open_curves(folder: Path | str, *, size: Size = "hidden") -> StudyCurves:
     study, records = open_results(folder)
     return StudyCurves(
         study.name, study.about, study.score,
-        _read(folder / "histories", records, study.cells, size),
+        _read(folder / "histories", study, records, size),
         _trials(records, study.searched), study.searched,
     )  # fmt: skip
 
@@ -59,18 +59,17 @@ def open_checks(folder: Path | str, *, size: Size = "hidden") -> dict[str, list[
     """
     folder = Path(folder)
     study, records = open_results(folder)
-    return _read(folder / "checks", records, study.cells, size)
+    return _read(folder / "checks", study, records, size)
 
 
 def _read(
-    folder: Path, records: list[Record], cells: tuple[str, ...], size: Size
+    folder: Path, study: Study, records: list[Record], size: Size
 ) -> dict[str, list[pd.DataFrame]]:
     found: dict[str, list[pd.DataFrame]] = {}
-    for cell in cells:
-        finals = [one.job for one in records if (one.job.cell, one.job.phase) == (cell, "final")]
-        # At equal parameters the reference is the run at equal hidden size.
-        chosen = [job for job in finals if job.size == size] or finals
-        tables = [_table(folder, job) for job in sorted(chosen, key=lambda job: job.number)]
+    for cell in study.cells:
+        wanted = (cell, "final", study.sizes.run_at(cell, size))
+        jobs = [one.job for one in records if (one.job.cell, one.job.phase, one.job.size) == wanted]
+        tables = [_table(folder, job) for job in sorted(jobs, key=lambda job: job.number)]
         if kept := [table for table in tables if table is not None]:
             found[cell] = kept
     return found

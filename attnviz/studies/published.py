@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Published", "published"]
+__all__ = ["Published", "published", "score_to_reach"]
 
 _FILE = Path(__file__).parent / "published.toml"
 
@@ -44,3 +44,22 @@ def published(study: str) -> Published | None:
         printed={cell: f"{number:.2f}{' %' if unit else ''}" for cell, number in found.items()},
         source=source,
     )
+
+
+def score_to_reach(study: str, cell: str) -> float:
+    """The number printed for a cell, in units of our scores.
+
+    Arguments:
+        study: Its name, by which the number is found.
+        cell: Whose number.
+
+    Raises:
+        ValueError: If none is known.
+    """
+    known = published(study)
+    if known is None or cell not in known.scores:
+        raise ValueError(
+            f"{study}: whether {cell} reaches its published number cannot be answered, because "
+            "none is known."
+        )
+    return known.scores[cell]

@@ -112,12 +112,19 @@ def update_results(study: Study, runs: Path, results: Path) -> None:
 def _check_same(study: Study, results: Path) -> None:
     if not (results / STUDY).is_file():
         return
-    there = open_results(results)[0].settles()
+    before, records = open_results(results)
+    there = before.settles()
     different = [key for key, here in study.settles().items() if there[key] != here]
     if different:
         raise ValueError(
             f"{results} holds results of another study {study.name}: {', '.join(different)} "
             "differ. Give these results another folder, or the study another name."
+        )
+    if before.asked() != study.asked() and any(one.job.phase == "final" for one in records):
+        raise ValueError(
+            f"{results} holds final runs of {study.name}, but its questions were others then, and "
+            "they are asked beforehand: cells, claims, measures, sizes and margins stay. Take them "
+            f"from {results / STUDY}, or ask in a study of another name."
         )
 
 

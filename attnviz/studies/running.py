@@ -17,6 +17,7 @@ from attnviz.studies.claims import claim, holder
 from attnviz.studies.drawing import draw_trials
 from attnviz.studies.jobs import Job, list_jobs
 from attnviz.studies.loading import AnyTask
+from attnviz.studies.published import score_to_reach
 from attnviz.studies.recipes import count_parameters, recipe_of
 from attnviz.studies.records import Reached, Record, Status, choose, record_to_json
 from attnviz.studies.results import RESULT, gather, update_results
@@ -64,13 +65,18 @@ class Progress:
 def check_study(study: Study, task: AnyTask) -> None:
     """Builds every model of a study's trials, so that what cannot be run is known at once.
 
+    So is a question of a published number that is not known.
+
     Arguments:
         study: Which.
         task: The one it is on.
 
     Raises:
-        ValueError: If a recipe or a model cannot be made.
+        ValueError: If a recipe or a model cannot be made, or a question not be answered.
     """
+    for question in study.questions:
+        if question.claim == "reaches":
+            score_to_reach(study.name, *question.cells)
     for cell in study.cells:
         for number, values in enumerate(draw_trials(study, cell)):
             count_parameters(recipe_of(study, Job(cell, "trial", number), values, task).model)

@@ -1,7 +1,7 @@
 """What a study is: several cells on one task under one protocol, with equal effort for each."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 __all__ = [
@@ -85,6 +85,10 @@ class Sizes:
 
     equal: tuple[Size, ...] = ("hidden",)
     reference: str = "lstm"
+
+    def run_at(self, cell: str, size: Size) -> Size:
+        """At which size the run of a cell is kept: the reference has one run for both."""
+        return self.equal[0] if cell == self.reference else size
 
 
 @dataclass(frozen=True)
@@ -180,10 +184,14 @@ class Study:
         """What the trials of a cell draw."""
         return {**self.search, **self.own_search.get(cell, {})}
 
+    def asked(self) -> frozenset[Question]:
+        """What is asked beforehand, however it is worded."""
+        return frozenset(replace(question, text="") for question in self.questions)
+
     def settles(self) -> dict[str, object]:
         """What decides the results of a run: two studies that agree on it can share results.
 
-        Cells and seeds can be added and questions reworded.
+        Cells and seeds can be added.
         """
         return {
             "task": self.task, "variants": self.variants, "score": self.score,

@@ -6,6 +6,7 @@ import pytest
 import attnviz
 from attnviz.studies import draw_trials, open_checks, open_curves, parse_study
 from attnviz.studies.jobs import Job
+from attnviz.studies.records import record_to_json
 from attnviz.studies.results import update_results
 from attnviz.studies.study import Trials
 from tests.attnviz.studies import made
@@ -19,8 +20,6 @@ model.options.window = {choice = [2, 5, 10]}
 @pytest.fixture
 def results(tmp_path):
     """A study of which two cells have run, one with both kinds of curve."""
-    from attnviz.studies.records import record_to_json
-
     runs, results = tmp_path / "runs", tmp_path / "results" / "made"
     study = made.study(more=MORE)
     records = [
@@ -55,6 +54,32 @@ def test_histories_are_those_of_the_final_runs(results):
     assert second["validation_accuracy"].tolist() == [0.11, 0.15]
     ax = attnviz.plot_learning_curves(found.histories)
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["rra", "rau"]
+
+
+def test_what_has_not_been_run_at_a_size_is_not_there(tmp_path):
+    sizes = '[sizes]\nequal = ["hidden", "parameters"]\n'
+    records = [
+        made.record("rra", 0, 0.8), made.record("lstm", 0, 0.7), made.record("rau", 0, 0.7),
+        made.record("rau", 1, 0.6, size="parameters"),
+    ]  # fmt: skip
+    runs, results = tmp_path / "runs", tmp_path / "made"
+    for record in records:
+        folder = runs / record.job.name
+        (folder / "run").mkdir(parents=True)
+        (folder / "result.json").write_text(record_to_json(record))
+        row = f"1,5,{record.test}"
+        (folder / "run" / "history.csv").write_text(f"epoch,step,validation_accuracy\n{row}\n")
+    update_results(made.study(more=sizes), runs, results)
+    hidden, parameters = (
+        {
+            cell: [table["validation_accuracy"].item() for table in tables]
+            for cell, tables in open_curves(results, size=size).histories.items()
+        }
+        for size in ("hidden", "parameters")
+    )
+    assert hidden == {"rra": [0.8], "lstm": [0.7], "rau": [0.7]}
+    # The reference has one run for both sizes; RRA has not been run at this one.
+    assert parameters == {"lstm": [0.7], "rau": [0.6]}
 
 
 def test_checks_are_those_on_fresh_sequences(results):

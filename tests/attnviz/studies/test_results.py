@@ -6,6 +6,7 @@ from attnviz.studies import choose, open_results, update_results
 from attnviz.studies.records import Reached, record_from_json, record_to_json
 from attnviz.studies.results import RESULT, read_results
 from tests.attnviz.studies.made import record, study
+from tests.attnviz.studies.small import TEXT as SMALL
 from tests.attnviz.studies.small import small
 
 TRIED = {"learning_rate": 0.012, "model.options.forget_bias": {"chrono": 5}}
@@ -65,6 +66,31 @@ def test_a_damaged_table_is_named(tmp_path, old, new, said):
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(ValueError, match=said):
         open_results(folder)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        SMALL.replace("margin = 1.0", "margin = 1.2"),
+        SMALL.replace('cells = ["rra", "lstm"]', 'cells = ["lstm", "rra"]'),
+        SMALL + '[[question]]\ntext = "Else?"\nclaim = "better"\ncells = ["rra", "gru"]\n',
+        SMALL[: SMALL.index("[[question]]")],
+    ],
+    ids=["margin", "cells", "one more", "none"],
+)
+def test_questions_are_asked_before_the_first_final_run(tmp_path, changed):
+    trials, finals = RECORDS[:3], RECORDS[3:]
+    folder = filed(tmp_path, trials)
+    other = small(changed)[0]
+    update_results(other, tmp_path / "runs", folder)
+    assert open_results(folder)[0].asked() == other.asked()
+    filed(tmp_path, trials)  # back to what they were
+    filed(tmp_path, finals)
+    with pytest.raises(ValueError, match="holds final runs of small, but its questions were othe"):
+        update_results(other, tmp_path / "runs", folder)
+    reworded = small(SMALL.replace("Does RRA solve it sooner", "Is RRA sooner to solve it"))[0]
+    update_results(reworded, tmp_path / "runs", folder)
+    assert open_results(folder) == (reworded, read_results(folder))
 
 
 def test_no_results(tmp_path):

@@ -282,6 +282,15 @@ def test_what_no_recipe_takes_is_refused_before_anything_is_trained(tmp_path, ol
         check_study(study, task)
 
 
+def test_a_number_to_reach_has_to_be_known_before_anything_is_trained():
+    question = '[[question]]\ntext = "Is it?"\nclaim = "reaches"\ncells = ["lstm"]\n'
+    check_study(*small(TEXT + question, name="row-mnist"))
+    with pytest.raises(ValueError, match="small: whether lstm reaches its published number"):
+        check_study(*small(TEXT + question))
+    with pytest.raises(ValueError, match="row-mnist: whether rra reaches its published number"):
+        check_study(*small(TEXT + question.replace("lstm", "rra"), name="row-mnist"))
+
+
 def test_results_of_another_study_are_not_mixed_in(whole, tmp_path):
     shutil.copytree(whole[0] / "results", tmp_path / "results")
     with pytest.raises(ValueError, match=r"another study small: trials differ"):

@@ -1,18 +1,22 @@
 """Tables and answers, by hand."""
 
+import dataclasses
 import math
 import statistics
 from pathlib import Path
 
 import pytest
 
-from attnviz.studies import open_results, read_study
+from attnviz.studies import open_results, read_study, update_results
 from attnviz.studies.answers import answer, paired_interval
 from attnviz.studies.published import published
-from attnviz.studies.study import Question
+from attnviz.studies.records import record_to_json
+from attnviz.studies.results import RESULT
+from attnviz.studies.study import Final, Question, Trials
 from attnviz.studies.tables import BEGIN, END, put_between, study_section, tables_of
 from tests.attnviz.studies.made import finals, record, study
 from tests.attnviz.studies.small import TEXT as SMALL
+from tests.attnviz.studies.small import small
 
 ROOT = Path(__file__).parents[3]
 RESULTS = ROOT / "notebooks" / "results"
@@ -74,20 +78,34 @@ def test_differences_are_of_the_same_seed():
     assert found.high - found.low < 1e-9
 
 
-def test_fewer_than_three_seeds_answer_nothing():
-    assert answered(asked(), finals("rra", RRA), finals("lstm", LSTM[:2])).verdict == "not run"
-    assert answered(asked(), finals("rra", RRA), finals("lstm", LSTM[:3])).verdict != "not run"
+def test_a_question_waits_for_every_seed():
+    for ran in range(4):
+        found = answered(asked(), finals("rra", RRA), finals("lstm", LSTM[:ran]))
+        assert (found.verdict, found.advantage, found.seeds) == ("not run", None, ran)
+    apart = answered(asked(), finals("rra", RRA)[1:], finals("lstm", LSTM)[:3])
+    assert (apart.verdict, apart.seeds) == ("not run", 2)
+    assert answered(asked(), finals("rra", RRA), finals("lstm", LSTM)).verdict != "not run"
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 3])
+def test_fewer_than_three_seeds_answer_nothing(seeds):
+    few = dataclasses.replace(study(), final=Final(tuple(range(seeds)), {}))
+    records = [*finals("rra", RRA[:seeds]), *finals("lstm", LSTM[:seeds])]
+    found = answer(few, asked(), {one.job: one for one in records})
+    assert (found.verdict == "not run") == (seeds < 3)
 
 
 def test_a_run_that_diverged_leaves_it_undecided():
-    broken = record("rra", 3, None, status="diverged")
+    broken = record("rra", 3, None, status="diverged", validation=0.1)
     found = answered(asked(), [*finals("rra", RRA[:3]), broken], finals("lstm", LSTM))
     assert (found.verdict, found.advantage) == ("not decided", None)
     text = study_section(
         study(more=QUESTION), [*finals("rra", RRA[:3]), broken, *finals("lstm", LSTM)]
     )
     assert "**Is it?** Not decided (margin 0.5 points): a run diverged." in text
-    assert "| RRA | 8 | 1,234 | 4, 1 diverged |" in text
+    # the mean of the other three, of both splits
+    assert "| RRA | 8 | 1,234 | 4, 1 diverged | 92.00 ± 1.00 % | 50.00 ± 0.00 % |" in text
+    assert "No mean counts the runs that diverged, which is in favour of their cells." in text
 
 
 def test_a_published_number_is_reached_or_not():
@@ -155,9 +173,10 @@ def test_a_table_by_hand():
     text = study_section(study(more=QUESTION, name="row-mnist"), records)
     # mean 0.93, deviation sqrt((4 + 0 + 1 + 9) / 3) / 100
     assert "| RRA | 8 | 1,234 | 4 | 93.00 ± 2.16 % | 95.00 ± 0.00 % | 1.50 × | – |" in text
-    assert "| LSTM | 8 | 1,200 | 1 | 90.00 % | 50.00 % | 1.00 × | 98.55 % |" in text
-    assert "| RAU | – | – | 0 | – | – | – | 98.80 % |" in text
-    assert "**Is it?** Only 1 of the 3 seeds that an answer needs have been run." in text
+    assert "| LSTM | 8 | 1,200 | 1 of 4 | 90.00 % | 50.00 % | 1.00 × | 98.55 % |" in text
+    assert "| RAU | – | – | 0 of 4 | – | – | – | 98.80 % |" in text
+    assert "**Is it?** Only 1 of the 4 seeds that an answer needs have been run." in text
+    assert "**Not finished**: 5 of 18 runs. Each mean below is over the seeds that have" in text
     assert "All other comparisons are exploratory." in text
     assert "Not run: RRA (2 trials), LSTM (2 trials, 3 final runs), RAU (2 trials, 4 final" in text
     assert "Zhong et al. (2018)" in text
@@ -167,8 +186,92 @@ def test_an_answer_in_words():
     text = study_section(study(more=QUESTION), [*finals("rra", RRA), *finals("lstm", LSTM)])
     assert (
         "**Is it?** Not decided (margin 0.5 points): +2.50 points, 95 % interval −0.55 to +5.55 "
-        "over 4 paired seeds." in text
+        "over 4 paired seeds. Positive is in favour of RRA, at equal hidden size." in text
     )
+    assert "No mean counts the runs that diverged" not in text
+
+
+def test_what_is_as_good_is_so_within_the_margin():
+    worse = [one - 0.002 - 0.0002 * seed for seed, one in enumerate(LSTM)]
+    question = QUESTION.replace("better", "at least")
+    text = study_section(study(more=question), [*finals("rra", worse), *finals("lstm", LSTM)])
+    # 0.23 ± 3.18 * 0.0258 / 2
+    assert (
+        "**Is it?** Yes (within 0.5 points): −0.23 points, 95 % interval −0.27 to −0.19 over"
+        in text
+    )
+
+
+def test_a_published_number_is_said_to_have_no_interval():
+    question = QUESTION.replace("better", "reaches").replace('"rra", "lstm"', '"rau"')
+    text = study_section(study(more=question, name="row-mnist"), finals("rau", [0.97] * 4))
+    assert (
+        "**Is it?** No (within 0.5 points): −1.80 points, 95 % interval −1.80 to −1.80 over 4 "
+        "seeds. Positive is better than the published 98.80 %, taken as if it were exact; at equal "
+        "hidden size." in text
+    )
+
+
+def test_factors_in_words():
+    question = QUESTION.replace("0.005", '1.0\nmeasure = "iterations"')
+    the_study = study("loss", f"[checks]\nevery = 10\n{question}")
+    text = study_section(
+        the_study, [*speeds("rra", ["100"] * 4), *speeds("lstm", ["200", ">900", "400", "200"])]
+    )
+    # of ln 2, ln 9, ln 4 and ln 2 the mean is 1.2425 and the deviation 0.7155: from exp(0.1040) on
+    assert (
+        "**Is it?** Yes (margin a factor of 1): 1 of 8 runs did not solve it, 95 % interval "
+        "1.11 to no limit over 4 paired seeds. Above 1 is in favour of RRA, at equal hidden size."
+        in text
+    )
+
+
+def test_runs_the_study_does_not_name_are_told():
+    records = [*finals("rra", RRA), record("rra", 7, 0.99), record("gru", 0, 0.5)]
+    text = study_section(study(), records)
+    assert "Run, but not among what the study names: gru-hidden-seed-0, rra-hidden-seed-7." in text
+    assert "**Not finished**: 4 of 18 runs." in text
+    assert "not among what" not in study_section(study(), records[:4])
+
+
+def tried(cell, **changes):
+    return [record(cell, number, None, phase="trial", **changes) for number in range(2)]
+
+
+def test_final_runs_that_cannot_be_are_said_to():
+    text = study_section(study(), [*tried("rra"), *tried("lstm", status="diverged")])
+    assert (
+        "Not run: RRA (4 final runs), LSTM (4 final runs, which cannot be: every trial diverged), "
+        "RAU (2 trials, 4 final runs)." in text
+    )
+    assert "**Not finished**: 4 of 18 runs.\n" in text
+
+
+def test_what_is_finished_is_not_called_otherwise():
+    whole = [one for cell in ("rra", "lstm", "rau") for one in (*tried(cell), *finals(cell, RRA))]
+    text = study_section(study(), whole)
+    assert "Not finished" not in text and "Not run" not in text
+
+
+def test_how_the_settings_were_come_by():
+    more = """
+[recipe]
+epochs = 8
+[search]
+learning_rate = {choice = [0.1, 0.2]}
+[search.rra]
+model.options.window = {choice = [2, 3]}
+"""
+    text = study_section(study(more=more), [])
+    assert "2 trials for every cell (learning rate; window of RRA); the setting of" in text
+    assert "A trial is" not in text
+    seeded = dataclasses.replace(study(more=more), trials=Trials(2, 0, {}, (5, 6)))
+    assert "(learning rate; window of RRA; 2 seeds)" in study_section(seeded, [])
+    shorter = study("loss", more + "[checks]\nevery = 10\n")
+    shorter = dataclasses.replace(shorter, trials=Trials(2, 0, {"epochs": 3}))
+    text = study_section(shorter, [])
+    assert "A trial is of 3 epochs, a final run of 8." in text
+    assert "the one that solved it soonest, or where none did of the least validation loss," in text
 
 
 def test_both_sizes_have_their_table_and_the_reference_one_run():
@@ -212,10 +315,25 @@ def test_no_number_of_rras_paper_is_printed():
     assert published("ptb-small").printed["rau"] == "113.89"
 
 
+def runs_of(place, *records):
+    for one in records:
+        folder = place / "runs" / one.job.name
+        folder.mkdir(parents=True)
+        (folder / RESULT).write_text(record_to_json(one))
+    return place / "runs"
+
+
 def test_studies_without_results_are_listed(tmp_path):
     (tmp_path / "adding-200.toml").write_text(SMALL)
     (tmp_path / "adding-1000.toml").write_text(SMALL)
     assert tables_of(tmp_path) == "Not run: adding-200, adding-1000.\n"
+    update_results(small()[0], tmp_path / "runs", tmp_path / "adding-200")
+    assert tables_of(tmp_path) == "Not run: adding-200, adding-1000.\n"
+    kept = runs_of(tmp_path, record("rra", 0, 0.1))
+    update_results(small()[0], kept, tmp_path / "adding-200")
+    text = tables_of(tmp_path)
+    assert text.startswith("### adding-200\n") and "\n\nNot run: adding-1000.\n" in text
+    assert "2 questions were asked beforehand in all." in text
     with pytest.raises(FileNotFoundError, match="neither a study nor results"):
         tables_of(tmp_path / "none")
 

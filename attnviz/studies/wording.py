@@ -1,0 +1,150 @@
+"""What a study says in words: its cells, its scores, how it was run, what was answered."""
+
+import math
+
+from attnviz.studies.answers import Answer, seeds_needed
+from attnviz.studies.published import published
+from attnviz.studies.study import Question, Study
+
+__all__ = ["NAMES", "answered", "cell_name", "effort", "plural", "score", "unit"]
+
+NAMES = {"rra": "RRA", "larnn": "LARNN", "rau": "RAU", "lstm": "LSTM", "gru": "GRU"}
+
+
+def cell_name(study: Study, cell: str) -> str:
+    """As the literature writes it; of a variant its own name after that."""
+    kind = study.kind(cell)
+    own = f", {cell.removeprefix(f'{kind}-')}" if cell in study.variants else ""
+    return NAMES[kind] + own
+
+
+def score(study: Study, value: float) -> str:
+    """A score's digits; of an accuracy its percentage."""
+    if study.score == "accuracy":
+        return f"{100 * value:.2f}"
+    return f"{value:.2f}" if study.score == "perplexity" else f"{value:.5f}"
+
+
+def unit(study: Study) -> str:
+    """What stands after a score."""
+    return " %" if study.score == "accuracy" else ""
+
+
+def plural(count: int, what: str) -> str:
+    """So many of something."""
+    return f"{count:,} {what}{'s' * (count != 1)}"
+
+
+def effort(study: Study) -> str:
+    """How the settings were come by, and what a mean is over."""
+    if not study.trials.count:
+        return (
+            "Nothing was searched: each setting is trained with each seed, and scored on the test "
+            "split at the epoch that did best on validation. Mean ± standard deviation over "
+            f"seeds.{_watched(study)}"
+        )
+    best = (
+        "the one that solved it soonest, or where none did of the least validation loss,"
+        if study.checks
+        else "the best on validation"
+    )
+    sizes = " Settings are searched at equal hidden size." if len(study.sizes.equal) > 1 else ""
+    return (
+        f"{plural(study.trials.count, 'trial')} for every cell ({_searched(study)}); the setting "
+        f"of {best} is trained with each seed, and each of these is scored on the test split once. "
+        f"Mean ± standard deviation over seeds.{_lengths(study)}{sizes}"
+    )
+
+
+def answered(study: Study, question: Question, answer: Answer) -> str:
+    """A question, its answer, and what the answer rests on."""
+    asked = f"**{question.text}**"
+    if answer.verdict == "not run":
+        needed = f"Only {answer.seeds} of the {seeds_needed(study)} seeds that an answer needs have"
+        return f"{asked} {f'{needed} been' if answer.seeds else 'Not'} run."
+    verdict = f"{answer.verdict.capitalize()} ({_margin(study, question)})"
+    if answer.advantage is None and not answer.censored:
+        return f"{asked} {verdict}: a run diverged."
+    paired = "paired seeds" if len(question.cells) > 1 else "seeds"
+    interval = f"95 % interval {_ends(study, question, answer)} over {answer.seeds} {paired}"
+    return f"{asked} {verdict}: {_mean(study, question, answer)}, {interval}. " + (
+        _sign(study, question)
+    )
+
+
+def _searched(study: Study) -> str:
+    """What trials draw, and of what only some cells have, which; with what seeds, if several."""
+    of: dict[tuple[str, ...], list[str]] = {study.cells: []}
+    for name in study.searched:
+        cells = tuple(cell for cell in study.cells if name in study.space(cell))
+        of.setdefault(cells, []).append(name.rpartition(".")[2].replace("_", " "))
+    told = [", ".join(of.pop(study.cells))]
+    told += [
+        f"{', '.join(names)} of {', '.join(cell_name(study, cell) for cell in cells)}"
+        for cells, names in of.items()
+    ]
+    seeds = f"{len(study.trials.seeds)} seeds" if study.trials.seeds else ""
+    return "; ".join(filter(None, [*told, seeds])) or "nothing searched"
+
+
+def _lengths(study: Study) -> str:
+    """Says so, where trials are shorter than what they decide."""
+    trial, final = (
+        {**study.base, **phase.recipe}.get("epochs") for phase in (study.trials, study.final)
+    )
+    if trial is None or final is None or trial == final:
+        return ""
+    return f" A trial is of {plural(trial, 'epoch')}, a final run of {final:,}."
+
+
+def _watched(study: Study) -> str:
+    """Says so, where the histories tell the test score of every epoch."""
+    said = [study.base, study.final.recipe, *(study.own.get(cell, {}) for cell in study.cells)]
+    if not any(one.get("test_every_epoch") for one in said):
+        return ""
+    return (
+        " Besides, every epoch was scored on the test split, to show what choosing the epoch by it "
+        "does; nothing here is chosen so."
+    )
+
+
+def _margin(study: Study, question: Question) -> str:
+    if question.measure == "iterations":
+        return f"margin a factor of {max(question.margin, 1.0):g}"
+    scale = 100 if study.score == "accuracy" else 1
+    # Not worse by more than it, or better by more than it.
+    word = "margin" if question.claim == "better" else "within"
+    return f"{word} {scale * question.margin:g}{_points(study)}"
+
+
+def _mean(study: Study, question: Question, answer: Answer) -> str:
+    if question.measure != "iterations":
+        return f"{_signed(study, answer.advantage or 0.0)}{_points(study)}"
+    if answer.advantage is None:
+        return f"{answer.censored} of {2 * answer.seeds} runs did not solve it"
+    return f"{answer.advantage:.2f} times as fast"
+
+
+def _ends(study: Study, question: Question, answer: Answer) -> str:
+    if question.measure == "iterations":
+        high = "no limit" if math.isinf(answer.high) else f"{answer.high:.2f}"
+        return f"{answer.low:.2f} to {high}"
+    return f"{_signed(study, answer.low)} to {_signed(study, answer.high)}"
+
+
+def _sign(study: Study, question: Question) -> str:
+    """Whom the numbers favour, and at which size."""
+    size = f"at equal {'hidden size' if question.size == 'hidden' else 'parameters'}"
+    above = "Above 1" if question.measure == "iterations" else "Positive"
+    if question.claim == "reaches" and (known := published(study.name)) is not None:
+        printed = known.printed[question.cells[0]]
+        return f"{above} is better than the published {printed}, taken as if it were exact; {size}."
+    return f"{above} is in favour of {cell_name(study, question.cells[0])}, {size}."
+
+
+def _signed(study: Study, value: float) -> str:
+    return ("+" if value >= 0 else "−") + score(study, abs(value))
+
+
+def _points(study: Study) -> str:
+    return " points" if study.score == "accuracy" else ""
