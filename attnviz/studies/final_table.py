@@ -32,7 +32,7 @@ def final_table(study: Study, found: Mapping[Job, Record], size: Size) -> str:
     known = published(study.name)
     header = ["cell", "units", "parameters", "seeds", f"test {SCORES[study.score]}", "validation"]
     header += ["iterations until solved"] if study.checks else []
-    header += ["epoch, times the LSTM's"]
+    header += ["epoch, times the LSTM's"] if "lstm" in study.cells else []
     header += ["published"] if known else []
     pace = _pace(finals_of(study, found, "lstm", "hidden"))
     rows = []
@@ -43,8 +43,7 @@ def final_table(study: Study, found: Mapping[Job, Record], size: Size) -> str:
         row += [_spread(study, [one.test for one in whole])]
         row += [_spread(study, [one.validation for one in whole])]
         row += [_iterations(finals)] if study.checks else []
-        own = _pace(finals)
-        row += [f"{own / pace:.2f} ×" if own and pace else NONE]
+        row += [_times(_pace(finals), pace)] if "lstm" in study.cells else []
         row += [known.printed.get(cell, NONE)] if known else []
         rows.append(row)
     lines = [header, ["---"] * len(header), *rows]
@@ -95,6 +94,10 @@ def _iterations(finals: Sequence[Record]) -> str:
     spread = f" ({ends[0]} to {ends[1]})" if ends[0] != ends[1] else ""
     solved = sum(one.solved for one in reached)
     return f"{median}{spread}, {solved} of {len(reached)} solved"
+
+
+def _times(own: float | None, other: float | None) -> str:
+    return f"{own / other:.2f} ×" if own and other else NONE
 
 
 def _pace(finals: Sequence[Record]) -> float | None:

@@ -119,7 +119,7 @@ def _unfinished(study: Study, found: Mapping[Job, Record]) -> str:
     done = [job for job in jobs if job in found]
     if len(done) == len(jobs):
         return ""
-    told = f"**Not finished**: {len(done)} of {plural(len(jobs), 'run')}."
+    told = f"**Not finished**: {len(done)} of {plural(len(jobs), 'run')} are done."
     if all(job.phase == "trial" for job in done):
         return told
     return (

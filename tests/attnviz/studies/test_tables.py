@@ -176,7 +176,10 @@ def test_a_table_by_hand():
     assert "| LSTM | 8 | 1,200 | 1 of 4 | 90.00 % | 50.00 % | 1.00 × | 98.55 % |" in text
     assert "| RAU | – | – | 0 of 4 | – | – | – | 98.80 % |" in text
     assert "**Is it?** Only 1 of the 4 seeds that an answer needs have been run." in text
-    assert "**Not finished**: 5 of 18 runs. Each mean below is over the seeds that have" in text
+    assert (
+        "**Not finished**: 5 of 18 runs are done. Each mean below is over the seeds that have"
+        in text
+    )
     assert "All other comparisons are exploratory." in text
     assert "Not run: RRA (2 trials), LSTM (2 trials, 3 final runs), RAU (2 trials, 4 final" in text
     assert "Zhong et al. (2018)" in text
@@ -230,7 +233,7 @@ def test_runs_the_study_does_not_name_are_told():
     records = [*finals("rra", RRA), record("rra", 7, 0.99), record("gru", 0, 0.5)]
     text = study_section(study(), records)
     assert "Run, but not among what the study names: gru-hidden-seed-0, rra-hidden-seed-7." in text
-    assert "**Not finished**: 4 of 18 runs." in text
+    assert "**Not finished**: 4 of 18 runs are done." in text
     assert "not among what" not in study_section(study(), records[:4])
 
 
@@ -244,7 +247,13 @@ def test_final_runs_that_cannot_be_are_said_to():
         "Not run: RRA (4 final runs), LSTM (4 final runs, which cannot be: every trial diverged), "
         "RAU (2 trials, 4 final runs)." in text
     )
-    assert "**Not finished**: 4 of 18 runs.\n" in text
+    assert "**Not finished**: 4 of 18 runs are done.\n" in text
+
+
+def test_without_an_lstm_no_epoch_is_compared_with_its():
+    without = dataclasses.replace(study(), cells=("rra", "rau"))
+    text = study_section(without, finals("rra", RRA, epoch_seconds=3.0))
+    assert "times the LSTM" not in text and "| RRA | 8 | 1,234 | 4 | 93.00 ± 2.16 % |" in text
 
 
 def test_what_is_finished_is_not_called_otherwise():
