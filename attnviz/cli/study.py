@@ -30,6 +30,9 @@ ResultsFolder = Annotated[
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="Write the tables to this .md file.")
 ]
+Summary = Annotated[
+    bool, typer.Option("--summary", help="Only a row for each study, and what was answered.")
+]
 StudyResults = Annotated[
     Path, typer.Argument(metavar="RESULTS", help="The folder of results of one study.")
 ]
@@ -44,7 +47,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Studies: several cells on one task, with equal effort for each.\n\n"
     "Example: attnviz study run notebooks/results/adding-100.toml --budget 60\n\n"
-    "Example: attnviz study tables notebooks/results --into README.md",
+    "Example: attnviz study tables notebooks/results -o results.md",
 )
 
 
@@ -84,16 +87,19 @@ def run_command(
     _conclude(read, done, results)
 
 
-def tables(results: ResultsFolder, output: Output = None, into: Into = None) -> None:
+def tables(
+    results: ResultsFolder, output: Output = None, into: Into = None, summary: Summary = False
+) -> None:
     """Writes what studies found as Markdown: tables, answers, and what was not run.
 
     The tables come from the results folder alone; no run is needed.
 
     Example: attnviz study tables notebooks/results -o results.md
 
-    Example: attnviz study tables notebooks/results --into README.md
+    Example: attnviz study tables notebooks/results --summary --into README.md
     """
     from attnviz.files import replacing
+    from attnviz.studies.summary import summary_of
     from attnviz.studies.tables import put_between, tables_of
 
     if output is not None and into is not None:
@@ -102,7 +108,7 @@ def tables(results: ResultsFolder, output: Output = None, into: Into = None) -> 
         )
     if output is not None and checked_output(output).suffix.lower() != ".md":
         raise ValueError(f"study tables writes .md, but {output.name} does not end so.")
-    text = tables_of(results)
+    text = summary_of(results) if summary else tables_of(results)
     if into is not None:
         put_between(into, text)
     elif output is not None:

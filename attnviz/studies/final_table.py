@@ -10,7 +10,7 @@ from attnviz.studies.records import Record
 from attnviz.studies.study import Size, Study
 from attnviz.studies.wording import cell_name, score, unit
 
-__all__ = ["final_table", "finals_of"]
+__all__ = ["SCORES", "final_table", "finals_of", "iterations", "spread"]
 
 SCORES = {"accuracy": "accuracy", "loss": "mean squared error", "perplexity": "perplexity"}
 NONE = "–"
@@ -40,9 +40,9 @@ def final_table(study: Study, found: Mapping[Job, Record], size: Size) -> str:
         finals = finals_of(study, found, cell, size)
         whole = [one for one in finals if one.status == "finished"]
         row = [cell_name(study, cell), *_sizes(finals), _seeds(study, finals)]
-        row += [_spread(study, [one.test for one in whole])]
-        row += [_spread(study, [one.validation for one in whole])]
-        row += [_iterations(finals)] if study.checks else []
+        row += [spread(study, [one.test for one in whole])]
+        row += [spread(study, [one.validation for one in whole])]
+        row += [iterations(finals)] if study.checks else []
         row += [_times(_pace(finals), pace)] if "lstm" in study.cells else []
         row += [known.printed.get(cell, NONE)] if known else []
         rows.append(row)
@@ -68,7 +68,8 @@ def _seeds(study: Study, finals: Sequence[Record]) -> str:
     return f"{len(finals)}{missing}" + (f", {diverged} diverged" if diverged else "")
 
 
-def _spread(study: Study, values: Sequence[float | None]) -> str:
+def spread(study: Study, values: Sequence[float | None]) -> str:
+    """Mean and standard deviation of scores; of one score only that."""
     there = [value for value in values if value is not None]
     if not there:
         return NONE
@@ -78,8 +79,8 @@ def _spread(study: Study, values: Sequence[float | None]) -> str:
     return f"{mean} ± {score(study, statistics.stdev(there))}{unit(study)}"
 
 
-def _iterations(finals: Sequence[Record]) -> str:
-    """The median, with the range; of those that did not get there only how far they got."""
+def iterations(finals: Sequence[Record]) -> str:
+    """Until solved: the median and the range; of those that did not get there how far they got."""
     reached = [one.reached for one in finals if one.reached is not None]
     if not reached:
         return NONE

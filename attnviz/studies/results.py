@@ -9,11 +9,11 @@ from typing import Any
 
 from attnviz.files import replacing
 from attnviz.studies.jobs import Job
-from attnviz.studies.reading import parse_study
+from attnviz.studies.reading import parse_study, read_study
 from attnviz.studies.records import Reached, Record, record_from_json
 from attnviz.studies.study import Study
 
-__all__ = ["gather", "open_results", "read_results", "update_results"]
+__all__ = ["gather", "open_results", "open_studies", "read_results", "update_results"]
 
 STUDY, TRIALS, FINALS = "study.toml", "trials.csv", "finals.csv"
 RESULT = "result.json"
@@ -44,6 +44,37 @@ def open_results(folder: Path) -> tuple[Study, list[Record]]:
         raise FileNotFoundError(f"{folder} holds no results of a study: it has no {STUDY}.")
     study = parse_study(path.read_text("utf-8"), name=folder.name, where=str(path))
     return study, read_results(folder)
+
+
+def open_studies(folder: Path) -> list[tuple[Study, list[Record]]]:
+    """All studies of a folder, sorted by name, and what came out of each; nothing if not begun.
+
+    Arguments:
+        folder: Holds study files, and for each that was begun a folder of results called alike.
+
+    Returns:
+        Each study, as it ran if it did, and its finished runs.
+
+    Raises:
+        FileNotFoundError: If there is no study in it.
+        ValueError: If a file is damaged.
+    """
+    names = {path.stem for path in folder.glob("*.toml")}
+    names |= {path.parent.name for path in folder.glob(f"*/{STUDY}")}
+    if not names:
+        raise FileNotFoundError(f"{folder} holds neither a study nor results of one.")
+    return [
+        open_results(folder / name)
+        if (folder / name / STUDY).is_file()
+        else (read_study(folder / f"{name}.toml"), [])
+        for name in sorted(names, key=_natural)
+    ]
+
+
+def _natural(name: str) -> tuple[str, int]:
+    """adding-100 before adding-1000."""
+    stem, _, number = name.rpartition("-")
+    return (stem, int(number)) if number.isdigit() else (name, -1)
 
 
 def read_results(folder: Path) -> list[Record]:

@@ -8,9 +8,8 @@ from attnviz.studies.answers import answer
 from attnviz.studies.final_table import final_table, finals_of
 from attnviz.studies.jobs import Job, list_jobs
 from attnviz.studies.published import published
-from attnviz.studies.reading import read_study
 from attnviz.studies.records import Record, choose
-from attnviz.studies.results import STUDY, open_results
+from attnviz.studies.results import open_studies
 from attnviz.studies.study import Study
 from attnviz.studies.wording import answered, cell_name, effort, plural
 
@@ -32,24 +31,13 @@ def tables_of(folder: Path) -> str:
         FileNotFoundError: If there is no study in it.
         ValueError: If a file is damaged.
     """
-    names = {path.stem for path in folder.glob("*.toml")}
-    names |= {path.parent.name for path in folder.glob(f"*/{STUDY}")}
-    if not names:
-        raise FileNotFoundError(f"{folder} holds neither a study nor results of one.")
-    sections, nothing, asked = [], [], 0
-    for name in sorted(names, key=_natural):
-        if (folder / name / STUDY).is_file():
-            study, records = open_results(folder / name)
-        else:
-            study, records = read_study(folder / f"{name}.toml"), []
-        asked += len(study.questions)
-        if records:
-            sections.append(study_section(study, records))
-        else:
-            nothing.append(name)
+    every = open_studies(folder)
+    nothing = [study.name for study, records in every if not records]
+    sections = [study_section(study, records) for study, records in every if records]
+    asked = sum(len(study.questions) for study, _ in every)
     if nothing:
         sections.append(f"Not run: {', '.join(nothing)}.\n")
-    if asked > 1 and len(nothing) < len(names):
+    if asked > 1 and len(nothing) < len(every):
         sections.append(
             f"{asked} questions were asked beforehand in all. Each interval holds for its own "
             "question; none is widened for their number.\n"
@@ -105,12 +93,6 @@ def put_between(path: Path, text: str) -> None:
     after = rest.partition(END)[2]
     with replacing(path) as beside:
         beside.write_text(f"{before}{BEGIN}\n{text}{END}{after}", encoding="utf-8")
-
-
-def _natural(name: str) -> tuple[str, int]:
-    """adding-100 before adding-1000."""
-    stem, _, number = name.rpartition("-")
-    return (stem, int(number)) if number.isdigit() else (name, -1)
 
 
 def _unfinished(study: Study, found: Mapping[Job, Record]) -> str:

@@ -13,6 +13,7 @@ from attnviz.studies.published import published
 from attnviz.studies.records import record_to_json
 from attnviz.studies.results import RESULT
 from attnviz.studies.study import Final, Question, Trials
+from attnviz.studies.summary import summary_of
 from attnviz.studies.tables import BEGIN, END, put_between, study_section, tables_of
 from tests.attnviz.studies.made import finals, record, study
 from tests.attnviz.studies.small import TEXT as SMALL
@@ -359,12 +360,19 @@ def test_tables_replace_what_stands_between_the_markers(tmp_path):
             put_between(path, "new\n")
 
 
-def test_the_readmes_tables_are_those_of_the_results():
-    readme = (ROOT / "README.md").read_text("utf-8")
+@pytest.mark.parametrize(
+    ("path", "made", "options"),
+    [
+        ("README.md", summary_of, "--summary --into"),
+        ("notebooks/results/README.md", tables_of, "--into"),
+    ],
+)
+def test_the_readmes_tables_are_those_of_the_results(path, made, options):
+    readme = (ROOT / path).read_text("utf-8")
     between = readme.partition(f"{BEGIN}\n")[2].partition(END)[0]
-    assert between == tables_of(RESULTS), (
-        "README.md and notebooks/results differ: attnviz study tables notebooks/results --into "
-        "README.md"
+    assert between == made(RESULTS), (
+        f"{path} and notebooks/results differ: attnviz study tables notebooks/results {options} "
+        f"{path}"
     )
 
 
