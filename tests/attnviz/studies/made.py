@@ -1,7 +1,8 @@
 """Records made up, so that what becomes of them can be computed by hand."""
 
 from attnviz.studies import Job, Record, parse_study
-from attnviz.studies.records import Reached
+from attnviz.studies.records import Reached, record_to_json
+from attnviz.studies.results import RESULT
 
 TEXT = """
 cells = ["rra", "lstm", "rau"]
@@ -29,3 +30,12 @@ def record(cell, number, test, *, phase="final", size="hidden", **changes):
 
 def finals(cell, tests, **changes):
     return [record(cell, seed, test, **changes) for seed, test in enumerate(tests)]
+
+
+def run_folders(place, records):
+    """The folders of runs of which these came out; where they are."""
+    for one in records:
+        folder = place / "runs" / one.job.name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / RESULT).write_text(record_to_json(one))
+    return place / "runs"

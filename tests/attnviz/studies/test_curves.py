@@ -6,7 +6,6 @@ import pytest
 import attnviz
 from attnviz.studies import draw_trials, open_checks, open_curves, parse_study
 from attnviz.studies.jobs import Job
-from attnviz.studies.records import record_to_json
 from attnviz.studies.results import update_results
 from attnviz.studies.study import Trials
 from tests.attnviz.studies import made
@@ -20,7 +19,7 @@ model.options.window = {choice = [2, 5, 10]}
 @pytest.fixture
 def results(tmp_path):
     """A study of which two cells have run, one with both kinds of curve."""
-    runs, results = tmp_path / "runs", tmp_path / "results" / "made"
+    results = tmp_path / "results" / "made"
     study = made.study(more=MORE)
     records = [
         made.record("rra", 0, 0.8), made.record("rra", 1, 0.9), made.record("rau", 0, 0.7),
@@ -30,10 +29,10 @@ def results(tmp_path):
                     validation=0.25),
         made.record("lstm", 0, None, phase="trial", values={}),
     ]  # fmt: skip
+    runs = made.run_folders(tmp_path, records)
     for number, record in enumerate(records):
         folder = runs / record.job.name
-        (folder / "run").mkdir(parents=True)
-        (folder / "result.json").write_text(record_to_json(record))
+        (folder / "run").mkdir()
         if record.status == "finished":
             rows = f"epoch,step,validation_accuracy\n1,5,0.{number}1\n2,10,0.{number}5\n"
             (folder / "run" / "history.csv").write_text(rows)
@@ -62,11 +61,10 @@ def test_what_has_not_been_run_at_a_size_is_not_there(tmp_path):
         made.record("rra", 0, 0.8), made.record("lstm", 0, 0.7), made.record("rau", 0, 0.7),
         made.record("rau", 1, 0.6, size="parameters"),
     ]  # fmt: skip
-    runs, results = tmp_path / "runs", tmp_path / "made"
+    runs, results = made.run_folders(tmp_path, records), tmp_path / "made"
     for record in records:
         folder = runs / record.job.name
-        (folder / "run").mkdir(parents=True)
-        (folder / "result.json").write_text(record_to_json(record))
+        (folder / "run").mkdir()
         row = f"1,5,{record.test}"
         (folder / "run" / "history.csv").write_text(f"epoch,step,validation_accuracy\n{row}\n")
     update_results(made.study(more=sizes), runs, results)

@@ -4,8 +4,8 @@ import pytest
 
 from attnviz.studies import choose, open_results, update_results
 from attnviz.studies.records import Reached, record_from_json, record_to_json
-from attnviz.studies.results import RESULT, read_results
-from tests.attnviz.studies.made import record, study
+from attnviz.studies.results import read_results
+from tests.attnviz.studies.made import record, run_folders, study
 from tests.attnviz.studies.small import TEXT as SMALL
 from tests.attnviz.studies.small import small
 
@@ -22,11 +22,8 @@ RECORDS = [
 
 
 def filed(place, records):
-    for one in records:
-        folder = place / "runs" / one.job.name
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / RESULT).write_text(record_to_json(one))
-    update_results(small()[0], place / "runs", place / "results" / "small")
+    runs = run_folders(place, records)
+    update_results(small()[0], runs, place / "results" / "small")
     return place / "results" / "small"
 
 

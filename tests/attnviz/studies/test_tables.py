@@ -10,12 +10,10 @@ import pytest
 from attnviz.studies import open_results, read_study, update_results
 from attnviz.studies.answers import answer, paired_interval
 from attnviz.studies.published import published
-from attnviz.studies.records import record_to_json
-from attnviz.studies.results import RESULT
 from attnviz.studies.study import Final, Question, Trials
 from attnviz.studies.summary import summary_of
 from attnviz.studies.tables import BEGIN, END, put_between, study_section, tables_of
-from tests.attnviz.studies.made import finals, record, study
+from tests.attnviz.studies.made import finals, record, run_folders, study
 from tests.attnviz.studies.small import TEXT as SMALL
 from tests.attnviz.studies.small import small
 
@@ -325,22 +323,14 @@ def test_no_number_of_rras_paper_is_printed():
     assert published("ptb-small").printed["rau"] == "113.89"
 
 
-def runs_of(place, *records):
-    for one in records:
-        folder = place / "runs" / one.job.name
-        folder.mkdir(parents=True)
-        (folder / RESULT).write_text(record_to_json(one))
-    return place / "runs"
-
-
 def test_studies_without_results_are_listed(tmp_path):
     (tmp_path / "adding-200.toml").write_text(SMALL)
     (tmp_path / "adding-1000.toml").write_text(SMALL)
     assert tables_of(tmp_path) == "Not run: adding-200, adding-1000.\n"
     update_results(small()[0], tmp_path / "runs", tmp_path / "adding-200")
     assert tables_of(tmp_path) == "Not run: adding-200, adding-1000.\n"
-    kept = runs_of(tmp_path, record("rra", 0, 0.1))
-    update_results(small()[0], kept, tmp_path / "adding-200")
+    runs = run_folders(tmp_path, [record("rra", 0, 0.1)])
+    update_results(small()[0], runs, tmp_path / "adding-200")
     text = tables_of(tmp_path)
     assert text.startswith("### adding-200\n") and "\n\nNot run: adding-1000.\n" in text
     assert "2 questions were asked beforehand in all." in text
