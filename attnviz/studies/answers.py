@@ -92,7 +92,8 @@ def answer(study: Study, question: Question, found: Mapping[Job, Record]) -> Ans
     is above the margin, and `reaches` its published number as `at least`; the answer is no if the
     whole interval is below. It waits for every seed. A run that diverged leaves its seed
     undecided, and with it the question. Iterations of a run that has not solved its task are more
-    than it had: what is not known of the interval is infinite.
+    than it had: what is not known of the interval is infinite. Those of a run that has are known
+    to within a check, by which the ends of the interval are moved outwards.
 
     Arguments:
         study: With its seeds.
@@ -112,7 +113,9 @@ def answer(study: Study, question: Question, found: Mapping[Job, Record]) -> Ans
     if any(one.status == "diverged" for pair in ran for one in pair):
         return Answer("not decided", None, -math.inf, math.inf, len(ran))
     if question.measure == "iterations":
-        return _of_iterations(question, ran)
+        return _of_iterations(
+            question, ran, every=0 if study.checks is None else study.checks.every
+        )
     mean, low, high = paired_interval(_advantages(study, question, ran))
     bar = question.margin if question.claim == "better" else -question.margin
     return Answer(_verdict(low, high, bar), mean, low, high, len(ran))
@@ -127,12 +130,14 @@ def _advantages(study: Study, question: Question, pairs: Sequence[Sequence[Recor
     return [sign * (first - second) for first, second in scores]
 
 
-def _of_iterations(question: Question, pairs: Sequence[Sequence[Record]]) -> Answer:
+def _of_iterations(question: Question, pairs: Sequence[Sequence[Record]], *, every: int) -> Answer:
     reached = [[one.reached or Reached(0, False) for one in pair] for pair in pairs]
-    factors = [
-        math.log(max(second.iterations, 1) / max(first.iterations, 1)) for first, second in reached
-    ]
-    mean, low, high = paired_interval(factors)
+    seen = [[max(one.iterations, 1) for one in pair] for pair in reached]
+    # It may have been solved right after the check before; a run that is not, was not then either.
+    least = [[max(one.iterations - every * one.solved, 1) for one in pair] for pair in reached]
+    mean, _, _ = paired_interval(_factors(seen, seen))
+    _, low, _ = paired_interval(_factors(seen, least))
+    _, _, high = paired_interval(_factors(least, seen))
     # A run that is not done takes longer than it had: of the first, that is less of an advantage.
     first, second = (sum(not pair[side].solved for pair in reached) for side in (0, 1))
     ends = (0.0 if first else math.exp(low), math.inf if second else math.exp(high))
@@ -140,6 +145,11 @@ def _of_iterations(question: Question, pairs: Sequence[Sequence[Record]]) -> Ans
     bar = max(question.margin, 1.0)
     verdict = _verdict(*ends, bar)
     return Answer(verdict, advantage, *ends, len(pairs), first + second)
+
+
+def _factors(first: Sequence[Sequence[int]], second: Sequence[Sequence[int]]) -> list[float]:
+    """How many times more iterations the second cell takes, in logarithms."""
+    return [math.log(two[1] / one[0]) for one, two in zip(first, second, strict=True)]
 
 
 def _verdict(low: float, high: float, bar: float) -> Verdict:
