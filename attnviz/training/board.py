@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from attnviz.training.module import Row
+from attnviz.training.history import Row
 
 __all__ = ["Board"]
 

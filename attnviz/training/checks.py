@@ -3,19 +3,20 @@
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning import LightningModule, Trainer
 
 from attnviz.files import replacing
 from attnviz.models import SequenceModel
 from attnviz.modes import evaluated
 from attnviz.tasks import GeneratedTask
 from attnviz.training.generated import number_loader
-from attnviz.training.resume import running
+from attnviz.training.resume import ExactResume
 from attnviz.training.scoring import sequence_scores
+from attnviz.training.watching import Watcher
 
 __all__ = ["Check", "SolvedChecks", "read_checks", "solved_at"]
 
@@ -56,12 +57,12 @@ def read_checks(path: Path) -> list[Check]:
         return [Check(int(row["step"]), float(row["loss"])) for row in csv.DictReader(file)]
 
 
-class SolvedChecks(Callback):
+class SolvedChecks(Watcher):
     """Checks whether a generated task is solved; nothing of the training is touched.
 
     The sequences of a check are a function of seed and step, and are those of no training step
     and no split. Checks are written to a file at once; after a resume those beyond the checkpoint
-    are made again, and come out the same. It has to stand before the callback that resumes.
+    are made again, and come out the same.
 
     Arguments:
         task: Draws the sequences; with the bar.
@@ -96,26 +97,15 @@ class SolvedChecks(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Takes up the checks that were made before the checkpoint."""
-        resume = running(trainer, "SolvedChecks")
+        resume = self.resumed(trainer)
         self.checks = [check for check in read_checks(self.path) if check.step <= resume.step]
         if resume.batch == 0:  # in the middle of an epoch, the epoch is finished first
             self._end_if_solved(trainer)
 
-    def on_train_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,  # noqa: ANN401  (Lightning's signature)
-        batch: Any,  # noqa: ANN401
-        batch_idx: int,
-    ) -> None:
+    def after_step(self, model: SequenceModel, step: int, resume: ExactResume) -> None:
         """Checks, if it is time."""
-        step = running(trainer, "SolvedChecks").step + 1  # which it has not counted yet
         if step % self.every:
             return
-        model = pl_module.model
-        if not isinstance(model, SequenceModel):
-            raise TypeError(f"SolvedChecks checks a SequenceModel, got {type(model).__name__}.")
         self.checks.append(Check(step, self._loss(model, step)))
         with replacing(self.path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")

@@ -12,6 +12,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from attnviz.models import SequenceModel
 from attnviz.states import State, detached, rebuilt, tensors_of, without_windows
+from attnviz.training.history import Row
 from attnviz.training.optimising import make_optimiser
 from attnviz.training.processes import Place, own_rows, share_of
 from attnviz.training.recipe import Recipe
@@ -21,35 +22,15 @@ __all__ = [
     "LanguageLearner",
     "Learner",
     "Regressor",
-    "Row",
-    "finished",
     "learner_for",
-    "rank",
 ]
 
 _LARGEST = 700  # its exponential is still a float
-
-Row = dict[str, float | int]  # one epoch of the history
-
-
-def rank(row: Row) -> float:
-    """By what the best epoch is chosen: accuracy where there is one, else the smallest loss."""
-    return row.get("validation_accuracy", -row["validation_loss"])
 
 
 def perplexity(loss: float) -> float:
     """The exponential of a mean negative log-likelihood; infinite where it is too large."""
     return math.exp(loss) if loss < _LARGEST else math.inf
-
-
-def finished(history: Sequence[Row], recipe: Recipe) -> bool:
-    """Whether a training is over: all epochs are done, or too many since the best one."""
-    if len(history) >= recipe.epochs:
-        return True
-    if recipe.patience is None or not history:
-        return False
-    best = max(range(len(history)), key=lambda number: rank(history[number]))
-    return len(history) - 1 - best >= recipe.patience
 
 
 def learner_for(model: SequenceModel, recipe: Recipe) -> "Learner":

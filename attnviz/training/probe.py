@@ -3,9 +3,8 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning import LightningModule, Trainer
 
 from attnviz.models import SequenceModel
 from attnviz.recording.assembly import provenance
@@ -13,20 +12,20 @@ from attnviz.recording.signals import recurrent_layers
 from attnviz.store.probe_writer import ProbeWriter
 from attnviz.training.probing import ProbeSet, probe_set, snapshot
 from attnviz.training.recipe import recipe_to_json
-from attnviz.training.resume import running
+from attnviz.training.resume import ExactResume
+from attnviz.training.watching import Watcher
 
 __all__ = ["Probe"]
 
 _SAID = ("model", "cell", "versions")
 
 
-class Probe(Callback):
+class Probe(Watcher):
     """Records a few validation examples every so many iterations; the training stays as it is.
 
     There is a probe before the first iteration, after every n-th, and after the last. The end of
     an epoch is probed too, for a training may end there, and gives way to the next probe. After a
-    resume the probes beyond the checkpoint are made again, and come out the same. It has to stand
-    before the callback that resumes.
+    resume the probes beyond the checkpoint are made again, and come out the same.
 
     Arguments:
         path: Of the store, which `attnviz.open_probes` reads.
@@ -58,10 +57,10 @@ class Probe(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Takes back what was probed beyond the checkpoint, and probes a new model."""
-        resume = running(trainer, "Probe")
+        resume = self.resumed(trainer)
         if not trainer.is_global_zero:
             return
-        model = _model(pl_module)
+        model = self.watched(pl_module)
         recipe, task = resume.data.recipe, resume.data.task
         self._probed = probe_set(task, model, recipe, self.sequences)
         said = provenance(model, recurrent_layers(model), "")
@@ -78,39 +77,22 @@ class Probe(Callback):
         self._writer = ProbeWriter(self.path, about, every=self.every, total=resume.steps)
         self._writer.forget_after(resume.step)
         if resume.step == 0:
-            self._probe(pl_module, 0, recipe.seed)
+            self._probe(model, 0, recipe.seed)
 
-    def on_train_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,  # noqa: ANN401  (Lightning's signature)
-        batch: Any,  # noqa: ANN401
-        batch_idx: int,
-    ) -> None:
+    def after_step(self, model: SequenceModel, step: int, resume: ExactResume) -> None:
         """Probes, if it is time."""
-        resume = running(trainer, "Probe")
-        step = resume.step + 1  # which it has not counted yet
         if step % self.every == 0 or step == resume.steps:
-            self._probe(pl_module, step, resume.data.recipe.seed)
+            self._probe(model, step, resume.data.recipe.seed)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Probes what may turn out to be the end, before the checkpoint that says so."""
-        resume = running(trainer, "Probe")
-        self._probe(pl_module, resume.step, resume.data.recipe.seed)
+        resume = self.resumed(trainer)
+        self._probe(self.watched(pl_module), resume.step, resume.data.recipe.seed)
 
-    def _probe(self, pl_module: LightningModule, step: int, seed: int) -> None:
+    def _probe(self, model: SequenceModel, step: int, seed: int) -> None:
         if self._writer is None or self._probed is None:
             return  # another process writes
         if step in self._writer.steps():
             return
-        model, probed = _model(pl_module), self._probed
-        found = snapshot(model, probed, keep=self.keep, whole=self.whole, seed=seed)
+        found = snapshot(model, self._probed, keep=self.keep, whole=self.whole, seed=seed)
         self._writer.write(step, found)
-
-
-def _model(module: LightningModule) -> SequenceModel:
-    model = module.model
-    if not isinstance(model, SequenceModel):
-        raise TypeError(f"Probe probes a SequenceModel, got {type(model).__name__}.")
-    return model

@@ -15,12 +15,13 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 from attnviz.files import replacing
 from attnviz.training.batching import ResumableData
-from attnviz.training.module import Learner, Row, finished, rank
+from attnviz.training.history import Row, finished, rank
+from attnviz.training.module import Learner
 from attnviz.training.optimising import set_rate
 from attnviz.training.processes import Place, gathered, summed
 from attnviz.training.stopping import StopRequest
 
-__all__ = ["ExactResume", "load_checkpoint", "running"]
+__all__ = ["ExactResume", "load_checkpoint"]
 
 
 def load_checkpoint(path: Path) -> dict[str, Any] | None:
@@ -193,22 +194,6 @@ class ExactResume(Callback):
         if trainer.is_global_zero:
             with replacing(self.path) as beside:
                 torch.save(checkpoint, beside)
-
-
-def running(trainer: Trainer, who: str) -> ExactResume:
-    """What counts the steps of the whole run, over all times it was resumed.
-
-    Arguments:
-        trainer: Lightning's.
-        who: Asks, for the message.
-
-    Raises:
-        TypeError: If the training has none.
-    """
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        if isinstance(callback, ExactResume):
-            return callback
-    raise TypeError(f"{who} needs a training with ExactResume, and stands before it.")
 
 
 def _scaler(trainer: Trainer) -> Any:  # noqa: ANN401  (torch's, of one device or another)

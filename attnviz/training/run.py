@@ -3,22 +3,26 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning_fabric.utilities.rank_zero import rank_zero_only
 from pytorch_lightning import Callback
 
 from attnviz.models import ModelSettings, SequenceModel, build_model, load_folder, save_folder
+from attnviz.training.batching import ResumableData
 from attnviz.training.fitting import fit
+from attnviz.training.history import Row, finished, rank, write_history
 from attnviz.training.kinds import Task, data_for
-from attnviz.training.module import Row, finished, learner_for, rank
+from attnviz.training.module import learner_for
 from attnviz.training.optimising import begin_uniformly, freeze
 from attnviz.training.recipe import Recipe, recipe_from_json
 from attnviz.training.resume import ExactResume, load_checkpoint
 from attnviz.training.scoring import score
 from attnviz.training.stopping import StopRequest
-from attnviz.training.writing import card_of, claim, described_run, write_history
+from attnviz.training.writing import card_of, claim, described_run
 
 __all__ = ["Run", "export_model", "open_run", "score_test", "train"]
 
@@ -93,14 +97,9 @@ def train(  # noqa: PLR0913  (whom it tells, and who watches)
     described = described_run(folder, recipe, task)
     build_model(recipe.model)  # an option that the cell refuses is refused before words are read
     data = kind(task, recipe, progress=preparing)
-    torch.manual_seed(recipe.seed)
-    model = build_model(data.settings)
-    if recipe.initial_range is not None:
-        begin_uniformly(model, recipe.initial_range)
-    model.name = f"{recipe.model.cell}-{task.name}"
-    data.introduce(model)
-    freeze(model, recipe)
+    model = _untrained(data)
     claim(folder, described)
+    said = say if say is not None else _nothing
 
     def improved(row: Row) -> None:
         model.card = card_of(recipe, task, row)
@@ -111,12 +110,6 @@ def train(  # noqa: PLR0913  (whom it tells, and who watches)
         if report is not None:
             report(history[-1])
 
-    said = say if say is not None else _nothing
-
-    def score_test_split() -> Row:
-        scores = score(model, task, "test", recipe)
-        return {f"test_{name}": value for name, value in scores.items()}
-
     resume = ExactResume(
         folder / "checkpoint.ckpt",
         data,
@@ -124,16 +117,13 @@ def train(  # noqa: PLR0913  (whom it tells, and who watches)
         improved=improved,
         report=report_epoch,
         progress=progress,
-        scored=score_test_split if recipe.test_every_epoch else None,
+        scored=partial(_test_scores, model, task, recipe) if recipe.test_every_epoch else None,
         stop=StopRequest(said),
     )
     if finished(resume.history, recipe):
         said("This run is finished: nothing is left to train.")
     else:
-        if resume.step:
-            said(f"Resuming at step {resume.step:,} of {resume.steps:,}.")
-        if progress is not None:
-            progress(resume.step, resume.steps)
+        _tell_beginning(resume, said, progress)
         fit(learner_for(model, recipe), data, resume, before=callbacks)
     if rank_zero_only.rank == 0:  # type: ignore[attr-defined]  # set by Lightning
         write_history(folder / "history.csv", resume.history)
@@ -188,6 +178,35 @@ def export_model(run: Run, folder: Path) -> None:
     model = run.model()
     model.card["weights"] = "float16"
     save_folder(model, _settings_of(model, run.recipe), folder, half=True)
+
+
+def _untrained(data: ResumableData[Any]) -> SequenceModel:
+    """The model as training begins with it, told what it reads."""
+    recipe = data.recipe
+    torch.manual_seed(recipe.seed)
+    model = build_model(data.settings)
+    if recipe.initial_range is not None:
+        begin_uniformly(model, recipe.initial_range)
+    model.name = f"{recipe.model.cell}-{data.task.name}"
+    data.introduce(model)
+    freeze(model, recipe)
+    return model
+
+
+def _test_scores(model: SequenceModel, task: Task, recipe: Recipe) -> Row:
+    """What an epoch's row tells of the test split."""
+    return {f"test_{name}": value for name, value in score(model, task, "test", recipe).items()}
+
+
+def _tell_beginning(
+    resume: ExactResume,
+    said: Callable[[str], None],
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    if resume.step:
+        said(f"Resuming at step {resume.step:,} of {resume.steps:,}.")
+    if progress is not None:
+        progress(resume.step, resume.steps)
 
 
 def _settings_of(model: SequenceModel, recipe: Recipe) -> ModelSettings:

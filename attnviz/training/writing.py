@@ -1,6 +1,5 @@
-"""What a run writes beside its weights: recipe, history, card."""
+"""What a run writes beside its weights: recipe and card."""
 
-import csv
 import importlib.metadata
 import json
 import platform
@@ -11,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from attnviz.files import replacing
+from attnviz.training.history import Row
 from attnviz.training.kinds import Task
-from attnviz.training.module import Row
 from attnviz.training.recipe import Recipe, recipe_from_json
 
-__all__ = ["card_of", "claim", "described_run", "write_history"]
+__all__ = ["card_of", "claim", "described_run"]
 
 
 def described_run(folder: Path, recipe: Recipe, task: Task) -> str:
@@ -68,16 +67,6 @@ def card_of(recipe: Recipe, task: Task, row: Row) -> dict[str, Any]:
             **{name: importlib.metadata.version(name) for name in packages},
         },
     }
-
-
-def write_history(path: Path, history: list[Row]) -> None:
-    """Writes the epochs as CSV."""
-    if not history:
-        return
-    with replacing(path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(history[0]))
-        writer.writeheader()
-        writer.writerows(history)
 
 
 def _first_difference(found: Any, asked: Any, name: str = "") -> str:  # noqa: ANN401  (JSON)

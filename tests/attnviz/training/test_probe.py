@@ -51,9 +51,9 @@ class Copies(Callback):
 class Noisy(Probe):
     """Whose model answers by chance, while it is probed."""
 
-    def _probe(self, pl_module, step, seed):
-        handle = pl_module.model.register_forward_hook(draw)
-        super()._probe(pl_module, step, seed)
+    def _probe(self, model, step, seed):
+        handle = model.register_forward_hook(draw)
+        super()._probe(model, step, seed)
         handle.remove()
 
 
