@@ -45,8 +45,10 @@ def summary_of(folder: Path) -> str:
             parts.append(f"{title}:\n\n{_table(rows)}")
     if parts:
         parts.append(
-            "Mean ± standard deviation over the seeds; where some are missing, over how many. "
-            "In brackets: what the cell's paper prints, with settings of its own."
+            "Mean ± standard deviation over the seeds; where some are missing, over how many, "
+            "which need not be the same for two cells. In brackets: what papers print, with "
+            "settings and a choice of the epoch of their own. What was not asked beforehand is "
+            "exploratory."
         )
     parts += [_answers(every), _unfinished(every)]
     return "\n\n".join(filter(None, parts)) + "\n"
@@ -80,11 +82,13 @@ def _rows(study: Study, found: _Found, size: Size) -> Iterator[list[str]]:
 
 
 def _scored(study: Study, cell: str, finals: Sequence[Record]) -> str:
-    """A cell's test score, over how many seeds if not all, and the published one."""
+    """A cell's test score, over how many seeds if not all, who diverged, and the published one."""
     whole = [one.test for one in finals if one.status == "finished"]
     told = spread(study, whole)
     if whole and len(whole) < len(study.final.seeds):
         told += f", {plural(len(whole), 'seed')}"
+    if diverged := len(finals) - len(whole):
+        told += f", {diverged} diverged"
     known = published(study.name)
     return told if known is None or cell not in known.printed else f"{told} ({known.printed[cell]})"
 

@@ -3,10 +3,8 @@
 import pytest
 
 from attnviz.studies import parse_study, update_results
-from attnviz.studies.records import record_to_json
-from attnviz.studies.results import RESULT
 from attnviz.studies.summary import summary_of
-from tests.attnviz.studies.made import TEXT, finals, record
+from tests.attnviz.studies.made import TEXT, finals, record, run_folders
 
 ASKED = """
 [sizes]
@@ -26,13 +24,9 @@ def put(tmp_path):
 
     def put(name, text, *records):
         (tmp_path / f"{name}.toml").write_text(text)
-        for one in records:
-            folder = tmp_path / f"{name}-runs" / one.job.name
-            folder.mkdir(parents=True)
-            (folder / RESULT).write_text(record_to_json(one))
         if records:
             study = parse_study(text, name=name, where=name)
-            update_results(study, tmp_path / f"{name}-runs", tmp_path / name)
+            update_results(study, run_folders(tmp_path / "of" / name, records), tmp_path / name)
 
     return put
 
@@ -44,7 +38,8 @@ def rows_of(text):
 
 def test_a_row_a_study_a_column_a_cell(tmp_path, put):
     put("ten", TEXT.format(score="accuracy") + ASKED, *finals("rra", RRA), *finals("lstm", LSTM))
-    put("row-mnist", TEXT.format(score="accuracy"), record("rau", 1, 0.5))
+    broken = record("lstm", 2, None, status="diverged")
+    put("row-mnist", TEXT.format(score="accuracy"), record("rau", 1, 0.5), broken)
     added = TEXT.replace('"rau"', '"gru"').format(score="loss") + "[checks]\nevery = 10\n"
     solved = [record("gru", 0, 0.1, reached="70"), record("gru", 1, 0.3, reached=">90")]
     put("added", added, *solved)
@@ -57,7 +52,7 @@ def test_a_row_a_study_a_column_a_cell(tmp_path, put):
         "added, iterations until solved": ["–"] * 4 + [">90 (70 to >90), 1 of 2 solved"],
         "added, test mean squared error": ["–"] * 4 + ["0.20000 ± 0.14142, 2 seeds"],
         "row-mnist, test accuracy": [
-            "–", "–", "50.00 %, 1 seed (98.80 %)", "– (98.55 %)", "– (98.54 %)",
+            "–", "–", "50.00 %, 1 seed (98.80 %)", "–, 1 diverged (98.55 %)", "– (98.54 %)",
         ],
         "ten, test accuracy": ["93.00 ± 2.16 %", "–", "–", "80.50 ± 0.58 %", "–"],
     }  # fmt: skip
