@@ -174,9 +174,17 @@ def columns_for(words: Sequence[str], room: float) -> int:
         One at least.
     """
     size = _points(rcParams["legend.fontsize"])
-    texts, families = drawable([line for word in words for line in word.split("\n")])
-    widest = max((text_width(text, size, families) for text in texts), default=0.0)
-    return int(np.clip(72 * room // (widest + _HANDLE * size), 1, max(1, len(words))))
+    _, families = drawable([line for word in words for line in word.split("\n")])
+    widths = [
+        max(text_width(line, size, families) for line in drawable(word.split("\n"))[0])
+        for word in words
+    ]
+    for columns in range(len(words), 1, -1):
+        # Each is as wide as its widest word; the first ones have one word more.
+        parts = np.array_split(widths, columns)
+        if sum(float(part.max()) + _HANDLE * size for part in parts) <= 72 * room:
+            return columns
+    return 1
 
 
 def _points(size: float | str) -> float:

@@ -5,6 +5,7 @@ long after the plot was made. So the fonts are chosen by what the text needs.
 """
 
 import functools
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
@@ -31,6 +32,8 @@ _LAST_RESORT = "Last Resort High-Efficiency"
 _SHOWN = {"\n": "⏎", "\r": "⏎", "\t": "⇥", "\v": "⏎", "\f": "⏎"}
 _JOINERS = {"\u200c", "\u200d"}
 _BOX = "□"
+# Blanks where a line may break: none beside a sign that stands between numbers, or before %.
+_UNBROKEN = re.compile(r"(?<! [≤≥=±]) (?![≤≥=±%](?: |$))")
 
 
 def drawable(texts: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -89,14 +92,14 @@ def fold(text: str, width: float, size: float) -> list[str]:
     """Breaks a text into lines that fit.
 
     Arguments:
-        text: Words separated by blanks.
+        text: Words separated by blanks. A sign such as ≤ stays with what stands beside it.
         width: In inches.
         size: Type size in points.
 
     Returns:
         The lines; a word wider than a line has a line of its own.
     """
-    words, families = drawable(text.split(" "))
+    words, families = drawable(_UNBROKEN.split(text))
     lines = [""]
     for word in words:
         longer = f"{lines[-1]} {word}".strip()

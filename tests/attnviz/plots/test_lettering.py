@@ -1,6 +1,7 @@
 import unicodedata
 import warnings
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
@@ -46,6 +47,16 @@ def test_width_grows_with_the_size_and_the_text():
     assert 14 < one < 20
     assert text_width("word", 12.0, ["DejaVu Sans"]) == pytest.approx(2 * one)
     assert text_width("wordword", 6.0, ["DejaVu Sans"]) == pytest.approx(2 * one, rel=0.05)
+
+
+def test_a_line_breaks_at_no_sign_between_numbers():
+    text = "95 % of them · κ ≤ 1.51 · residual ≤ 1e-15 · n = 12"
+    kept = {"95 %", "κ ≤ 1.51", "residual ≤ 1e-15", "n = 12"}
+    for width in np.linspace(0.2, 3.0, 40):
+        lines = fold(text, width, 6.0)
+        assert " ".join(lines) == text
+        assert all(any(part in line for line in lines) for part in kept)
+    assert fold("a = b", 0.01, 6.0) == ["a = b"] and fold("100 %s", 0.01, 6.0) == ["100", "%s"]
 
 
 def test_folded_lines_fit_and_lose_no_word():
