@@ -19,32 +19,11 @@ from attnviz.pages import ONLY_PICTURES
 from attnviz.plots import KINDS, read_provenance
 from tests.attnviz import traces
 from tests.attnviz.analysis.test_flow import made
-from tests.attnviz.cli.shell import called, environment, run
+from tests.attnviz.cli.shell import environment, names, run
 from tests.attnviz.plots.test_ablation import made as made_effects
 from tests.attnviz.plots.test_pgf import compiled, needs_tex
 
 EFFECTS = {"format": "attnviz-effects/1", "method": "zero", "group": "l0"}
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    """A folder with traces, as the current one."""
-    attnviz.save_trace(traces.rra(), tmp_path / "rra.zarr")
-    attnviz.save_trace(traces.larnn(), tmp_path / "larnn.zarr")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def typed(monkeypatch, capsys):
-    def type_in(*arguments):
-        return called(monkeypatch, capsys, *arguments)
-
-    return type_in
-
-
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
 
 
 def numbers(path):
