@@ -96,8 +96,9 @@ def reaching(trace: Trace, longest: int | None = None) -> tuple[Trace, int]:
         The trace of these sequences, and the last distance.
     """
     lengths = trace.tree.dataset["length"].values
-    last = int(np.sort(lengths)[(len(lengths) - 1) // 2]) - 1
-    last = max(0, last if longest is None else min(last, longest))
+    there = np.sort(lengths[lengths > 0])  # others were never written
+    last = int(there[(len(there) - 1) // 2]) - 1 if len(there) else 0
+    last = last if longest is None else min(last, longest)
     kept = np.flatnonzero(lengths > last)
     if len(kept) == len(lengths):
         return trace, last

@@ -180,6 +180,8 @@ def columns_for(words: Sequence[str], room: float) -> int:
         for word in words
     ]
     for columns in range(len(words), 1, -1):
+        if -(-len(words) // -(-len(words) // columns)) < columns:
+            continue  # fewer columns have as few lines
         # Each is as wide as its widest word; the first ones have one word more.
         parts = np.array_split(widths, columns)
         if sum(float(part.max()) + _HANDLE * size for part in parts) <= 72 * room:

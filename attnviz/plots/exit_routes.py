@@ -71,7 +71,7 @@ def plot_exit_routes(
         figure.set_layout_engine("constrained")
         parts = figure.subfigures(2, 1, squeeze=False, height_ratios=[high, 1.75 * rows])
         above, below = parts[:, 0]
-        given = [sequence_count(trace) for trace in traces.values()]
+        given = [int((t.tree.dataset["length"].values > 0).sum()) for t in traces.values()]
         _draw_norms(above.subplots(), reached, place, given)
         panels = below.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
         for ax, (name, (trace, last)) in zip(panels, reached.items(), strict=False):

@@ -84,9 +84,10 @@ def test_columns_of_a_legend_are_as_wide_as_their_own_words():
         figure.draw_without_rendering()
         return legend.get_window_extent().width / figure.dpi
 
-    for columns in (2, 3, 4):
+    for columns in (2, 4):
         assert columns_for(words, width(columns) * 1.05) == columns
         assert columns_for(words, width(columns) * 0.9) < columns
+    assert columns_for(words, width(3) * 1.05) == 2  # in as few lines as in three
     assert columns_for(words, 0.1) == columns_for([], 9.0) == 1
 
 

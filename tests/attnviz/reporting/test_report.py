@@ -14,11 +14,11 @@ import attnviz
 from attnviz.cards import SHIPPED
 from attnviz.plots import read_provenance
 from attnviz.reporting import Sources, write_report
-from attnviz.reporting.contents import Code, Paragraph, Report, Section, Table, Warn
+from attnviz.reporting.contents import Code, Paragraph, Picture, Report, Section, Table, Warn
 from attnviz.reporting.health import health_section
 from attnviz.reporting.html import html_page
 from attnviz.reporting.markdown import markdown_page
-from attnviz.reporting.pictures import chosen_sequences
+from attnviz.reporting.pictures import chosen_sequences, figure_sections
 from attnviz.trace import Trace
 from tests.attnviz import traces
 from tests.attnviz.analysis import test_flow
@@ -114,6 +114,14 @@ def test_markdown_has_its_figures_beside_it(tmp_path):
     kept = {one.name for one in (tmp_path / "report-figures").iterdir()}
     assert kept == {"gate-attention-1.png", "lag-kernel.png", "text-1.png"}
     assert sorted(one.name for one in tmp_path.iterdir()) == ["report-figures", "report.md"]
+
+
+def test_what_is_of_all_sequences_is_drawn_once():
+    vectors = np.random.default_rng(2).normal(size=(2, 20, 4, 2))
+    exits = test_flow.made(vectors, lengths=[20, 16], place="input")
+    sections = figure_sections(exits, [0, 1])
+    drawn = [[block.name for block in one.blocks if isinstance(block, Picture)] for one in sections]
+    assert drawn == [["exit-routes"], ["gradient-flow-0"], ["gradient-flow-1"]]
 
 
 def test_a_folder_with_other_things_is_left_alone(tmp_path):
