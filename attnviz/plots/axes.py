@@ -16,7 +16,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from matplotlib.transforms import ScaledTranslation
 
 from attnviz.plots.figures import PaperFigure, keep_style
-from attnviz.plots.lettering import drawable, fold, text_width
+from attnviz.plots.lettering import drawable, fold, fold_evenly, text_width
 from attnviz.plots.sizes import GREY, NOTE_SIZE, PAGE, chosen_width, enlarged, look, size_of
 from attnviz.plots.styling import house_style
 
@@ -84,7 +84,7 @@ def write_title(ax: Axes, title: str, note: str, *, panel: bool = False) -> None
     if not title:
         return
     type_size = _points(rcParams["axes.titlesize"])
-    above, families = drawable(fold(title, _room(ax), type_size))
+    above, families = drawable(fold_evenly(title, _room(ax), type_size))
     _grow(ax, _LINE * type_size * (len(above) - 1))
     ax.set_title(
         "\n".join(above), loc="left", pad=2 * gap + _LINE * size * len(below),

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from attnviz.plots.figures import PaperFigure
-from attnviz.plots.lettering import drawable, fold, text_width
+from attnviz.plots.lettering import drawable, fold, fold_evenly, text_width
 from attnviz.plots.scales import ColourScale
 from attnviz.plots.sizes import GREY, LABEL_SIZE, NOTE_SIZE, TITLE_SIZE, enlarged, look, size_of
 
@@ -192,7 +192,7 @@ def _folded(heading: Heading, width: float) -> list[tuple[str, float, str]]:
     # A title of one's own does not say which sequence this is; a panel's stands for both.
     told = own is None or (own and not look().panel)
     subtitle = heading.subtitle if told else ""
-    above = [(line, TITLE_SIZE, "black") for line in fold(title, across, TITLE_SIZE)]
+    above = [(line, TITLE_SIZE, "black") for line in fold_evenly(title, across, TITLE_SIZE)]
     below = [(line, LABEL_SIZE, GREY) for line in fold(subtitle, across, LABEL_SIZE)]
     return (above if title else []) + (below if subtitle else [])
 

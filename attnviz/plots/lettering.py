@@ -15,7 +15,7 @@ from matplotlib.font_manager import FontProperties
 
 from attnviz.plots.sizes import look
 
-__all__ = ["drawable", "fold", "right_to_left", "shorten", "text_width"]
+__all__ = ["drawable", "fold", "fold_evenly", "right_to_left", "shorten", "text_width"]
 
 # Outline fonts of the common systems by script; colour emoji fonts cannot be drawn.
 _OTHERS = (
@@ -107,6 +107,27 @@ def fold(text: str, width: float, size: float) -> list[str]:
             lines.append(word)
         else:
             lines[-1] = longer
+    return lines
+
+
+def fold_evenly(text: str, width: float, size: float) -> list[str]:
+    """Breaks a title into no more lines than it needs, of about one length.
+
+    Arguments:
+        text: Words separated by blanks.
+        width: In inches, at most.
+        size: Type size in points.
+
+    Returns:
+        As many lines as `fold` makes; the last of them is no word by itself where others could
+        stand beside it.
+    """
+    lines = fold(text, width, size)
+    for twentieths in range(19, 9, -1):
+        narrower = fold(text, width * twentieths / 20, size)
+        if len(narrower) > len(lines):
+            break
+        lines = narrower
     return lines
 
 

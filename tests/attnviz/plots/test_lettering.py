@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from attnviz.plots import lettering
-from attnviz.plots.lettering import drawable, fold, right_to_left, shorten, text_width
+from attnviz.plots.lettering import drawable, fold, fold_evenly, right_to_left, shorten, text_width
 
 
 def test_signs_for_what_has_no_shape():
@@ -47,6 +47,20 @@ def test_width_grows_with_the_size_and_the_text():
     assert 14 < one < 20
     assert text_width("word", 12.0, ["DejaVu Sans"]) == pytest.approx(2 * one)
     assert text_width("wordword", 6.0, ["DejaVu Sans"]) == pytest.approx(2 * one, rel=0.05)
+
+
+def test_lines_of_a_title_are_of_about_one_length():
+    title = "Attention of LARNN to its past states, by timestep and lag"
+    for width in np.linspace(0.8, 5.0, 43):
+        greedy, even = fold(title, width, 8.0), fold_evenly(title, width, 8.0)
+        widths = [text_width(line, 8.0, drawable([line])[1]) / 72 for line in even]
+        assert " ".join(even) == title and len(even) == len(greedy)
+        assert max(widths) <= width
+    assert fold(title, 3.2, 8.0)[-1] == "lag"
+    assert fold_evenly(title, 3.2, 8.0) == [
+        "Attention of LARNN to its past", "states, by timestep and lag",
+    ]  # fmt: skip
+    assert fold_evenly("immeasurable", 0.1, 8.0) == ["immeasurable"]
 
 
 def test_a_line_breaks_at_no_sign_between_numbers():
