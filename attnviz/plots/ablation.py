@@ -18,6 +18,7 @@ __all__ = ["Against", "plot_ablation", "plot_effect_against"]
 Against = Literal["attention", "contribution"]
 
 _WIDTH, _HEIGHT = 0.7 * PAGE, 2.7
+_MANY = 2000  # points that are to be told apart in a cloud
 _METHODS = {
     "zero": "weight 0", "remove": "score −∞", "mean": "mean value", "resample": "another value",
     "uniform": "equal weights", "permute": "shuffled weights", "frozen": "mean weights",
@@ -98,9 +99,12 @@ def plot_effect_against(
         low, high = rho.uncertainty.values[0]
         said += f" [{low:.2f}, {high:.2f}], {counted(rho.values.sizes['sequence'], 'sequence')}"
     with axes_to_draw_on(ax, _WIDTH, _HEIGHT) as drawn:
+        count = max(1, int(there.sum()))
+        fewer = max(1.0, _MANY / count)  # the fewer, the larger and darker
         drawn.plot(
-            size[there], effect[there], ".", color="C0", markersize=enlarged(2.5), alpha=0.35,
-            markeredgewidth=0, gid="effects", rasterized=int(there.sum()) > 5000,
+            size[there], effect[there], ".", color="C0", markeredgewidth=0, gid="effects",
+            markersize=enlarged(min(5.5, 2.5 * fewer**0.5)), alpha=min(0.6, 0.35 * fewer**0.25),
+            rasterized=count > 5000,
         )  # fmt: skip
         drawn.set_xscale("log")
         drawn.set_yscale("log")
