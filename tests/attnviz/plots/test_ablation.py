@@ -73,6 +73,10 @@ def test_effect_against_contribution():
     assert ax.get_xscale() == ax.get_yscale() == "log"
     assert "ρ" in below(ax) and "4 sequences" in below(ax)
     assert points.get_markersize() > 5.0 and points.get_alpha() > 0.5
+    said = below(ax).replace("\n", " ")
+    assert said.endswith("95 % bootstrap interval, too narrow with 4 sequences")
+    assert ax.get_xlabel() == "contribution (norm, mean over heads)"
+    assert ax.get_ylabel() == "|effect on the margin| (logits)"
 
 
 def test_many_points_are_small_and_faint():
