@@ -19,6 +19,7 @@ from attnviz.reporting.health import health_section
 from attnviz.reporting.html import html_page
 from attnviz.reporting.markdown import markdown_page
 from attnviz.reporting.pictures import chosen_sequences, figure_sections
+from attnviz.reporting.recorded import flow_section
 from attnviz.trace import Trace
 from tests.attnviz import traces
 from tests.attnviz.analysis import test_flow
@@ -199,6 +200,18 @@ def test_ablations_are_reported(tmp_path):
     said = " ".join(Page(page.read_text(encoding="utf-8")).text)
     assert "What attention does" in said
     assert f"{margin[:, 1].mean():+.4f}" in said
+    assert "95 % bootstrap intervals, too narrow with 5 sequences." in said
+
+
+def test_shares_by_distance_say_of_how_many_sequences_they_are():
+    (table,) = flow_section(with_flow(), "2 sequences").blocks
+    assert list(table.head[:2]) == ["distance", "sequences"]
+    shown = {row[0]: row[1] for row in table.rows}
+    assert shown == {"0": "2", "1": "2", "2": "2", "5": "2", "10": "2"}
+    longer = test_flow.made(np.random.default_rng(3).normal(size=(2, 30, 4, 2)), lengths=[30, 16])
+    (table,) = flow_section(longer, "2 sequences").blocks
+    assert [row[:2] for row in table.rows][-2:] == [["10", "2"], ["20", "1"]]
+    assert all(len(row) == len(table.head) for row in table.rows)
 
 
 def test_nothing_is_amiss_where_nothing_is():
