@@ -2,7 +2,10 @@
 
 import warnings
 
+import matplotlib.pyplot as plt
+import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from PIL import Image
 
 import attnviz
@@ -34,6 +37,22 @@ def test_a_script_is_short_and_its_thumbnail_small(script):
     assert gallery.about(script).endswith(".")
     thumbnail = gallery.THUMBNAILS / f"{script.stem}.png"
     assert thumbnail.stat().st_size < 40_000
+
+
+def test_lines_keep_their_colours_in_a_thumbnail(tmp_path):
+    with attnviz.style():
+        figure, ax = plt.subplots(figsize=(5.5, 3.0))
+        colours = [line.get_color() for n in range(7) for line in ax.plot([0, 9], [n, n + 3])]
+        figure.savefig(tmp_path / "whole.png", dpi=300)
+        plt.close(figure)
+
+    gallery.shrink(tmp_path / "whole.png", tmp_path / "small.png")
+
+    with Image.open(tmp_path / "small.png") as small:
+        there = np.array([colour for _, colour in small.convert("RGB").getcolors()])
+    for colour in colours:
+        wanted = 255 * np.array(to_rgb(colour))
+        assert np.abs(there - wanted).max(axis=1).min() < 32, colour
 
 
 @pytest.mark.slow

@@ -10,10 +10,11 @@ from jaxtyping import Float
 from attnviz.analysis.resampling import interval_name, interval_of, of_sequences, ratio_of_sums
 from attnviz.analysis.statistic import Statistic
 
-__all__ = ["Measure", "ablation_effect", "effect_against", "pair_interaction"]
+__all__ = ["UNITS", "Measure", "ablation_effect", "effect_against", "pair_interaction"]
 
 Measure = Literal["margin", "probability", "loss"]
-_UNITS = {"margin": "logits", "probability": "", "loss": "nats"}
+#: What effects are measured in.
+UNITS = {"margin": "logits", "probability": "", "loss": "nats"}
 
 
 def ablation_effect(effects: xr.Dataset, *, measure: Measure = "margin") -> Statistic:
@@ -35,7 +36,7 @@ def ablation_effect(effects: xr.Dataset, *, measure: Measure = "margin") -> Stat
     """
     values = _effects(effects, measure)
     found = ratio_of_sums(values.values, np.ones_like(values.values))
-    return of_sequences(Statistic(f"effect on the {measure}", values, _UNITS[measure]), found)
+    return of_sequences(Statistic(f"effect on the {measure}", values, UNITS[measure]), found)
 
 
 def pair_interaction(effects: xr.Dataset, *, measure: Measure = "margin") -> Statistic:
@@ -67,7 +68,7 @@ def pair_interaction(effects: xr.Dataset, *, measure: Measure = "margin") -> Sta
     beyond = pairs - single[:, :, None] - single[:, None, :]
     beyond[:, np.arange(beyond.shape[1]), np.arange(beyond.shape[1])] = np.nan
     found = ratio_of_sums(beyond, np.ones_like(beyond))
-    return of_sequences(Statistic(f"interaction in the {measure}", values, _UNITS[measure]), found)
+    return of_sequences(Statistic(f"interaction in the {measure}", values, UNITS[measure]), found)
 
 
 def effect_against(

@@ -16,7 +16,16 @@ from attnviz.trace import (
     sequence_length,
 )
 
-__all__ = ["Declared", "declared", "inside", "lag_holds", "one_sequence", "sequence_blocks", "step"]
+__all__ = [
+    "Declared",
+    "declared",
+    "inside",
+    "lag_holds",
+    "one_sequence",
+    "reaching",
+    "sequence_blocks",
+    "step",
+]
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,30 @@ def one_sequence(trace: Trace, sequence: int) -> Trace:
     length = sequence_length(trace, sequence)
     part = trace.tree.isel(sequence=[sequence], time=slice(0, length), missing_dims="ignore")
     return Trace(part, path=trace.path)
+
+
+def reaching(trace: Trace, longest: int | None = None) -> tuple[Trace, int]:
+    """The sequences that reach a distance from the end which at least half of them reach.
+
+    A curve over all sequences changes its set of sequences along the distance and jumps where one
+    with a large gradient ends. Here the last distance is the median of the sequences' own, of an
+    even number the lower one.
+
+    Arguments:
+        trace: Any trace.
+        longest: A smaller last distance, which more of them reach.
+
+    Returns:
+        The trace of these sequences, and the last distance.
+    """
+    lengths = trace.tree.dataset["length"].values
+    there = np.sort(lengths[lengths > 0])  # others were never written
+    last = int(there[(len(there) - 1) // 2]) - 1 if len(there) else 0
+    last = last if longest is None else min(last, longest)
+    kept = np.flatnonzero(lengths > last)
+    if len(kept) == len(lengths):
+        return trace, last
+    return Trace(trace.tree.isel(sequence=kept, missing_dims="ignore"), path=trace.path), last
 
 
 def sequence_blocks(trace: Trace, size: int = 256) -> Iterator[Trace]:

@@ -180,7 +180,7 @@ def _write(
 ) -> None:
     from functools import partial
 
-    from attnviz.cli.figure_files import Drawn, writing
+    from attnviz.cli.figure_files import Drawn, lower, writing
     from attnviz.cli.panels import numbers_of, provenance_of_all
     from attnviz.cli.provenance import style_provenance
 
@@ -198,6 +198,7 @@ def _write(
             for name, source in named.items()
         },
         {**provenance_of_all(list(named.values())), **said},
+        lower(next(iter(named.values())).kind(kind).takes, look),
     )
     with writing(output.parent, outputs) as written:
         written.write(drawn, look)

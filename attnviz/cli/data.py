@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS", "app"]
 
 Name = Annotated[str, typer.Argument(help="The data set, such as imdb; attnviz data list has all.")]
+AnyName = Annotated[
+    str | None, typer.Argument(help="The data set, such as imdb; all that are here if not given.")
+]
 
 app = typer.Typer(no_args_is_help=True, help="Data sets: list, terms, where, download, verify.")
 
@@ -119,21 +122,68 @@ def download(name: Name, json: Json = False, quiet: Quiet = False) -> None:
     typer.echo(path)
 
 
-def verify(name: Name, data: DataPlace = None, json: Json = False, quiet: Quiet = False) -> None:
+def verify(
+    name: AnyName = None, data: DataPlace = None, json: Json = False, quiet: Quiet = False
+) -> None:
     """Reads a data set whole: is it the published one, and is all of it there?
+
+    Without a name all those that are here are read; one that is damaged does not hinder the others.
+
+    Example: attnviz data verify
 
     Example: attnviz data verify uci-har
     """
+    if name is not None:
+        found = _verified(name, data, json=json, quiet=quiet)
+        if json:
+            answer(found)
+        return
+    whole, damaged = _verify_all(data, json=json, quiet=quiet)
+    if json:
+        answer(whole)
+    if damaged:
+        raise ValueError(
+            f"{len(damaged)} of {len(damaged) + len(whole)} data sets are damaged: "
+            f"{', '.join(damaged)}. Delete them and get them again with attnviz data download."
+        )
+
+
+def _verify_all(
+    data: Path | None, *, json: bool, quiet: bool
+) -> tuple[list[dict[str, object]], list[str]]:
+    """Those that are whole, for a script, and the names of those that are not."""
+    from rich.markup import escape
+
+    from attnviz.tasks import DamagedDataError
+    from attnviz.tasks.catalogue import DATASETS, place_of
+
+    whole, damaged = [], []
+    for name in DATASETS:
+        try:
+            if place_of(name, data) is not None:
+                whole.append(_verified(name, data, json=json, quiet=quiet))
+        except DamagedDataError as error:
+            damaged.append(name)
+            err().print(f"{name}: {escape(str(error))}")
+    if not whole and not damaged:
+        raise FileNotFoundError(
+            "No data set is here to be verified. attnviz data list has all, attnviz data download "
+            "gets one."
+        )
+    return whole, damaged
+
+
+def _verified(name: str, data: Path | None, *, json: bool, quiet: bool) -> dict[str, object]:
+    """Reads one and shows it, unless that is not asked for; what it is, for a script."""
     from attnviz.tasks.catalogue import dataset
     from attnviz.tasks.catalogue import verify as check
 
     with nullcontext() if quiet or json else busy(f"Reading {name}"):
         found = check(name, data)
-    if json:
-        path, digests = str(found.path), dict(found.digests)
-        answer({"name": name, "path": path, "digests": digests, "splits": found.counts})
-    elif not quiet:
+    if not (json or quiet):
         _show(found, dataset(name).unit)
+    path, digests = str(found.path), dict(found.digests)
+    return {"name": name, "path": path, "digests": digests, "splits": found.counts}
 
 
 def _show(found: "Verdict", unit: str) -> None:

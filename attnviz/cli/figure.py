@@ -135,6 +135,8 @@ def _write(
         lambda: compose(panels, columns=read.columns, letters=read.letters),
         _numbers(read.panels, chosen, sources),
         {**provenance_of_all(list(sources.values())), **style_provenance(look.style), **said},
+        "In the file, tokens draws some of the timesteps of a panel, and columns sets panels side "
+        "by side.",
     )
     with writing(folder, outputs) as written:
         written.write(drawn, look)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from attnviz.cli.console import err
 from attnviz.cli.figure_options import Appearance, Outputs
 
 if TYPE_CHECKING:
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
     from attnviz.analysis.statistic import Statistic
 
-__all__ = ["Drawn", "Written", "writing"]
+__all__ = ["Drawn", "Written", "lower", "writing"]
+
+_PAGE_HEIGHT = 247  # millimetres that a page has for its text
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Drawn:
         draw: Draws it.
         numbers: What it shows as statistics, by what is added to the stem.
         provenance: What its files say.
+        lower: What makes it lower where it is higher than a page, in a sentence, if anything does.
     """
 
     stem: str
@@ -37,6 +41,7 @@ class Drawn:
     draw: "Callable[[], Figure]"
     numbers: "Mapping[str, Callable[[], Statistic]]"
     provenance: Mapping[str, str]
+    lower: str = ""
 
 
 @dataclass
@@ -49,6 +54,7 @@ class Written:
         outputs: What is to be written.
         files: What each is: its path and what it holds.
         thumbnails: Of each figure, as PNG.
+        high: Those that are higher than a page, by what makes them lower.
     """
 
     folder: Path
@@ -56,6 +62,7 @@ class Written:
     outputs: Outputs
     files: list[dict[str, str]] = field(default_factory=list)
     thumbnails: dict[str, bytes] = field(default_factory=dict)
+    high: dict[str, list[str]] = field(default_factory=dict)
 
     def write(self, drawn: Drawn, look: Appearance, *, usual: str = "pdf") -> None:
         """Draws and writes one figure in every format, and its numbers."""
@@ -63,16 +70,32 @@ class Written:
 
         figure = drawn.draw()
         relabel(figure, look.labels or ())
+        self._measure(figure, drawn)
         for suffix in self.outputs.suffixes(usual):
             path = self.staged / f"{drawn.stem}{suffix}"
             save_figure(figure, path, provenance=drawn.provenance, dpi=look.dpi)
             self._note(path, drawn, drawn.shows)
             if suffix == ".pgf":
-                for image in sorted(self.staged.glob(f"{drawn.stem}-img*.png")):
-                    self._note(image, drawn, "An image that the PGF needs beside it.")
+                self._note_images(drawn)
         for added, numbers in drawn.numbers.items():
             if self.outputs.data or self.outputs.latex:
                 self._write_numbers(drawn, added, numbers())
+
+    def _measure(self, figure: "Figure", drawn: Drawn) -> None:
+        from attnviz.plots.sizes import size_of
+
+        height = 25.4 * size_of(figure)[1]
+        if height > _PAGE_HEIGHT and drawn.lower:
+            self.high.setdefault(drawn.lower, []).append(f"{drawn.stem} ({height:.0f} mm)")
+
+    def _note_images(self, drawn: Drawn) -> None:
+        elsewhere = (
+            r" A text in another folder reads both with \usepackage{import} and "
+            rf"\import{{{self.folder.as_posix()}/}}{{{drawn.stem}.pgf}}."
+        )
+        for number, image in enumerate(sorted(self.staged.glob(f"{drawn.stem}-img*.png"))):
+            what = "An image that the PGF needs beside it."
+            self._note(image, drawn, what + ("" if number else elsewhere))
 
     def thumbnail(self, drawn: Drawn, dpi: float = 110.0) -> None:
         """Keeps a small picture of a figure, for an index page."""
@@ -107,6 +130,24 @@ class Written:
         elif not self.outputs.quiet:
             for file in self.files:
                 typer.echo(f"{file['path']}: {file['shows']}")
+            for lower, stems in self.high.items():
+                err().print(f"Higher than a page: {', '.join(stems)}. {lower}", markup=False)
+
+
+def lower(takes: Sequence[str], look: Appearance) -> str:
+    """What makes a figure of many timesteps lower.
+
+    Arguments:
+        takes: The options that mean something for its kind.
+        look: How it looks.
+
+    Returns:
+        A sentence; empty for a kind without timesteps.
+    """
+    if "tokens" not in takes:
+        return ""
+    wider = ", --width page draws more of them in a row" if look.width == "column" else ""
+    return f"--tokens 0:60 draws some of the timesteps{wider}."
 
 
 @contextmanager

@@ -64,7 +64,12 @@ Dpi = Annotated[
     float | None, typer.Option(help="Dots an inch of a PNG; the style's if not given.", min=30)
 ]
 Formats = Annotated[
-    str | None, typer.Option("--format", help="pdf, svg, png or pgf; several with commas between.")
+    str | None,
+    typer.Option(
+        "--format",
+        help="pdf, svg, png or pgf; several with commas between. A text in another folder than a "
+        "PGF and its images reads them with the command import of LaTeX's package import.",
+    ),
 ]
 Data = Annotated[bool, typer.Option("--data", help="Write the plotted numbers as CSV as well.")]
 Latex = Annotated[bool, typer.Option("--latex", help="Write them as a LaTeX tabular as well.")]

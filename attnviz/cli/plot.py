@@ -160,7 +160,7 @@ def figured(
     stem: str | None,
 ) -> "Drawn":
     """A figure that is to be drawn, with the command that makes it alone."""
-    from attnviz.cli.figure_files import Drawn
+    from attnviz.cli.figure_files import Drawn, lower
     from attnviz.cli.provenance import style_provenance
 
     chosen = source.kind(kind)
@@ -174,6 +174,7 @@ def figured(
         lambda: chosen.draw(source.data, options),
         {"": lambda: chosen.numbers(source.data, options)},
         {**source.provenance, **said, **style_provenance(look.style)},
+        lower(chosen.takes, look),
     )
 
 

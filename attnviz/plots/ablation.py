@@ -8,7 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from attnviz.analysis import Statistic
-from attnviz.analysis.ablation import Measure, ablation_effect, effect_against, pair_interaction
+from attnviz.analysis.ablation import (
+    UNITS,
+    Measure,
+    ablation_effect,
+    effect_against,
+    pair_interaction,
+)
 from attnviz.plots.axes import axes_to_draw_on, legend_beside, number_logarithm, write_title
 from attnviz.plots.captions import counted, interval_note
 from attnviz.plots.sizes import PAGE, enlarged, look
@@ -18,6 +24,7 @@ __all__ = ["Against", "plot_ablation", "plot_effect_against"]
 Against = Literal["attention", "contribution"]
 
 _WIDTH, _HEIGHT = 0.7 * PAGE, 2.7
+_MANY = 2000  # points that are to be told apart in a cloud
 _METHODS = {
     "zero": "weight 0", "remove": "score −∞", "mean": "mean value", "resample": "another value",
     "uniform": "equal weights", "permute": "shuffled weights", "frozen": "mean weights",
@@ -93,22 +100,29 @@ def plot_effect_against(
     effect = np.abs(effects[f"{measure}_effect"].values).ravel()
     there = np.isfinite(size) & np.isfinite(effect) & (size > 0) & (effect > 0)
     mean = float(np.nanmean(rho.values.values))
-    said = f"mean rank correlation within a sequence ρ = {mean:.2f}"
+    said = [f"mean rank correlation within a sequence ρ = {mean:.2f}"]
     if rho.uncertainty is not None:
         low, high = rho.uncertainty.values[0]
-        said += f" [{low:.2f}, {high:.2f}], {counted(rho.values.sizes['sequence'], 'sequence')}"
+        sequences = rho.values.sizes["sequence"]
+        said[0] += f" [{low:.2f}, {high:.2f}], {counted(sequences, 'sequence')}"
+        said += interval_note("interval", [sequences])
     with axes_to_draw_on(ax, _WIDTH, _HEIGHT) as drawn:
+        count = max(1, int(there.sum()))
+        fewer = max(1.0, _MANY / count)  # the fewer, the larger and darker
         drawn.plot(
-            size[there], effect[there], ".", color="C0", markersize=enlarged(2.5), alpha=0.35,
-            markeredgewidth=0, gid="effects", rasterized=int(there.sum()) > 5000,
+            size[there], effect[there], ".", color="C0", markeredgewidth=0, gid="effects",
+            markersize=enlarged(min(5.5, 2.5 * fewer**0.5)), alpha=min(0.6, 0.35 * fewer**0.25),
+            rasterized=count > 5000,
         )  # fmt: skip
         drawn.set_xscale("log")
         drawn.set_yscale("log")
         number_logarithm(drawn.xaxis)
         number_logarithm(drawn.yaxis)
-        drawn.set_xlabel(f"{against} (mean over heads)")
-        drawn.set_ylabel(f"|effect on the {measure}|")
-        note = f"{effects.attrs.get('model')} · {said}"
+        of = "weight" if against == "attention" else "norm"
+        drawn.set_xlabel(f"{against} ({of}, mean over heads)")
+        unit = f" ({UNITS[measure]})" if UNITS[measure] else ""
+        drawn.set_ylabel(f"|effect on the {measure}|{unit}")
+        note = " · ".join([str(effects.attrs.get("model")), *said])
         write_title(drawn, "Does what is read more matter more?", note)
     return drawn
 

@@ -16,7 +16,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from matplotlib.transforms import ScaledTranslation
 
 from attnviz.plots.figures import PaperFigure, keep_style
-from attnviz.plots.lettering import drawable, fold, text_width
+from attnviz.plots.lettering import drawable, fold, fold_evenly, text_width
 from attnviz.plots.sizes import GREY, NOTE_SIZE, PAGE, chosen_width, enlarged, look, size_of
 from attnviz.plots.styling import house_style
 
@@ -84,7 +84,7 @@ def write_title(ax: Axes, title: str, note: str, *, panel: bool = False) -> None
     if not title:
         return
     type_size = _points(rcParams["axes.titlesize"])
-    above, families = drawable(fold(title, _room(ax), type_size))
+    above, families = drawable(fold_evenly(title, _room(ax), type_size))
     _grow(ax, _LINE * type_size * (len(above) - 1))
     ax.set_title(
         "\n".join(above), loc="left", pad=2 * gap + _LINE * size * len(below),
@@ -174,9 +174,19 @@ def columns_for(words: Sequence[str], room: float) -> int:
         One at least.
     """
     size = _points(rcParams["legend.fontsize"])
-    texts, families = drawable([line for word in words for line in word.split("\n")])
-    widest = max((text_width(text, size, families) for text in texts), default=0.0)
-    return int(np.clip(72 * room // (widest + _HANDLE * size), 1, max(1, len(words))))
+    _, families = drawable([line for word in words for line in word.split("\n")])
+    widths = [
+        max(text_width(line, size, families) for line in drawable(word.split("\n"))[0])
+        for word in words
+    ]
+    for columns in range(len(words), 1, -1):
+        if -(-len(words) // -(-len(words) // columns)) < columns:
+            continue  # fewer columns have as few lines
+        # Each is as wide as its widest word; the first ones have one word more.
+        parts = np.array_split(widths, columns)
+        if sum(float(part.max()) + _HANDLE * size for part in parts) <= 72 * room:
+            return columns
+    return 1
 
 
 def _points(size: float | str) -> float:

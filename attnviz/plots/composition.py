@@ -14,17 +14,16 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from attnviz.plots.figures import PaperFigure, keep_style, settle
-from attnviz.plots.headings import MARGIN
+from attnviz.plots.alignment import Placed, align, data_axes, title_height
+from attnviz.plots.figures import PaperFigure, keep_style
 from attnviz.plots.sizes import TITLE_SIZE, enlarged, look, size_of, widest
 from attnviz.plots.styling import house_style, in_panel
 
 __all__ = ["Composition", "Panel", "compose"]
 
 Limits = tuple[float, float]
-_GAP, _GUTTER, _BETWEEN = 0.1, 0.14, 0.06  # inches: columns; for a letter; rows
+_GAP, _GUTTER = 0.1, 0.14  # inches: between columns; for a letter
 _MOST, _INCH = 26, 25.4
-_NO_DATA = ("colour bar", "key", "<colorbar>")
 
 
 @dataclass(frozen=True)
@@ -69,27 +68,6 @@ class Composition(PaperFigure):
                 panel.bbox_inches.set_points(box)
 
 
-@dataclass
-class _Placed:
-    """A drawn panel, with the column where it begins and its row; inches of the layout."""
-
-    figure: Figure
-    column: int
-    span: int
-    row: int
-    top: float = 0.0
-
-    @property
-    def size(self) -> tuple[float, float]:
-        return size_of(self.figure)
-
-    @property
-    def inset(self) -> float:
-        """From the upper edge down to the first Axes that hold data."""
-        tops = [ax.bbox.y1 for ax in _data(self.figure)] or [self.figure.bbox.y1]
-        return float((self.figure.bbox.y1 - max(tops)) / self.figure.get_dpi() / enlarged(1.0))
-
-
 def compose(
     panels: Sequence[Panel],
     *,
@@ -124,10 +102,9 @@ def compose(
         widths = [column * p.span + _GAP * (p.span - 1) - gutter for p in panels]
         figures = _drawn(panels, [_INCH * enlarged(width) for width in widths])
         placed = [
-            _Placed(figure, at, panel.span, row)
-            for figure, panel, (row, at) in zip(figures, panels, places, strict=True)
+            Placed(figure, row, at) for figure, (row, at) in zip(figures, places, strict=True)
         ]
-        height = _aligned(placed)
+        height = align(placed)
         lefts = [(column + _GAP) * one.column + gutter for one in placed]
         right = max(left + one.size[0] for left, one in zip(lefts, placed, strict=True))
         whole = _empty(right if look().width is None else widest(), height)
@@ -138,25 +115,10 @@ def compose(
         )
         for number, (left, one) in enumerate(zip(lefts, placed, strict=True)):
             if letters:
-                _letter(whole, chr(ord("a") + number), left - gutter, one.top)
+                top = title_height(other for other in placed if other.row == one.row)
+                _letter(whole, chr(ord("a") + number), left - gutter, top)
         whole.provenance = dict(provenance or {})
     return whole
-
-
-def _aligned(placed: Sequence[_Placed]) -> float:
-    """Settles the panels, their Axes aligned; gives the height of all, in inches of the layout."""
-    rows = [[one for one in placed if one.row == row] for row in range(placed[-1].row + 1)]
-    level = [row for row in rows if len(row) > 1 and all(map(_is_fluid, row))]
-    for row in level:
-        for one in row:
-            one.figure.set_figheight(max(beside.figure.get_figheight() for beside in row))
-    for one in placed:
-        settle(one.figure)
-        one.figure.patch.set_visible(False)
-    _align_columns(placed)
-    for row in level:
-        _level(row)
-    return _align_rows(rows)
 
 
 def _places(spans: Sequence[int], columns: int) -> Iterator[tuple[int, int]]:
@@ -194,7 +156,7 @@ def _drawn(panels: Sequence[Panel], widths: Sequence[float]) -> list[Figure]:
 def _share_axes(figures: Sequence[Figure]) -> None:
     """One vertical axis for curves and stacks of the same name; maps have their rows."""
     by_name: dict[str, list[Axes]] = {}
-    for ax in (ax for figure in figures for ax in _data(figure) if not ax.images):
+    for ax in (ax for figure in figures for ax in data_axes(figure) if not ax.images):
         by_name.setdefault(str(ax.get_label()).partition(",")[0], []).append(ax)
     for alike in by_name.values():
         ends = [ax.get_ylim() for ax in alike]
@@ -222,64 +184,6 @@ def _common(figures: Sequence[Figure], word: str) -> Limits:
     return (-max(-low, high), max(-low, high)) if low < 0 and maps else (low, high)
 
 
-def _data(figure: Figure) -> list[Axes]:
-    return [ax for ax in figure.axes if ax.axison and ax.get_label() not in _NO_DATA]
-
-
-def _align_columns(placed: Sequence[_Placed]) -> None:
-    """Lets the Axes of panels one below the other begin at the same place."""
-    for column in {one.column for one in placed}:
-        below = [one for one in placed if one.column == column]
-        lefts = [min((ax.bbox.x0 for ax in _data(one.figure)), default=0.0) for one in below]
-        dots = [one.figure.get_dpi() for one in below]
-        most = max(left / dpi for left, dpi in zip(lefts, dots, strict=True))
-        for one, left, dpi in zip(below, lefts, dots, strict=True):
-            _begin_at(one.figure, left / dpi, most)
-
-
-def _begin_at(figure: Figure, left: float, wanted: float) -> None:
-    """Narrows the Axes of a figure so that they begin further right and end where they did."""
-    if wanted - left < 1e-3 or any(ax.get_figure(root=False) is not figure for ax in figure.axes):
-        return
-    width = figure.get_figwidth()
-    moved = [ax for ax in figure.axes if ax.get_label() not in _NO_DATA[:2]]
-    right = max(ax.get_position().x1 for ax in moved) * width
-    by = (right - wanted) / (right - left)
-    for ax in moved:
-        box = ax.get_position()
-        x0, x1 = (wanted + (x * width - left) * by for x in (box.x0, box.x1))
-        ax.set_position((x0 / width, box.y0, (x1 - x0) / width, box.height))
-
-
-def _is_fluid(one: _Placed) -> bool:
-    """Whether the Axes of a panel take what room there is; those of maps have a fixed size."""
-    return one.figure.get_layout_engine() is not None and not one.figure.subfigs
-
-
-def _level(row: Sequence[_Placed]) -> None:
-    """Lets the Axes of panels side by side, of the same height, begin and end at one height."""
-    boxes = [[ax.get_position() for ax in _data(one.figure)] for one in row]
-    lowest = max(min(box.y0 for box in own) for own in boxes)
-    highest = min(max(box.y1 for box in own) for own in boxes)
-    for one, own in zip(row, boxes, strict=True):
-        low, high = min(box.y0 for box in own), max(box.y1 for box in own)
-        by = (highest - lowest) / (high - low)
-        for ax in one.figure.axes:
-            box = ax.get_position()
-            ax.set_position((box.x0, lowest + (box.y0 - low) * by, box.width, box.height * by))
-
-
-def _align_rows(rows: Sequence[Sequence[_Placed]]) -> float:
-    """Sets the upper edge of each panel; gives the height of all, in inches of the layout."""
-    down = 0.0
-    for row in rows:
-        lowest = max(one.inset for one in row)
-        for one in row:
-            one.top = down + lowest - one.inset
-        down = max(one.top + one.size[1] for one in row) + _BETWEEN
-    return down - _BETWEEN
-
-
 def _empty(width: float, height: float) -> Composition:
     size = (enlarged(width), enlarged(height))
     figure = Composition(figsize=size, dpi=matplotlib.rcParams["figure.dpi"])
@@ -291,6 +195,6 @@ def _empty(width: float, height: float) -> Composition:
 def _letter(figure: Figure, letter: str, left: float, top: float) -> None:
     across, down = size_of(figure)
     figure.text(
-        (left + 0.02) / across, 1 - (top + MARGIN) / down, letter, ha="left", va="top",
+        (left + 0.02) / across, 1 - top / down, letter, ha="left", va="top",
         fontsize=enlarged(TITLE_SIZE + 1.0), fontweight="bold",
     )  # fmt: skip

@@ -1,6 +1,6 @@
 """Which way the gradient travels in several cells, by distance: where they can be compared."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,6 +13,7 @@ from attnviz.analysis.flow import (
     route_norm_by_distance,
     route_share_by_distance,
 )
+from attnviz.analysis.selection import reaching
 from attnviz.plots.axes import (
     columns_for,
     draw_band,
@@ -21,7 +22,7 @@ from attnviz.plots.axes import (
     number_logarithm,
     write_title,
 )
-from attnviz.plots.captions import counted, interval_note
+from attnviz.plots.captions import counted_of, interval_note
 from attnviz.plots.figures import new_figure, settle
 from attnviz.plots.gradient_flow import route_colour
 from attnviz.plots.sizes import PAGE, chosen_width, enlarged
@@ -42,13 +43,14 @@ def plot_exit_routes(
     """Draws the norm of the gradient and the shares of its routes, by distance from the end.
 
     At the input every path leaves exactly once, by the route over which it came into the state
-    that this input wrote: there cells can be compared. Sums are over the sequences that are long
-    enough; bands are bootstrap intervals over sequences.
+    that this input wrote: there cells can be compared. Sums are over the same sequences at every
+    distance, the longer half if they differ; bands are bootstrap intervals over sequences.
 
     Arguments:
         traces: Recorded with `gradients="exits"`, by the name to show.
         place: Where the gradient arrives. At the states, cells cannot be compared.
-        longest: The largest distance shown; all if not given.
+        longest: The largest distance shown, and which sequences reach it; that which at least half
+            of the sequences reach if not given, or if it is less.
 
     Returns:
         A figure: the norms of all models above, below a panel of shares for each.
@@ -59,6 +61,7 @@ def plot_exit_routes(
     """
     if not traces:
         raise ValueError("plot_exit_routes needs at least one trace, got none.")
+    reached = {name: reaching(trace, longest) for name, trace in traces.items()}
     with house_style():
         width = chosen_width(PAGE)
         columns = min(len(traces), _ACROSS if width >= _NARROW else 1)
@@ -68,10 +71,11 @@ def plot_exit_routes(
         figure.set_layout_engine("constrained")
         parts = figure.subfigures(2, 1, squeeze=False, height_ratios=[high, 1.75 * rows])
         above, below = parts[:, 0]
-        _draw_norms(above.subplots(), traces, place, longest)
+        given = [int((t.tree.dataset["length"].values > 0).sum()) for t in traces.values()]
+        _draw_norms(above.subplots(), reached, place, given)
         panels = below.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
-        for ax, (name, trace) in zip(panels, traces.items(), strict=False):
-            _draw_shares(ax, name, trace, place, longest)
+        for ax, (name, (trace, last)) in zip(panels, reached.items(), strict=False):
+            _draw_shares(ax, name, trace, place, last)
         for ax in panels[max(0, len(traces) - columns) : len(traces)]:
             ax.set_xlabel("distance (timesteps)")
             ax.tick_params(labelbottom=True)
@@ -84,32 +88,31 @@ def plot_exit_routes(
 
 
 def _draw_norms(
-    ax: Axes, traces: Mapping[str, Trace], place: FlowPlace, longest: int | None
+    ax: Axes, reached: Mapping[str, tuple[Trace, int]], place: FlowPlace, given: Sequence[int]
 ) -> None:
-    ends = []
-    for number, trace in enumerate(traces.values()):
+    for number, (trace, last) in enumerate(reached.values()):
         statistic = route_norm_by_distance(trace, place=place)
-        curve = statistic.values.sel(route="all")[: _end(longest)]
-        ends.append(curve.sizes["distance"] - 1)
+        curve = statistic.values.sel(route="all")[: last + 1]
         ax.plot(curve["distance"], curve.where(curve > 0), color=f"C{number % 7}", gid="norm")
         if statistic.uncertainty is not None:
-            band = statistic.uncertainty.sel(route="all")[: _end(longest)]
+            band = statistic.uncertainty.sel(route="all")[: last + 1]
             draw_band(ax, curve["distance"], band, colour=f"C{number % 7}")
     ax.set_yscale("log")
     number_logarithm(ax.yaxis)
-    ax.set_xlim(0, max(1, *ends))
+    ax.set_xlim(0, max(1, *(last for _, last in reached.values())))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("distance from the end (timesteps)")
     ax.set_ylabel("‖gradient‖ (of that at 0)")
-    counts = [sequence_count(trace) for trace in traces.values()]
-    notes = [f"{counted(counts, 'sequence')} a model", *interval_note("bands", counts)]
+    counts = [sequence_count(trace) for trace, _ in reached.values()]
+    shown = counted_of(counts, given, "sequence")
+    notes = [f"{shown} a model", *interval_note("bands", counts)]
     write_title(ax, f"Gradient at the {place}, and the routes by which it left", " · ".join(notes))
-    legend_beside(ax, [line for line in ax.lines if line.get_gid() == "norm"], list(traces))
+    legend_beside(ax, [line for line in ax.lines if line.get_gid() == "norm"], list(reached))
 
 
-def _draw_shares(ax: Axes, name: str, trace: Trace, place: FlowPlace, longest: int | None) -> None:
+def _draw_shares(ax: Axes, name: str, trace: Trace, place: FlowPlace, last: int) -> None:
     statistic = route_share_by_distance(trace, place=place)
-    values = statistic.values[: _end(longest)]
+    values = statistic.values[: last + 1]
     for number, route in enumerate(str(r) for r in values["route"].values):
         part = values.isel(route=number)
         if not np.nanmax(np.abs(part.values), initial=0.0) > _LEAST:
@@ -117,7 +120,7 @@ def _draw_shares(ax: Axes, name: str, trace: Trace, place: FlowPlace, longest: i
         colour = route_colour(route, number)
         ax.plot(part["distance"], part, color=colour, label=route, linewidth=enlarged(1.1))
         if statistic.uncertainty is not None:
-            band = statistic.uncertainty.isel(route=number)[: _end(longest)]
+            band = statistic.uncertainty.isel(route=number)[: last + 1]
             draw_band(ax, part["distance"], band, colour=colour)
     ax.axhline(0.0, color="0.3", linewidth=enlarged(0.4))
     ax.set_ylim(-0.45, 1.15)
@@ -140,7 +143,3 @@ def _legend(figure: Figure, panels: np.ndarray) -> None:
         ncols=columns_for(names, figure.get_figwidth()),
     )  # fmt: skip
     letter_legend(legend)
-
-
-def _end(longest: int | None) -> int | None:
-    return None if longest is None else longest + 1

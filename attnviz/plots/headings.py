@@ -6,16 +6,27 @@ from dataclasses import dataclass, field
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from attnviz.plots.figures import PaperFigure
-from attnviz.plots.lettering import drawable, fold, text_width
+from attnviz.plots.lettering import drawable, fold, fold_evenly, text_width
 from attnviz.plots.scales import ColourScale
 from attnviz.plots.sizes import GREY, LABEL_SIZE, NOTE_SIZE, TITLE_SIZE, enlarged, look, size_of
 
-__all__ = ["MARGIN", "Heading", "axes_at", "draw_heading", "footer_height", "heading_height"]
+__all__ = [
+    "ABOVE",
+    "MARGIN",
+    "Heading",
+    "axes_at",
+    "draw_heading",
+    "footer_height",
+    "heading_height",
+]
 
 #: Inches left free at the edges of a figure.
 MARGIN = 0.08
+#: How the lines of a title are labelled.
+ABOVE = "title"
 _HINTED = 1.03  # on a screen letters stand at whole dots, which makes lines wider
 _SPACING = 1.3 / 72  # inches of line spacing for a point of type
 _BAR_WIDTH, _BAR_HEIGHT, _BAR_ROOM = 1.2, 0.07, 0.27  # of the room, most is for its numbers
@@ -80,7 +91,7 @@ def draw_heading(figure: PaperFigure, heading: Heading) -> None:
     width, height = size_of(figure)
     top = MARGIN
     for line, size, colour in _folded(heading, width):
-        write(figure, MARGIN, top, line, size=size, colour=colour)
+        write(figure, MARGIN, top, line, size=size, colour=colour).set_label(ABOVE)
         top += _SPACING * size
     if heading.scale is not None:
         bar = axes_at(figure, _BAR_LEFT, top + 0.05, _BAR_WIDTH, _BAR_HEIGHT)
@@ -96,7 +107,7 @@ def draw_heading(figure: PaperFigure, heading: Heading) -> None:
 
 def write(
     figure: Figure, left: float, top: float, text: str, *, size: float, colour: str = "black"
-) -> None:
+) -> Text:
     """Writes a line of text at a place in inches from the upper left corner.
 
     Arguments:
@@ -106,10 +117,13 @@ def write(
         text: One line; never read as mathematics.
         size: Type size in points.
         colour: Any colour.
+
+    Returns:
+        What was written.
     """
     across, down = size_of(figure)
     words, families = drawable([text])
-    figure.text(
+    return figure.text(
         left / across, 1 - top / down, words[0], fontsize=enlarged(size), color=colour,
         family=families, ha="left", va="top", parse_math=False,
     )  # fmt: skip
@@ -178,7 +192,7 @@ def _folded(heading: Heading, width: float) -> list[tuple[str, float, str]]:
     # A title of one's own does not say which sequence this is; a panel's stands for both.
     told = own is None or (own and not look().panel)
     subtitle = heading.subtitle if told else ""
-    above = [(line, TITLE_SIZE, "black") for line in fold(title, across, TITLE_SIZE)]
+    above = [(line, TITLE_SIZE, "black") for line in fold_evenly(title, across, TITLE_SIZE)]
     below = [(line, LABEL_SIZE, GREY) for line in fold(subtitle, across, LABEL_SIZE)]
     return (above if title else []) + (below if subtitle else [])
 

@@ -4,7 +4,7 @@ A plot's module is imported when it is first drawn, so that one figure waits for
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
@@ -170,13 +170,25 @@ def _exit_routes(trace: Trace, o: PlotOptions) -> "Figure":
 def _exit_routes_together(traces: Mapping[str, Trace], o: PlotOptions) -> "Figure":
     from attnviz.plots.exit_routes import plot_exit_routes
 
-    return plot_exit_routes(traces, longest=None if o.lags is None else o.lags[1] - 1)
+    return plot_exit_routes(traces, longest=_furthest(o))
 
 
 def _exit_routes_numbers(trace: Trace, o: PlotOptions) -> "Statistic":
     from attnviz.analysis.flow import route_share_by_distance
+    from attnviz.analysis.selection import reaching
 
-    return route_share_by_distance(trace, place="input")
+    part, last = reaching(trace, _furthest(o))
+    shares = route_share_by_distance(part, place="input")
+    near, error = slice(0, last + 1), shares.uncertainty
+    return replace(
+        shares,
+        values=shares.values.isel(distance=near),
+        uncertainty=None if error is None else error.isel(distance=near),
+    )
+
+
+def _furthest(o: PlotOptions) -> int | None:
+    return None if o.lags is None else o.lags[1] - 1
 
 
 def _ablation(effects: "xr.Dataset", o: PlotOptions) -> "Figure":

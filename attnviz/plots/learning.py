@@ -6,7 +6,7 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator, NullLocator, ScalarFormatter
 from matplotlib.transforms import offset_copy
 
 from attnviz.analysis.learning import learning_curve, score_against, scores_of
@@ -19,6 +19,7 @@ from attnviz.plots.axes import (
     write_title,
 )
 from attnviz.plots.captions import counted
+from attnviz.plots.lettering import drawable, text_width
 from attnviz.plots.sizes import PAGE, enlarged
 
 __all__ = ["plot_learning_curves", "plot_score_against"]
@@ -136,6 +137,7 @@ def plot_score_against(
 
     The line is the mean over the runs that had the value, bars reach from the lowest to the
     highest. What else differs between these runs, seeds or other searched values, is in the bars.
+    Each value is numbered below the axis, where the numbers do not touch.
 
     Arguments:
         runs: One row a run, as `trials` of what `attnviz.studies.open_curves` gives.
@@ -173,9 +175,33 @@ def plot_score_against(
             drawn.set_xscale("log")
         _name_scores(drawn, statistic, at)
         drawn.autoscale_view()
+        if numbers and not _apart(drawn, at):
+            _number_evenly(drawn)
         if limits is not None:
             drawn.set_ylim(*limits)
     return drawn
+
+
+def _apart(ax: Axes, at: np.ndarray) -> bool:
+    """Whether the numbers below the axis, one at each value, do not touch."""
+    labels = ax.get_xticklabels()
+    size = float(labels[0].get_fontsize())
+    words, families = drawable([label.get_text() for label in labels])
+    widths = np.array([text_width(word, size, families) for word in words])
+    figure = ax.get_figure(root=True)
+    dots = ax.transData.transform(np.column_stack([at, np.zeros(len(at))]))[:, 0]
+    gaps = np.diff(dots) / (72.0 if figure is None else figure.get_dpi()) * 72
+    return bool((gaps > (widths[1:] + widths[:-1]) / 2 + size / 2).all())
+
+
+def _number_evenly(ax: Axes) -> None:
+    """Numbers that do not touch, in place of one at each value."""
+    if ax.get_xscale() == "log":
+        ax.set_xscale("log")  # its own numbers, for those at the values
+        number_logarithm(ax.xaxis)
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(5))
+        ax.xaxis.set_major_formatter(ScalarFormatter())
 
 
 def _draw_scores(

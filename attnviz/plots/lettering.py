@@ -5,6 +5,7 @@ long after the plot was made. So the fonts are chosen by what the text needs.
 """
 
 import functools
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
@@ -14,7 +15,7 @@ from matplotlib.font_manager import FontProperties
 
 from attnviz.plots.sizes import look
 
-__all__ = ["drawable", "fold", "right_to_left", "shorten", "text_width"]
+__all__ = ["drawable", "fold", "fold_evenly", "right_to_left", "shorten", "text_width"]
 
 # Outline fonts of the common systems by script; colour emoji fonts cannot be drawn.
 _OTHERS = (
@@ -31,6 +32,8 @@ _LAST_RESORT = "Last Resort High-Efficiency"
 _SHOWN = {"\n": "⏎", "\r": "⏎", "\t": "⇥", "\v": "⏎", "\f": "⏎"}
 _JOINERS = {"\u200c", "\u200d"}
 _BOX = "□"
+# Blanks where a line may break: none beside a sign that stands between numbers, or before %.
+_UNBROKEN = re.compile(r"(?<! [≤≥=±]) (?![≤≥=±%](?: |$))")
 
 
 def drawable(texts: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -89,14 +92,14 @@ def fold(text: str, width: float, size: float) -> list[str]:
     """Breaks a text into lines that fit.
 
     Arguments:
-        text: Words separated by blanks.
+        text: Words separated by blanks. A sign such as ≤ stays with what stands beside it.
         width: In inches.
         size: Type size in points.
 
     Returns:
         The lines; a word wider than a line has a line of its own.
     """
-    words, families = drawable(text.split(" "))
+    words, families = drawable(_UNBROKEN.split(text))
     lines = [""]
     for word in words:
         longer = f"{lines[-1]} {word}".strip()
@@ -104,6 +107,27 @@ def fold(text: str, width: float, size: float) -> list[str]:
             lines.append(word)
         else:
             lines[-1] = longer
+    return lines
+
+
+def fold_evenly(text: str, width: float, size: float) -> list[str]:
+    """Breaks a title into no more lines than it needs, of about one length.
+
+    Arguments:
+        text: Words separated by blanks.
+        width: In inches, at most.
+        size: Type size in points.
+
+    Returns:
+        As many lines as `fold` makes; the last of them is no word by itself where others could
+        stand beside it.
+    """
+    lines = fold(text, width, size)
+    for twentieths in range(19, 9, -1):
+        narrower = fold(text, width * twentieths / 20, size)
+        if len(narrower) > len(lines):
+            break
+        lines = narrower
     return lines
 
 

@@ -1,5 +1,7 @@
 """The gradient by class of path and by distance from the loss."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -43,8 +45,8 @@ def plot_path_classes(
     All distances are of the same sequences, the longer half if they differ. The whole gradient is
     a grey line, each class a line of its own with the bootstrap interval over sequences as its
     band. At the hidden state, what theory predicts stands beside RRA's shortcut, over the
-    distances of the fit. Classes that never rise above the floor are left out; the note says how
-    many.
+    distances of the fit. Classes that never rise above the floor are left out; the note names
+    them.
 
     Arguments:
         paths: As `attnviz.gradient_paths` gives them.
@@ -87,7 +89,7 @@ def _draw_classes(
     shown = [n for n, name in enumerate(names) if float(top[n]) > floor]
     for n in shown:
         _draw(ax, norms, n, names[n], floor)
-    _name_axes(ax, paths, place, floor, len(names) - len(shown))
+    _name_axes(ax, paths, place, floor, [one for n, one in enumerate(names) if n not in shown])
     highest = float(np.nanmax([whole.max(), norms.values.max()]))
     ax.set_ylim(floor, 3 * highest)
     number_logarithm(ax.yaxis)
@@ -149,7 +151,9 @@ def _rate(statistic: Statistic) -> str:
     return f"{rate} [{low:.3f}, {high:.3f}]"
 
 
-def _name_axes(ax: Axes, paths: xr.Dataset, place: Place, floor: float, left_out: int) -> None:
+def _name_axes(
+    ax: Axes, paths: xr.Dataset, place: Place, floor: float, left_out: Sequence[str]
+) -> None:
     cell, model = str(paths.attrs["cell"]), str(paths.attrs["model"])
     sequences = paths.sizes["sequence"]
     shown = counted_of([sequences], [paths.attrs["sequences_given"]], "sequence")
@@ -161,8 +165,7 @@ def _name_axes(ax: Axes, paths: xr.Dataset, place: Place, floor: float, left_out
         f"residual ≤ {largest_residual(paths, place=place):.0e}",
     ]
     if left_out:
-        classes = "1 class" if left_out == 1 else f"{left_out} classes"
-        notes.append(f"{classes} below {floor:.0e} not drawn")
+        notes.append(f"below {floor:.0e}, not drawn: {', '.join(left_out)}")
     write_title(
         ax, f"Gradient of {cell} by class of path, at the {PLACES[place]}", " · ".join(notes)
     )

@@ -7,6 +7,7 @@ from attnviz.plots.kinds import PlotKind
 from attnviz.plots.options import PlotOptions
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -52,11 +53,20 @@ def _score_against(study: "StudyCurves", o: PlotOptions) -> "Figure":
     from attnviz.plots.learning import plot_score_against
 
     value = searched_value(study, o)
+    wide = _of_several_decades(study.trials[value])
 
     def draw(ax: "Axes") -> None:
-        plot_score_against(study.trials, value=value, limits=o.limits, ax=ax)
+        plot_score_against(study.trials, value=value, logarithmic=wide, limits=o.limits, ax=ax)
 
     return on_own_figure(draw, _said(study))
+
+
+def _of_several_decades(values: "pd.Series") -> bool:
+    """Whether values are numbers above 0 that a linear axis would crowd together."""
+    if values.dtype.kind not in "iuf":
+        return False
+    there = values.dropna()
+    return bool(len(there) and there.min() > 0 and there.max() > 10 * there.min())
 
 
 def _score_numbers(study: "StudyCurves", o: PlotOptions) -> "Statistic":

@@ -29,6 +29,7 @@ from attnviz.plots.sizes import (
     LABEL_SIZE,
     NOTE_SIZE,
     enlarged,
+    look,
     most_words,
     widest,
     word_size,
@@ -38,7 +39,8 @@ from attnviz.plots.strips import Strip
 __all__ = ["TimeAxis", "draw_wrapped", "words_under"]
 
 _LEFT, _GAP = 0.56, 0.05
-_WIDEST_CELL, _LONGEST_TOKEN = 0.2, 12
+_ASIDE = 5.8  # points from the Axes to a word at their left
+_WIDEST_CELL, _WIDEST_IN_PANEL, _LONGEST_TOKEN = 0.2, 0.5, 12
 _WORD = "word"
 
 
@@ -121,7 +123,7 @@ def draw_wrapped(
             ax.set_label(f"{strip.label or row_label}, {first}–{last}")
         numbers = time.numbers[span[0] : span[1]]
         if layout.words:
-            _number(axes[0], numbers, named=index == 0)
+            _number(axes[0], numbers, layout.cell, named=index == 0)
             _spell(figure, axes[-1], layout.words[slice(*span)], layout)
         else:
             _tick(axes[-1], numbers)
@@ -147,8 +149,10 @@ def _row_label(label: str, room: float) -> tuple[str, list[str]]:
 def _measure(time: TimeAxis) -> _Layout:
     longest = time.rows[0][1]
     least = min(COLUMN, widest())
-    width = float(np.clip(_LEFT + MARGIN + _WIDEST_CELL * longest, least, widest()))
-    cell = min((width - _LEFT - MARGIN) / longest, _WIDEST_CELL)
+    # A figure of its own is as narrow as it may be; a panel fills its columns.
+    most = _WIDEST_IN_PANEL if look().panel else _WIDEST_CELL
+    width = float(np.clip(_LEFT + MARGIN + most * longest, least, widest()))
+    cell = min((width - _LEFT - MARGIN) / longest, most)
     words, families = drawable([shorten(token, _LONGEST_TOKEN) for token in time.tokens or []])
     return _Layout(width, cell, words, families)
 
@@ -200,18 +204,19 @@ def _spell(figure: PaperFigure, ax: Axes, words: list[str], layout: _Layout) -> 
     )  # fmt: skip
 
 
-def _number(ax: Axes, numbers: list[int], *, named: bool) -> None:
+def _number(ax: Axes, numbers: list[int], cell: float, *, named: bool) -> None:
     labels = [
         (place, str(number), "center")
         for place, number in enumerate(numbers)
         if place == 0 or (number % 10 == 0 and place > 2)
     ]
     # The name stands left of the first number, over the row labels.
-    for place, label, side in [(-0.9, "timestep", "right"), *labels] if named else labels:
+    for place, label, side in [(-0.5, "timestep", "right"), *labels] if named else labels:
+        aside = 0.0 if side == "center" else -min(_ASIDE, 0.4 * cell * 72)
         ax.annotate(
-            label, (place, 1), xycoords=("data", "axes fraction"), xytext=(0, enlarged(1.5)),
-            ha=side, textcoords="offset points", va="bottom", fontsize=enlarged(NOTE_SIZE),
-            color=GREY,
+            label, (place, 1), xycoords=("data", "axes fraction"), ha=side, va="bottom",
+            xytext=(enlarged(aside), enlarged(1.5)), textcoords="offset points",
+            fontsize=enlarged(NOTE_SIZE), color=GREY,
         )  # fmt: skip
 
 

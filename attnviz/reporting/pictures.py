@@ -18,8 +18,6 @@ __all__ = ["ablation_section", "chosen_sequences", "figure_sections"]
 
 # Of a longer sequence the end is drawn: that is what the prediction comes from.
 MOST_TOKENS = 180
-# Those that do not show one sequence.
-OF_ALL = ("lag-kernel",)
 
 
 def chosen_sequences(trace: Trace) -> list[int]:
@@ -51,11 +49,11 @@ def figure_sections(trace: Trace, sequences: Sequence[int]) -> list[Section]:
     every: list[Block] = [
         Picture(kind, KINDS[kind].draw(trace, PlotOptions()), shown_of(trace, kind))
         for kind in kinds
-        if kind in OF_ALL
+        if not _of_one(kind)
     ]
     sections = [Section("All sequences", every)]
     for sequence in sequences:
-        single = [kind for kind in kinds if kind not in OF_ALL]
+        single = [kind for kind in kinds if _of_one(kind)]
         sections.append(_of_sequence(trace, sequence, single))
     return sections
 
@@ -70,6 +68,11 @@ def ablation_section(effects: xr.Dataset) -> Section:
     figure = _whole(plot_ablation(effects))
     picture = Picture("ablation", figure, "The effect of each ablation on the margin.")
     return Section("What attention does", [Paragraph(said), picture, ablation_table(effects)])
+
+
+def _of_one(kind: str) -> bool:
+    """Whether a kind shows one sequence, and not all of them together."""
+    return "sequence" in KINDS[kind].takes
 
 
 def _of_sequence(trace: Trace, sequence: int, kinds: Sequence[str]) -> Section:

@@ -8,6 +8,7 @@ import xarray as xr
 from attnviz.analysis import Statistic, entropy, mass_on_missing, mean_lag, outcome
 from attnviz.analysis.ablation import ablation_effect
 from attnviz.analysis.flow import FlowPlace, route_share_by_distance
+from attnviz.plots.captions import interval_note
 from attnviz.reporting.contents import Block, Facts, Paragraph, Section, Table
 from attnviz.trace import Trace, layer_groups, sequence_count
 
@@ -87,10 +88,12 @@ def ablation_table(effects: xr.Dataset) -> Table:
             low, high = effect.uncertainty.sel(where).values
             row.append(f"{low:+.4f} to {high:+.4f}")
         rows.append(row)
-    caption = f"Edited minus unedited, mean over {effects.sizes['sequence']} sequences."
+    sequences = effects.sizes["sequence"]
+    caption = f"Edited minus unedited, mean over {sequences} sequences."
     if len(order) > MOST_EDITS:
         caption += f" The {MOST_EDITS} strongest of {len(order)}."
     interval = ["95 % interval"] if effect.uncertainty is not None else []
+    caption += "".join(f" {note}." for note in interval_note("intervals", [sequences]))
     return Table([*axes, "effect on the margin", *interval], rows, caption, words=0)
 
 
@@ -170,20 +173,22 @@ def _shares(trace: Trace, place: FlowPlace, group: str, of: str) -> Table:
     labels = trace.tree.children[group].coords
     kinds = [str(kind) for kind in labels.get(f"{place}_route_kind", shares["route"]).values]
     names = list(dict.fromkeys(kinds))
-    last = shares.sizes["distance"] - 1
+    last, lengths = shares.sizes["distance"] - 1, trace.tree.dataset["length"].values
     rows = []
     for distance in [one for one in DISTANCES if one <= last]:
         at = shares.sel(distance=distance).values
         if not np.isfinite(at).any():
             continue
         by_kind = [sum(at[n] for n, kind in enumerate(kinds) if kind == name) for name in names]
-        rows.append([str(distance), *(f"{round(share, 3) + 0.0:+.3f}" for share in by_kind)])
+        reach = f"{int((lengths > distance).sum()):,}"
+        rows.append([str(distance), reach, *(f"{round(s, 3) + 0.0:+.3f}" for s in by_kind)])
     where = {"input": "input", "hidden": "hidden state", "memory": "memory"}[place]
     caption = (
         f"Layer {group}, at the {where}: the signed share of each route by distance from the end, a"
-        f" ratio of sums over {of}; a row adds up to one."
+        f" ratio of sums over those of {of} that reach it; a row adds up to one."
     )
-    return Table(["distance", *(name.replace("_", " ") for name in names)], rows, caption, words=0)
+    columns = ["distance", "sequences", *(name.replace("_", " ") for name in names)]
+    return Table(columns, rows, caption, words=0)
 
 
 def recorded_only(trace: Trace, most: int) -> tuple[Trace, str]:

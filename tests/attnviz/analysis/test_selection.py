@@ -3,9 +3,10 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from attnviz.analysis import one_sequence, sequence_blocks
-from attnviz.analysis.selection import declared, lag_holds
+from attnviz.analysis.selection import declared, lag_holds, reaching
 from attnviz.trace import source_kind
 from tests.attnviz import traces
+from tests.attnviz.analysis.test_flow import made
 
 
 @pytest.mark.parametrize("direction", [1, -1])
@@ -54,3 +55,28 @@ def test_a_signal_that_is_not_declared_has_neither_symbol_nor_bounds():
     assert declared(trace, "l0", "attention").symbol == "ŵ"
     assert declared(trace, "l0", "attention").bounds is None
     assert declared(trace, "l0", "contribution").symbol == ""
+
+
+@pytest.mark.parametrize(
+    ("lengths", "longest", "last", "kept"),
+    [
+        ([5, 3, 4], None, 3, [0, 2]),
+        ([5, 3, 4, 2], None, 2, [0, 1, 2]),
+        ([5, 3, 4], 2, 2, [0, 1, 2]),
+        ([5, 3, 4], 9, 3, [0, 2]),
+        ([4, 4], None, 3, [0, 1]),
+        ([5, -1, 3, 4], None, 3, [0, 3]),
+        ([-1, -1], None, 0, []),
+    ],
+)
+def test_sequences_that_reach_a_distance_which_half_of_them_reach(lengths, longest, last, kept):
+    vectors = np.arange(len(lengths) * 5 * 4 * 2.0).reshape(len(lengths), 5, 4, 2)
+    trace = made(vectors, lengths=np.maximum(lengths, 0))
+    trace.tree["length"].values[:] = lengths
+
+    part, reached = reaching(trace, longest)
+
+    assert reached == last
+    assert_array_equal(part.tree["length"], np.array(lengths)[kept])
+    name = "hidden_route_norm"
+    assert_array_equal(part.tree["l0"][name], trace.tree["l0"][name][kept])

@@ -32,3 +32,8 @@ def called(monkeypatch, capsys, *arguments):
         main()
     said = capsys.readouterr()
     return ended.value.code or 0, said.out, said.err
+
+
+def names(folder):
+    """What lies in a folder."""
+    return sorted(path.name for path in folder.iterdir())

@@ -15,7 +15,7 @@ import pytest
 import attnviz
 from attnviz.plots import read_provenance
 from tests.attnviz import traces
-from tests.attnviz.cli.shell import called, run
+from tests.attnviz.cli.shell import names, run
 
 SPECS = Path(__file__).parents[3] / "notebooks" / "figures" / "specs"
 SPEC = """
@@ -35,27 +35,6 @@ head = [1]
 tokens = "0:12"
 title = ""
 """
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    """A folder with traces, as the current one."""
-    attnviz.save_trace(traces.rra(), tmp_path / "rra.zarr")
-    attnviz.save_trace(traces.larnn(), tmp_path / "larnn.zarr")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def typed(monkeypatch, capsys):
-    def type_in(*arguments):
-        return called(monkeypatch, capsys, *arguments)
-
-    return type_in
-
-
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
 
 
 def test_traces_are_compared_in_one_plot(place, typed):

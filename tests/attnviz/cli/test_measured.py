@@ -10,7 +10,6 @@ import pytest
 import attnviz
 from attnviz.plots import INFLUENCE_KINDS, PATH_KINDS, read_provenance
 from attnviz.tasks import load_demo_sentences
-from tests.attnviz.cli.shell import called
 from tests.attnviz.influences import decaying, influence
 from tests.attnviz.path_data import paths
 
@@ -31,11 +30,6 @@ def place(tmp_path, monkeypatch):
         attnviz.save_result(paths(norms, model=name), tmp_path / f"{name}.nc")
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture
-def typed(monkeypatch, capsys):
-    return lambda *arguments: called(monkeypatch, capsys, *arguments)
 
 
 @pytest.mark.parametrize(

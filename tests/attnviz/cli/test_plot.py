@@ -19,32 +19,11 @@ from attnviz.pages import ONLY_PICTURES
 from attnviz.plots import KINDS, read_provenance
 from tests.attnviz import traces
 from tests.attnviz.analysis.test_flow import made
-from tests.attnviz.cli.shell import called, environment, run
+from tests.attnviz.cli.shell import environment, names, run
 from tests.attnviz.plots.test_ablation import made as made_effects
 from tests.attnviz.plots.test_pgf import compiled, needs_tex
 
 EFFECTS = {"format": "attnviz-effects/1", "method": "zero", "group": "l0"}
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    """A folder with traces, as the current one."""
-    attnviz.save_trace(traces.rra(), tmp_path / "rra.zarr")
-    attnviz.save_trace(traces.larnn(), tmp_path / "larnn.zarr")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def typed(monkeypatch, capsys):
-    def type_in(*arguments):
-        return called(monkeypatch, capsys, *arguments)
-
-    return type_in
-
-
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
 
 
 def numbers(path):
@@ -349,6 +328,20 @@ def test_a_mistake_is_one_message_and_writes_nothing(place, typed, arguments, me
     assert names(place) == ["larnn.zarr", "rra.zarr"]
 
 
+def test_a_figure_higher_than_a_page_says_what_makes_it_lower(place, typed):
+    attnviz.save_trace(traces.larnn([traces.review(200)]), "long.zarr")
+    column = ("plot", "long.zarr", "--kind", "heatmap", "--kind", "lag-kernel", "--width", "column")
+    status, _, error = typed(*column, "-o", "all")
+    assert status == 0
+    (said,) = (line for line in error.splitlines() if line.startswith("Higher than a page: "))
+    height = int(re.search(r"heatmap \((\d+) mm\)", said)[1])
+
+    assert height > 247 and "lag-kernel" not in said
+    assert "--tokens 0:60 draws some of the timesteps, --width page draws more" in said
+    for less in (("--tokens", "0:20"), ("-q",), ("--json",)):
+        assert "Higher than a page" not in typed(*column, "-o", "again", *less)[2]
+
+
 def test_pgf_without_tex_says_what_is_missing(place, typed, monkeypatch):
     monkeypatch.setenv("PATH", str(place))
     status, _, error = typed("plot", "rra.zarr", "--kind", "lag-kernel", "-o", "k.pgf")
@@ -368,6 +361,10 @@ def test_pgf_comes_with_its_images_and_as_the_same_bytes(place, typed):
     assert images and names(place / "one") == sorted(path.name for path in files)
     page = compiled(place / "one", "heatmap.pgf")
     assert "attention" in page
+    shown = [file["shows"] for file in json.loads(output)["files"] if "img" in file["path"]]
+    assert shown[0].endswith(r"\usepackage{import} and \import{one/}{heatmap.pgf}.")
+    assert not any("import" in said for said in shown[1:])
+    assert "attention" in compiled(place, "one/heatmap.pgf")
     typed(*plot, "--format", "pgf", "-o", "two")
     for name in ("heatmap.pgf", *images):
         assert (place / "one" / name).read_bytes() == (place / "two" / name).read_bytes()

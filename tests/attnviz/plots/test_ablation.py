@@ -72,6 +72,19 @@ def test_effect_against_contribution():
     np.testing.assert_allclose(np.sort(points.get_xdata()), np.sort(size.ravel()))
     assert ax.get_xscale() == ax.get_yscale() == "log"
     assert "ρ" in below(ax) and "4 sequences" in below(ax)
+    assert points.get_markersize() > 5.0 and points.get_alpha() > 0.5
+    said = below(ax).replace("\n", " ")
+    assert said.endswith("95 % bootstrap interval, too narrow with 4 sequences")
+    assert ax.get_xlabel() == "contribution (norm, mean over heads)"
+    assert ax.get_ylabel() == "|effect on the margin| (logits)"
+
+
+def test_many_points_are_small_and_faint():
+    size = np.abs(rng.normal(size=(4, 250, 3))) + 0.1
+    contribution = (("sequence", "time", "lag"), size)
+    ax = plot_effect_against(made(("time", "lag"), size.shape, "step", contribution=contribution))
+    (points,) = (line for line in ax.lines if line.get_gid() == "effects")
+    assert points.get_markersize() == 2.5 and points.get_alpha() == 0.35
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,14 @@ import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 
-from attnviz.plots.axes import axes_to_draw_on, draw_band, legend_beside, letter_legend, write_title
+from attnviz.plots.axes import (
+    axes_to_draw_on,
+    columns_for,
+    draw_band,
+    legend_beside,
+    letter_legend,
+    write_title,
+)
 from attnviz.plots.captions import counted
 from attnviz.plots.styling import style
 
@@ -64,6 +71,24 @@ def test_a_legend_stands_beside_wide_axes_and_below_narrow_ones():
         else:
             assert box.y1 < ax.xaxis.label.get_window_extent().y0
             assert ax.get_legend()._ncols > 1
+
+
+def test_columns_of_a_legend_are_as_wide_as_their_own_words():
+    words = ["all", "gates", "memory", "gates+memory+shortcut"]
+    figure = Figure(figsize=(3.35, 3.0))
+    ax = figure.add_subplot()
+    lines = [ax.plot([0, 1])[0] for _ in words]
+
+    def width(columns):
+        legend = ax.legend(lines, words, ncols=columns, loc="upper left", borderaxespad=0.0)
+        figure.draw_without_rendering()
+        return legend.get_window_extent().width / figure.dpi
+
+    for columns in (2, 4):
+        assert columns_for(words, width(columns) * 1.05) == columns
+        assert columns_for(words, width(columns) * 0.9) < columns
+    assert columns_for(words, width(3) * 1.05) == 2  # in as few lines as in three
+    assert columns_for(words, 0.1) == columns_for([], 9.0) == 1
 
 
 def test_a_band_is_its_interval():

@@ -36,6 +36,10 @@ def effects(limits):
     return draw_ablation(made_effects(("lag",), (3, 4), "lag"), PlotOptions(limits=limits))
 
 
+def stretch(first, last):
+    return lambda limits: plot_heatmap(traces.larnn(), limits=limits, tokens=(first, last))
+
+
 def data_boxes(figure):
     """Left, bottom, right and top of each panel's first Axes with data, in inches."""
     found = []
@@ -95,6 +99,52 @@ def test_axes_begin_at_one_place_in_a_column_and_at_one_height_in_a_row():
     assert [text.get_text() for text in figure.texts] == ["a", "b", "c"]
     letters = [text.get_position() for text in figure.texts]
     assert letters[0][0] == pytest.approx(letters[2][0]) and letters[0][1] > letters[2][1]
+
+
+def upper_edges(figure, title):
+    """Upper edges of the panels' titles and of the letters, in inches from below."""
+    figure.savefig(io.BytesIO(), format="png")
+
+    def edges(within):
+        words = [text for text in within.findobj(Text) if text.get_text() in (title, "a", "b")]
+        return [word.get_window_extent().y1 / within.get_dpi() for word in words]
+
+    titles = [
+        edge + corner[1]
+        for panel, corner in zip(figure.panels, figure.corners, strict=True)
+        for edge in edges(panel)
+    ]
+    return titles, edges(figure)
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        [Panel(kernel(traces.rra()), title="An O"), Panel(effects, title="An O")],
+        [Panel(effects, title="An O"), Panel(kernel(traces.rra()), title="")],
+        [Panel(kernel(traces.rra()), title="An O"), Panel(heatmap(traces.larnn()), title="An O")],
+        [Panel(heatmap(traces.larnn()), title="An O"), Panel(stretch(20, 29), title="An O")],
+    ],
+    ids=["over notes or none", "one title", "a curve and a map", "over many keys or few"],
+)
+def test_titles_side_by_side_and_letters_stand_at_one_height(pair):
+    with style("paper", width="page"):
+        figure = compose(pair, columns=2)
+    titles, letters = upper_edges(figure, "An O")
+
+    assert len(titles) == sum(panel.title != "" for panel in pair) and len(letters) == 2
+    assert min(titles) == pytest.approx(max(titles), abs=1e-6)
+    assert letters[0] == pytest.approx(letters[1], abs=1e-6)
+    assert letters[0] == pytest.approx(titles[0], abs=0.02)
+    assert max(titles + letters) < figure.get_size_inches()[1]
+
+
+def test_a_map_of_few_timesteps_fills_the_columns_of_its_panel():
+    wide = Panel(stretch(0, 14), span=2)
+    with style("paper", width="page"):
+        figure = compose([Panel(effects), Panel(effects), wide], columns=2)
+    boxes = data_boxes(figure)
+    assert boxes[2, 2] == pytest.approx(boxes[1, 2], abs=0.1)
 
 
 def test_curves_share_their_axes_and_maps_their_colours():

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
+from attnviz.plots import KINDS
 from attnviz.plots.exit_routes import plot_exit_routes
 from attnviz.plots.gradient_flow import gradient_flow_numbers, plot_gradient_flow, route_colour
 from attnviz.plots.options import PlotOptions
@@ -69,7 +70,7 @@ def test_several_cells_are_compared_by_distance(vectors):
     traces["two"] = made(vectors * 2, lengths=LENGTHS, place="input")
     figure = plot_exit_routes(traces, longest=4)
     notes = " ".join(text.get_text() for ax in figure.axes for text in ax.texts)
-    assert "95 % bootstrap bands, too narrow with 3 sequences" in notes.replace("\n", " ")
+    assert "95 % bootstrap bands, too narrow with 2 sequences" in notes.replace("\n", " ")
     above = figure.axes[0]
     lines = [line for line in above.lines if line.get_gid() == "norm"]
     assert len(lines) == 2 and above.get_yscale() == "log"
@@ -81,6 +82,27 @@ def test_several_cells_are_compared_by_distance(vectors):
     np.testing.assert_allclose(total, 1.0)
     assert panel.get_title(loc="left") == "one $x$"
     figure.savefig("/dev/null", format="svg")
+
+
+def test_curves_by_distance_are_of_the_same_sequences(vectors):
+    vectors[np.argmin(LENGTHS)] *= 1000  # its end would be seen
+    trace = made(vectors, lengths=LENGTHS, place="input")
+    figure = plot_exit_routes({"one": trace})
+    last = sorted(LENGTHS)[1] - 1
+    above, panel = figure.axes
+    (curve,) = (line for line in above.lines if line.get_gid() == "norm")
+    kept = [row for row, length in enumerate(LENGTHS) if length > last]
+    turned = np.stack([vectors[n, : LENGTHS[n]][::-1][: last + 1] for n in kept])
+    norms = np.linalg.norm(turned.sum(axis=2), axis=-1).sum(axis=0)
+    np.testing.assert_allclose(curve.get_ydata(), norms / norms[0])
+    assert above.get_xlim() == panel.get_xlim() == (0, last)
+    assert above.texts[0].get_text().startswith("the longest 2 of 3 sequences a model")
+    numbers = KINDS["exit-routes"].numbers(trace, PlotOptions())
+    drawn = {line.get_label(): line.get_ydata() for line in panel.lines}
+    assert numbers.values.sizes["distance"] == last + 1
+    for route, shares in drawn.items():
+        if route in numbers.values["route"].values:
+            np.testing.assert_allclose(shares, numbers.values.sel(route=route))
 
 
 def test_nothing_to_compare_is_refused():

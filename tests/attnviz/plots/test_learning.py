@@ -1,10 +1,13 @@
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import attnviz
 from attnviz.analysis import StudyCurves
-from attnviz.plots import STUDY_KINDS, PlotOptions
+from attnviz.plots import STUDY_KINDS, PlotOptions, style
+from attnviz.plots.figures import new_figure
 from attnviz.plots.training_kinds import drawable_curves
 from tests.attnviz.analysis.test_learning import history, trials
 
@@ -67,6 +70,34 @@ def test_values_that_are_no_numbers_stand_at_equal_distances():
         attnviz.plot_score_against(table, value="bias", logarithmic=True)
     log = attnviz.plot_score_against(table, value="model.options.window", logarithmic=True)
     assert log.get_xscale() == "log"
+
+
+RATES = [0.000585, 0.0029, 0.0031, 0.0033, 0.0185]
+
+
+@pytest.mark.parametrize("logarithmic", [False, True])
+def test_numbers_below_the_axis_do_not_touch(logarithmic):
+    table = trials().assign(rate=RATES)
+    with style("paper", width="column"):
+        figure = new_figure(3.35, 2.5)
+        ax = figure.add_subplot()
+        attnviz.plot_score_against(table, value="rate", logarithmic=logarithmic, ax=ax)
+        figure.draw_without_rendering()
+        low, high = ax.get_xlim()
+        shown = [
+            label for label, at in zip(ax.get_xticklabels(), ax.get_xticks(), strict=True)
+            if low <= at <= high
+        ]  # fmt: skip
+        ends = [(box.x0, box.x1) for box in (label.get_window_extent() for label in shown)]
+    assert len(shown) > 2
+    assert all(left[1] < right[0] for left, right in pairwise(sorted(ends)))
+
+
+@pytest.mark.parametrize(("rates", "scale"), [(RATES, "log"), ([1, 2, 3, 9, 9], "linear")])
+def test_values_of_more_than_a_decade_stand_on_a_logarithmic_axis(rates, scale):
+    made = study(("rate",), trials=trials().assign(rate=rates))
+    figure = STUDY_KINDS["score-against"].draw(made, PlotOptions())
+    assert figure.axes[0].get_xscale() == scale
 
 
 def study(searched=("model.options.window",), **changes):

@@ -1,11 +1,12 @@
 import unicodedata
 import warnings
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
 from attnviz.plots import lettering
-from attnviz.plots.lettering import drawable, fold, right_to_left, shorten, text_width
+from attnviz.plots.lettering import drawable, fold, fold_evenly, right_to_left, shorten, text_width
 
 
 def test_signs_for_what_has_no_shape():
@@ -46,6 +47,30 @@ def test_width_grows_with_the_size_and_the_text():
     assert 14 < one < 20
     assert text_width("word", 12.0, ["DejaVu Sans"]) == pytest.approx(2 * one)
     assert text_width("wordword", 6.0, ["DejaVu Sans"]) == pytest.approx(2 * one, rel=0.05)
+
+
+def test_lines_of_a_title_are_of_about_one_length():
+    title = "Attention of LARNN to its past states, by timestep and lag"
+    for width in np.linspace(0.8, 5.0, 43):
+        greedy, even = fold(title, width, 8.0), fold_evenly(title, width, 8.0)
+        widths = [text_width(line, 8.0, drawable([line])[1]) / 72 for line in even]
+        assert " ".join(even) == title and len(even) == len(greedy)
+        assert max(widths) <= width
+    assert fold(title, 3.2, 8.0)[-1] == "lag"
+    assert fold_evenly(title, 3.2, 8.0) == [
+        "Attention of LARNN to its past", "states, by timestep and lag",
+    ]  # fmt: skip
+    assert fold_evenly("immeasurable", 0.1, 8.0) == ["immeasurable"]
+
+
+def test_a_line_breaks_at_no_sign_between_numbers():
+    text = "95 % of them · κ ≤ 1.51 · residual ≤ 1e-15 · n = 12"
+    kept = {"95 %", "κ ≤ 1.51", "residual ≤ 1e-15", "n = 12"}
+    for width in np.linspace(0.2, 3.0, 40):
+        lines = fold(text, width, 6.0)
+        assert " ".join(lines) == text
+        assert all(any(part in line for line in lines) for part in kept)
+    assert fold("a = b", 0.01, 6.0) == ["a = b"] and fold("100 %s", 0.01, 6.0) == ["100", "%s"]
 
 
 def test_folded_lines_fit_and_lose_no_word():

@@ -55,7 +55,7 @@ def test_title_axes_and_notes(ax):
     (note,) = ax.texts
     assert note.get_text().replace("\n", " ") == (
         "small, l0, 2 sequences · 95 % bootstrap bands, too narrow with 2 sequences · κ ≤ 1 · "
-        "residual ≤ 3e-16 · 1 class below 1e-06 not drawn"
+        "residual ≤ 3e-16 · below 1e-06, not drawn: direct"
     )
     assert ax.get_xlabel() == "distance from the loss (timesteps)"
     assert ax.get_ylabel() == "‖gradient‖ (of the whole at distance 0)"
@@ -84,6 +84,16 @@ def test_a_curve_does_not_fall_where_a_sequence_ends(ax):
         assert_allclose(line.get_ydata(), np.ones(9))
     assert ax.texts[0].get_text().startswith("the longest 2 of 3 sequences a model · ")
     assert "l0, the longest 2 of 3 sequences · 95 %" in classes.texts[0].get_text()
+
+
+def test_the_axis_ends_where_the_curves_end(ax):
+    norms = np.ones((3, 12, 2))
+    norms[0, 5:], norms[1, 9:] = np.nan, np.nan
+
+    plot_path_classes(paths(norms), ax=ax)
+
+    assert ax.get_xlim() == (0, 8)
+    assert [line.get_xdata()[-1] for line in by(ax, "whole") + by(ax, "class")] == [8, 8, 8]
 
 
 def test_one_sequence_has_no_bands(ax):

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from matplotlib.backends import backend_pgf
@@ -21,9 +22,15 @@ needs_tex = pytest.mark.skipif(
 
 def compiled(folder, *files):
     """The words of a page with these figures, set by TeX."""
-    figures = "\n\n".join(rf"\noindent\input{{{file}}}" for file in files)
+    places = [(Path(file).parent.as_posix(), Path(file).name) for file in files]
+    figures = "\n\n".join(
+        rf"\noindent\input{{{file}}}"
+        if folder == "."
+        else rf"\noindent\import{{{folder}/}}{{{file}}}"
+        for folder, file in places
+    )
     (folder / "page.tex").write_text(
-        "\\documentclass{article}\n\\usepackage[margin=1in]{geometry}\n\\usepackage{pgf}\n"
+        "\\documentclass{article}\n\\usepackage[margin=1in]{geometry}\n\\usepackage{pgf,import}\n"
         f"\\begin{{document}}\n{figures}\n\\end{{document}}\n"
     )
     (folder / "secret.tex").write_text("INCLUDED")

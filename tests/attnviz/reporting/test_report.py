@@ -14,11 +14,12 @@ import attnviz
 from attnviz.cards import SHIPPED
 from attnviz.plots import read_provenance
 from attnviz.reporting import Sources, write_report
-from attnviz.reporting.contents import Code, Paragraph, Report, Section, Table, Warn
+from attnviz.reporting.contents import Code, Paragraph, Picture, Report, Section, Table, Warn
 from attnviz.reporting.health import health_section
 from attnviz.reporting.html import html_page
 from attnviz.reporting.markdown import markdown_page
-from attnviz.reporting.pictures import chosen_sequences
+from attnviz.reporting.pictures import chosen_sequences, figure_sections
+from attnviz.reporting.recorded import flow_section
 from attnviz.trace import Trace
 from tests.attnviz import traces
 from tests.attnviz.analysis import test_flow
@@ -116,6 +117,14 @@ def test_markdown_has_its_figures_beside_it(tmp_path):
     assert sorted(one.name for one in tmp_path.iterdir()) == ["report-figures", "report.md"]
 
 
+def test_what_is_of_all_sequences_is_drawn_once():
+    vectors = np.random.default_rng(2).normal(size=(2, 20, 4, 2))
+    exits = test_flow.made(vectors, lengths=[20, 16], place="input")
+    sections = figure_sections(exits, [0, 1])
+    drawn = [[block.name for block in one.blocks if isinstance(block, Picture)] for one in sections]
+    assert drawn == [["exit-routes"], ["gradient-flow-0"], ["gradient-flow-1"]]
+
+
 def test_a_folder_with_other_things_is_left_alone(tmp_path):
     (tmp_path / "r-figures").mkdir()
     (tmp_path / "r-figures" / "thesis.tex").write_text("mine")
@@ -191,6 +200,18 @@ def test_ablations_are_reported(tmp_path):
     said = " ".join(Page(page.read_text(encoding="utf-8")).text)
     assert "What attention does" in said
     assert f"{margin[:, 1].mean():+.4f}" in said
+    assert "95 % bootstrap intervals, too narrow with 5 sequences." in said
+
+
+def test_shares_by_distance_say_of_how_many_sequences_they_are():
+    (table,) = flow_section(with_flow(), "2 sequences").blocks
+    assert list(table.head[:2]) == ["distance", "sequences"]
+    shown = {row[0]: row[1] for row in table.rows}
+    assert shown == {"0": "2", "1": "2", "2": "2", "5": "2", "10": "2"}
+    longer = test_flow.made(np.random.default_rng(3).normal(size=(2, 30, 4, 2)), lengths=[30, 16])
+    (table,) = flow_section(longer, "2 sequences").blocks
+    assert [row[:2] for row in table.rows][-2:] == [["10", "2"], ["20", "1"]]
+    assert all(len(row) == len(table.head) for row in table.rows)
 
 
 def test_nothing_is_amiss_where_nothing_is():

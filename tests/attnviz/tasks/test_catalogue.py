@@ -1,6 +1,7 @@
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -165,7 +166,32 @@ def test_a_data_set_of_files_is_fetched_placed_and_counted_as_well(
     assert [file["name"] for file in listed["ptb"]["files"]] == list(WORDS)
     assert listed["mnist"]["path"] is None and len(listed["mnist"]["files"]) == 4
 
+    assert [one["name"] for one in json.loads(typed("verify", "--json")[1])] == ["ptb"]
+    assert "the digests of its 3 files are the published ones" in typed("verify")[1]
+
     wrong = replace(known, published={"train": 14, "validation": 3, "test": 5})
     monkeypatch.setitem(DATASETS, "ptb", wrong)
     status, _, message = typed("verify", "ptb")
     assert status == 1 and "words" in message and "were published" in message
+    status, said, message = typed("verify", "--json")
+    assert status == 1 and json.loads(said) == []
+    assert "were published" in message and "1 of 1 data sets are damaged: ptb." in message
+
+
+def test_all_that_are_here_are_verified_and_a_damaged_one_hinders_no_other(
+    small, publish_files, nowhere, monkeypatch, capsys
+):
+    typed = partial(called, monkeypatch, capsys, "data")
+    status, _, message = typed("verify")
+    assert status == 1 and "No data set is here to be verified" in message
+
+    (nowhere / "ptb").mkdir(parents=True)
+    for name, text in WORDS.items():
+        (nowhere / "ptb" / name).write_bytes(text)
+    publish_files("ptb", {name: text + b"more" for name, text in WORDS.items()})
+    (nowhere / "imdb").mkdir()
+    shutil.copy(small, nowhere / "imdb" / "aclImdb_v1.tar.gz")
+
+    status, said, message = typed("verify", "--json")
+    assert status == 1 and [one["name"] for one in json.loads(said)] == ["imdb"]
+    assert "1 of 2 data sets are damaged: ptb." in message
