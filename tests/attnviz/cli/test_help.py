@@ -2,13 +2,15 @@
 
 import re
 import shlex
+import subprocess
+import sys
 
 import pytest
 from rich.text import Text
 from typer.main import get_command
 
 from attnviz.cli.app import ANEW, RESUMED, WHOLE, app
-from tests.attnviz.cli.shell import called
+from tests.attnviz.cli.shell import called, environment
 
 
 def commands(group=None, before=()):
@@ -89,3 +91,14 @@ def test_what_says_more_than_it_is_asked_for_can_be_quiet():
     loud = {words for words, command in EVERY
             if not any("--quiet" in parameter.opts for parameter in command.params)}  # fmt: skip
     assert loud <= asked
+
+
+@pytest.mark.parametrize("words", [("--version",), ("--help",), ("plot", "--help")])
+def test_help_waits_for_nothing_that_reads_or_draws(words):
+    code = (
+        "import sys\nfrom attnviz.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as ended:\n    assert not ended.code\n"
+        "found = {'numpy', 'pandas', 'xarray', 'zarr', 'matplotlib', 'torch'} & set(sys.modules)\n"
+        "sys.exit(str(found) if found else 0)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, *words], env=environment(), check=True)
