@@ -114,7 +114,7 @@ def _about_result(path: Path) -> None:
 
 def _says(path: Path) -> bool:
     """Whether a table says where it comes from; another file is taken for a trace that is none."""
-    from attnviz.plots.numbers import read_comments
+    from attnviz.plots.provenance import read_comments
 
     return bool(read_comments(path))
 
@@ -122,10 +122,10 @@ def _says(path: Path) -> bool:
 def _said_by(path: Path) -> dict[str, str]:
     """The provenance of a figure or of a table."""
     if path.suffix.lower() in FIGURES:
-        from attnviz.plots.saving import read_provenance
+        from attnviz.plots.provenance import read_provenance
 
         return read_provenance(path)
-    from attnviz.plots.numbers import read_comments
+    from attnviz.plots.provenance import read_comments
 
     return read_comments(path)
 
