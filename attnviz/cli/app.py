@@ -1,49 +1,32 @@
-"""The commands, and what happens when one fails."""
+"""The commands, and what happens when one fails.
+
+A command is imported when it is asked for, so that one waits for no other.
+"""
 
 import functools
+import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import typer
 
-from attnviz.cli.ablate import ablate
-from attnviz.cli.cite import cite
-from attnviz.cli.compare import compare
 from attnviz.cli.console import USER_MISTAKES, err, explain, heard_again
-from attnviz.cli.data import COMMANDS as DATA_COMMANDS
-from attnviz.cli.data import app as data_app
-from attnviz.cli.demo import demo
-from attnviz.cli.doctor import doctor
-from attnviz.cli.explore import explore
-from attnviz.cli.export import export
-from attnviz.cli.figure import figure
-from attnviz.cli.influence import influence
-from attnviz.cli.info import info
-from attnviz.cli.models import models
-from attnviz.cli.path_classes import path_classes
-from attnviz.cli.plot import plot
-from attnviz.cli.record import record
-from attnviz.cli.report import report
-from attnviz.cli.study import COMMANDS as STUDY_COMMANDS
-from attnviz.cli.study import app as study_app
-from attnviz.cli.train import train
 
 __all__ = ["app", "main"]
 
-app = typer.Typer(
-    name="attnviz",
-    help="See what recurrent cells that attend over their own past look at.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
+app: typer.Typer  # with every command; assembled when it is first used
 
 RESUMED = "Stopped. What was finished is kept; the same command goes on from there."
 WHOLE = "Stopped. Nothing was written."
 ANEW = "Stopped. What was finished is kept; the same command begins anew."
+
+# Each command has a module of its name. In the order of --help, with what a stop leaves.
+_COMMANDS = {
+    "demo": ANEW, "train": RESUMED, "record": RESUMED, "info": WHOLE, "plot": WHOLE,
+    "compare": WHOLE, "figure": WHOLE, "ablate": WHOLE, "influence": WHOLE, "path-classes": WHOLE,
+    "report": WHOLE, "explore": WHOLE, "export": WHOLE, "doctor": WHOLE, "models": WHOLE,
+    "cite": WHOLE,
+}  # fmt: skip
 
 
 def _interruptible(command: Callable[..., None], left: str) -> Callable[..., None]:
@@ -63,26 +46,56 @@ def _interruptible(command: Callable[..., None], left: str) -> Callable[..., Non
     return run
 
 
-# In the order of --help, with what a stop leaves.
-for command, left in (
-    (demo, ANEW), (train, RESUMED), (record, RESUMED), (info, WHOLE), (plot, WHOLE),
-    (compare, WHOLE), (figure, WHOLE), (ablate, WHOLE), (influence, WHOLE), (path_classes, WHOLE),
-    (report, WHOLE), (explore, WHOLE), (export, WHOLE), (doctor, WHOLE), (models, WHOLE),
-    (cite, WHOLE),
-):  # fmt: skip
-    app.command()(_interruptible(command, left))
-
-for name, of_data in DATA_COMMANDS.items():
-    data_app.command(name)(_interruptible(of_data, WHOLE))
-app.add_typer(data_app, name="data")
-
-for name, (of_study, goes_on) in STUDY_COMMANDS.items():
-    study_app.command(name)(_interruptible(of_study, RESUMED if goes_on else WHOLE))
-app.add_typer(study_app, name="study")
+def _command(name: str) -> Callable[..., None]:
+    """A command as it is defined."""
+    own = name.replace("-", "_")
+    found: Callable[..., None] = getattr(importlib.import_module(f"attnviz.cli.{own}"), own)
+    return found
 
 
-@app.callback(invoke_without_command=True)
-def options(
+@functools.cache
+def _data() -> typer.Typer:
+    from attnviz.cli.data import COMMANDS, app
+
+    for name, command in COMMANDS.items():
+        app.command(name)(_interruptible(command, WHOLE))
+    return app
+
+
+@functools.cache
+def _study() -> typer.Typer:
+    from attnviz.cli.study import COMMANDS, app
+
+    for name, (command, goes_on) in COMMANDS.items():
+        app.command(name)(_interruptible(command, RESUMED if goes_on else WHOLE))
+    return app
+
+
+# Below the commands in --help.
+_GROUPS = {"data": _data, "study": _study}
+
+
+def _assembled(names: Iterable[str]) -> typer.Typer:
+    """The command line with some of its commands."""
+    made = typer.Typer(
+        name="attnviz",
+        help="See what recurrent cells that attend over their own past look at.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    made.callback(invoke_without_command=True)(_options)
+    for name in names:
+        if name in _GROUPS:
+            made.add_typer(_GROUPS[name](), name=name)
+        else:
+            made.command(name)(_interruptible(_command(name), _COMMANDS[name]))
+    return made
+
+
+def _options(
     version: bool = typer.Option(False, "--version", help="Print the version and leave."),
 ) -> None:
     """See what recurrent cells that attend over their own past look at."""
@@ -95,8 +108,17 @@ def options(
 
 def main() -> None:
     """Runs the command line; a user's mistake is one message and exit status 1."""
+    every = [*_COMMANDS, *_GROUPS]
+    asked = [word for word in sys.argv[1:2] if word in every]
     try:
-        app()
+        _assembled(asked or every)()
     except USER_MISTAKES as error:
         explain(error)
         sys.exit(1)
+
+
+def __getattr__(name: str) -> object:
+    """Assembles `app` when it is first used."""
+    if name != "app":
+        raise AttributeError(f"attnviz.cli.app has no {name!r}; it has {', '.join(__all__)}.")
+    return globals().setdefault("app", _assembled([*_COMMANDS, *_GROUPS]))

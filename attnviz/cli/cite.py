@@ -70,7 +70,7 @@ def _subject(what: str) -> "Subject":
             f"of the models that ship, {', '.join(shipped)}."
         )
     if path.suffix.lower() in FIGURES:
-        from attnviz.plots.saving import read_provenance
+        from attnviz.plots.provenance import read_provenance
 
         return read_provenance(path)
     if path.suffix == ".nc":

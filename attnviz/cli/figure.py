@@ -113,8 +113,7 @@ def _write(
 ) -> None:
     from attnviz.cli.figure_files import Drawn, writing
     from attnviz.cli.panels import panel, provenance_of_all
-    from attnviz.cli.provenance import style_provenance
-    from attnviz.cli.sources import file_digest
+    from attnviz.cli.provenance import file_digest, style_provenance
     from attnviz.plots.composition import compose
 
     chosen = [_options(one, sources, n) for n, one in enumerate(read.panels, start=1)]

@@ -1,13 +1,15 @@
 """`attnviz info`: what is in a trace, or in a figure made from one."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from attnviz.cli.console import out
 from attnviz.cli.scripting import answer
-from attnviz.trace import Trace, TraceFormatError
+
+if TYPE_CHECKING:
+    from attnviz.trace import Trace
 
 FIGURES, TABLES = (".pdf", ".svg", ".png", ".pgf"), (".csv", ".tex")
 LONGEST_ID, GAP = 24, 2
@@ -58,6 +60,7 @@ def _refuse_damage(path: Path) -> None:
     """Ends with a fault where a trace opens, but its files are not whole."""
     from attnviz.store.checking import damage
     from attnviz.store.probes import is_probes
+    from attnviz.trace import TraceFormatError
 
     is_trace = path.suffix == ".zip" or (path / "zarr.json").is_file()
     if is_trace and not is_probes(path) and (found := damage(path)):
@@ -111,7 +114,7 @@ def _about_result(path: Path) -> None:
 
 def _says(path: Path) -> bool:
     """Whether a table says where it comes from; another file is taken for a trace that is none."""
-    from attnviz.plots.numbers import read_comments
+    from attnviz.plots.provenance import read_comments
 
     return bool(read_comments(path))
 
@@ -119,15 +122,15 @@ def _says(path: Path) -> bool:
 def _said_by(path: Path) -> dict[str, str]:
     """The provenance of a figure or of a table."""
     if path.suffix.lower() in FIGURES:
-        from attnviz.plots.saving import read_provenance
+        from attnviz.plots.provenance import read_provenance
 
         return read_provenance(path)
-    from attnviz.plots.numbers import read_comments
+    from attnviz.plots.provenance import read_comments
 
     return read_comments(path)
 
 
-def _about(trace: Trace, digest: str) -> None:
+def _about(trace: "Trace", digest: str) -> None:
     from rich.markup import escape
     from rich.table import Table
 
@@ -149,7 +152,7 @@ def _about(trace: Trace, digest: str) -> None:
     out().print(table)
 
 
-def _signals(trace: Trace) -> None:
+def _signals(trace: "Trace") -> None:
     from rich.table import Table
 
     table = Table("layer", "signal", "axes", "type", "bytes", box=None, pad_edge=False)
@@ -161,7 +164,7 @@ def _signals(trace: Trace) -> None:
     out().print(table)
 
 
-def _some_sequences(trace: Trace, count: int = 5) -> None:
+def _some_sequences(trace: "Trace", count: int = 5) -> None:
     """The first sequences, with what the model made of them."""
     from rich.cells import cell_len
     from rich.markup import escape
@@ -199,7 +202,7 @@ def _some_sequences(trace: Trace, count: int = 5) -> None:
         out().print(f"and {more:,} more")
 
 
-def _outcome(trace: Trace, row: int) -> tuple[str, str]:
+def _outcome(trace: "Trace", row: int) -> tuple[str, str]:
     """The true class, and the predicted one with its probability."""
     from attnviz.analysis import outcome
 

@@ -7,7 +7,6 @@ import typer
 
 from attnviz.cli.figure_options import Appearance, Choice, Outputs, command_line
 from attnviz.cli.spreading import spread
-from attnviz.trace import TraceFormatError
 
 if TYPE_CHECKING:
     from attnviz.cli.figure_files import Drawn
@@ -95,6 +94,7 @@ def _write(
     everything: bool,
 ) -> None:
     from attnviz.cli.figure_files import writing
+    from attnviz.trace import TraceFormatError
 
     numbers = list(dict.fromkeys(source.sequence(what) for what in choice.sequences))
     single = _single(kinds, numbers, outputs, everything=everything)

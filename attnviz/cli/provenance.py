@@ -1,5 +1,6 @@
 """What a figure says about itself, and the command that makes it again."""
 
+import hashlib
 import itertools
 import shlex
 from collections.abc import Mapping
@@ -7,11 +8,14 @@ from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
 
-from attnviz.cli.sources import file_digest
-
-__all__ = ["Again", "again", "style_provenance"]
+__all__ = ["Again", "again", "file_digest", "style_provenance"]
 
 _FOLDERS = (".", "traces", "..", "../traces")
+
+
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def style_provenance(style: str) -> dict[str, str]:

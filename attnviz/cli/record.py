@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
-import numpy as np
 import typer
 
 from attnviz.cli.console import busy, checked_output, hush, out, progress
@@ -15,6 +14,8 @@ from attnviz.cli.scripting import Quiet
 from attnviz.cli.spreading import spread
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from attnviz.models import SequenceModel
     from attnviz.recording.gradients import GradientRecording
     from attnviz.trace import Trace
@@ -156,8 +157,8 @@ def _check_trained(model: "SequenceModel", name: str, task: str) -> None:
 class _Chosen(NamedTuple):
     """Sequences to record."""
 
-    features: np.ndarray
-    targets: np.ndarray
+    features: "np.ndarray"
+    targets: "np.ndarray"
     ids: tuple[str, ...] | None
     about: Mapping[str, str]
 

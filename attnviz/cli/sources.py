@@ -1,11 +1,11 @@
 """What figures are drawn from: traces and measured results, and sequences by any name."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attnviz.cli.provenance import file_digest
 from attnviz.plots.kinds import EFFECT_KINDS, KINDS, PlotKind, drawable_kinds, shown_of
 from attnviz.plots.result_kinds import (
     INFLUENCE_KINDS,
@@ -146,11 +146,6 @@ def _open_training(path: Path) -> Opened | None:
         said["study_digest"] = file_digest(path / "study.toml")
         return Opened(path, study, STUDY_KINDS, drawable_curves(study), said)
     return None
-
-
-def file_digest(path: Path) -> str:
-    """The SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def find_sequence(data: "Trace | xr.Dataset", what: str, path: Path) -> int:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from attnviz.plots.numbers import provenance_of, save_numbers
     from attnviz.plots.options import PlotOptions
     from attnviz.plots.path_classes import plot_path_classes
+    from attnviz.plots.provenance import read_provenance
     from attnviz.plots.result_kinds import (
         INFLUENCE_KINDS,
         PATH_KINDS,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
         drawable_results,
         kinds_of_result,
     )
-    from attnviz.plots.saving import read_provenance, save_figure
+    from attnviz.plots.saving import save_figure
     from attnviz.plots.shortcut import plot_shortcut
     from attnviz.plots.sizes import COLUMN, PAGE, figure_width
     from attnviz.plots.specification import FigureSpec, PanelSpec, read_spec
@@ -74,7 +75,8 @@ _HOMES = {
         "drawable_results",
         "kinds_of_result",
     ],
-    "saving": ["read_provenance", "save_figure"],
+    "provenance": ["read_provenance"],
+    "saving": ["save_figure"],
     "shortcut": ["plot_shortcut"],
     "sizes": ["COLUMN", "PAGE", "figure_width"],
     "specification": ["FigureSpec", "PanelSpec", "read_spec"],

@@ -2,7 +2,6 @@
 
 import csv
 import functools
-import json
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -12,10 +11,11 @@ import xarray as xr
 
 from attnviz.analysis.statistic import Statistic
 from attnviz.files import replacing
+from attnviz.plots.provenance import comments
 from attnviz.store import trace_digest
 from attnviz.trace import Trace
 
-__all__ = ["comments", "provenance_of", "read_comments", "save_numbers", "versions"]
+__all__ = ["provenance_of", "save_numbers", "versions"]
 
 _FROM_TRACE = ("model", "cell", "task", "split", "seed", "mode", "weights_digest", "format")
 
@@ -65,45 +65,6 @@ def save_numbers(
         file.write(comments(said, "#"))
         table.to_csv(file, index=False, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
     return path
-
-
-def read_comments(path: Path | str) -> dict[str, str]:
-    """Reads back the provenance that stands above a table.
-
-    Arguments:
-        path: What `save_numbers` wrote, or lines that begin with `#` or `%` in another text file.
-
-    Returns:
-        The provenance; empty if there is none.
-    """
-    found = {}
-    with Path(path).open(encoding="utf-8", errors="replace") as file:
-        for line in file:
-            if not line.startswith(("# ", "% ")):
-                break
-            key, colon, value = line[2:].rstrip("\n").partition(": ")
-            if colon:
-                found[key] = str(json.loads(value)) if value.startswith('"') else value
-    return found
-
-
-def comments(said: Mapping[str, str], sign: str) -> str:
-    """Provenance as lines of a comment.
-
-    Arguments:
-        said: The provenance.
-        sign: What a comment begins with.
-
-    Returns:
-        A line for each, sorted by name.
-    """
-    return "".join(f"{sign} {key}: {_line(str(said[key]))}\n" for key in sorted(said))
-
-
-def _line(value: str) -> str:
-    """A value on one line; in quotes, as JSON, where it would change."""
-    plain = " ".join(value.split()) == value and not value.startswith('"')
-    return value if plain else json.dumps(value, ensure_ascii=False)
 
 
 def _columns(spread: xr.DataArray | None) -> dict[str, xr.DataArray]:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.text import Text
 
-from attnviz.plots.numbers import comments
+from attnviz.plots.provenance import comments
 from attnviz.plots.styling import house_style
 
 __all__ = ["PlainWords", "as_tex", "check_tex", "plain_words", "save_pgf"]

@@ -9,7 +9,7 @@ import xarray as xr
 
 from attnviz.analysis.statistic import Statistic
 from attnviz.files import replacing
-from attnviz.plots.numbers import comments
+from attnviz.plots.provenance import comments
 
 __all__ = ["save_tabular"]
 

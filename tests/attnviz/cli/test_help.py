@@ -2,13 +2,17 @@
 
 import re
 import shlex
+import subprocess
+import sys
 
 import pytest
+from matplotlib.figure import Figure
 from rich.text import Text
 from typer.main import get_command
 
+from attnviz import save_figure
 from attnviz.cli.app import ANEW, RESUMED, WHOLE, app
-from tests.attnviz.cli.shell import called
+from tests.attnviz.cli.shell import called, environment
 
 
 def commands(group=None, before=()):
@@ -89,3 +93,19 @@ def test_what_says_more_than_it_is_asked_for_can_be_quiet():
     loud = {words for words, command in EVERY
             if not any("--quiet" in parameter.opts for parameter in command.params)}  # fmt: skip
     assert loud <= asked
+
+
+@pytest.mark.parametrize(
+    "words", [("--version",), ("--help",), ("plot", "--help"), ("info", "a.svg")]
+)
+def test_help_and_what_a_figure_says_wait_for_nothing_that_reads_or_draws(words, tmp_path):
+    save_figure(Figure(), tmp_path / "a.svg", provenance={"command": "attnviz plot a.zarr"})
+    code = (
+        "import sys\nfrom attnviz.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as ended:\n    assert not ended.code\n"
+        "found = {'numpy', 'pandas', 'xarray', 'zarr', 'matplotlib', 'torch'} & set(sys.modules)\n"
+        "sys.exit(str(found) if found else 0)\n"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code, *words], env=environment(), check=True, cwd=tmp_path
+    )

@@ -407,10 +407,13 @@ HEAVY = {"scipy", "seaborn", "rich", "dask", "IPython", "torch", "cells", "safet
 
 def test_a_figure_imports_little_and_neither_torch_nor_pyplot(place):
     code = (
-        "import sys\nbefore = set(sys.modules)\nfrom attnviz.cli import main\n"
+        "import gc, sys\nbefore = set(sys.modules)\nfrom attnviz.cli import main\n"
+        "rounds = []\ngc.callbacks.append(lambda *said: rounds.append(said))\n"
         "sys.argv = ['attnviz', 'plot', 'rra.zarr', '--kind', 'heatmap', '-o', 'a.pdf', '-q']\n"
         "try:\n    main()\nexcept SystemExit as ended:\n    assert not ended.code\n"
         "print(*sorted(set(sys.modules) - before))\n"
+        "assert not rounds, 'the collector came while a figure started'\n"
+        "gc.collect()\nassert gc.get_threshold()[0] == 50_000\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, cwd=place,
@@ -423,6 +426,7 @@ def test_a_figure_imports_little_and_neither_torch_nor_pyplot(place):
     assert foreign - NEEDED == set()
     assert not foreign & HEAVY
     assert "matplotlib.pyplot" not in found
+    assert "attnviz.cli.train" not in found
     assert not {name for name in found if name.startswith("attnviz.plots.gradient")}
     assert (place / "a.pdf").is_file()
 

@@ -4,7 +4,7 @@ import xarray as xr
 
 from attnviz.analysis import Statistic
 from attnviz.plots import save_tabular
-from attnviz.plots.numbers import read_comments
+from attnviz.plots.provenance import read_comments
 
 VALUES = xr.DataArray(
     [[0.5, np.nan], [-12.25, 3.0], [0.0, 7.125]], dims=("head", "lag"), coords={"lag": [2, 5]}
