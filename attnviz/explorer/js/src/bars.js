@@ -11,13 +11,23 @@ export function createBars() {
   const canvas = make("canvas", { role: "img" });
   const says = make("p", { class: "av-says" });
   const element = make("div", { class: "av-bars" }, canvas, says);
+  let [width, drawn] = [0, ""]; // kept: to ask lays the page out
+
+  /** Takes over how wide they may be. */
+  function measure() {
+    width = element.clientWidth;
+  }
 
   function show(views, dark) {
-    const width = element.clientWidth;
     const bars = barsOf(views);
     element.hidden = bars.length === 0;
-    if (width === 0 || bars.length === 0) return;
+    if (bars.length === 0) return;
+    if (width === 0) measure();
     const density = window.devicePixelRatio || 1;
+    const told = JSON.stringify([bars.map(shown), width, density, dark]);
+    // Another text often has the same scale.
+    if (width === 0 || told === drawn) return;
+    drawn = told;
     const context = canvas.getContext("2d");
     const painter = canvasPainter(context);
     const all = (onto) =>
@@ -37,5 +47,10 @@ export function createBars() {
     says.replaceChildren(...sentences.filter(Boolean).map((text) => make("span", {}, text)));
   }
 
-  return { element, show };
+  return { element, measure, forget: () => (width = 0), show };
+}
+
+/** All of a bar that is seen. */
+function shown({ lens, label, scale, marks, arcs }) {
+  return [lens.name, lens.says, lens.unit, label, scale, [...marks], arcs];
 }

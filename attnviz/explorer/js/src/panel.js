@@ -34,7 +34,7 @@ export function createPanel(key, name, actions) {
     lists.element,
   );
   let [view, layout, dark, hover, revealed] = [null, null, false, -1, -1];
-  let width = 0; // asked for only when all is drawn: it would lay the page out at every step
+  let width = 0; // kept: to ask lays the page out
 
   const stopPointing = pointAt(moving, () => layout, {
     choose: (t) => actions.choose(key, t),
@@ -88,10 +88,17 @@ export function createPanel(key, name, actions) {
     revealed = view.selected;
   }
 
+  /** Takes over how wide the chart is, and says whether that is news. */
+  function measure() {
+    const before = width;
+    width = chart.clientWidth;
+    return width !== before;
+  }
+
   /** Draws what moves, and on demand what stands still. On paper one canvas holds both: the wiping of
    * an upper one would, in some browsers, wipe the lower one. */
   function draw(all, printing) {
-    if (all) width = chart.clientWidth;
+    if (all && width === 0) measure();
     if (view === null || width === 0) return;
     const density = window.devicePixelRatio || 1;
     layout = layoutOf(view, width);
@@ -104,6 +111,8 @@ export function createPanel(key, name, actions) {
   return {
     element,
     update,
+    measure,
+    forget: () => (width = 0),
     draw,
     reveal,
     words,
