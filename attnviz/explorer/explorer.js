@@ -287,10 +287,13 @@ function shortWord(word, most = 24) {
 }
 
 // src/scale.js
+var HARDLY = 1.05;
 function scaleOf(looks, options2 = {}) {
-  const scale = endsOf(looks, options2);
-  const [low, high] = limits(looks, () => true);
-  const most = Math.max(high, scale.signed && !scale.ratio ? -low : high);
+  const all = limits(looks, () => true);
+  const full = limits(looks, fullWindow);
+  const ends = none(full) || reach(all) <= HARDLY * reach(full) ? all : full;
+  const scale = endsOf(none(ends) ? [0, 1] : ends, options2);
+  const most = scale.signed && !scale.ratio ? reach(all) : all[1];
   return most > scale.high * (1 + 1e-6) ? { ...scale, most } : scale;
 }
 function beyondText(scale, strongest2) {
@@ -298,17 +301,14 @@ function beyondText(scale, strongest2) {
   const [end, most] = [scale.high, scale.most].map((value) => short(Number(value.toPrecision(2))));
   return `${strongest2}: ${end} and more (up to ${most} where less than a whole window lies behind)`;
 }
-function endsOf(looks, { signed = false, ratio = false }) {
-  let [low, high] = limits(looks, fullWindow);
-  if (low > high) [low, high] = limits(looks, () => true);
-  if (low > high) [low, high] = [0, 1];
+function endsOf([low, high], { signed = false, ratio = false }) {
   if (ratio) {
-    const reach = Math.max(2, high, low > 0 ? 1 / Math.max(low, 1 / Math.max(high, 2)) : 2);
-    return { low: 1 / reach, high: reach, signed: true, ratio: true };
+    const most = Math.max(2, high, low > 0 ? 1 / Math.max(low, 1 / Math.max(high, 2)) : 2);
+    return { low: 1 / most, high: most, signed: true, ratio: true };
   }
   if (signed || low < 0) {
-    const reach = Math.max(Math.abs(low), Math.abs(high)) || 1;
-    return { low: -reach, high: reach, signed: true, ratio: false };
+    const most = reach([low, high]) || 1;
+    return { low: -most, high: most, signed: true, ratio: false };
   }
   return { low: 0, high: high > 0 ? high : 1, signed: false, ratio: false };
 }
@@ -338,6 +338,12 @@ function scaleTicks(scale) {
     place: placeOf(scale, 2 ** p),
     text: p < 0 ? `1/${2 ** -p}` : String(2 ** p)
   }));
+}
+function none([low, high]) {
+  return low > high;
+}
+function reach([low, high]) {
+  return low > high ? 0 : Math.max(Math.abs(low), Math.abs(high));
 }
 function limits(looks, counts) {
   let [low, high] = [Infinity, -Infinity];
@@ -507,13 +513,14 @@ function drawRowLabels(painter, { view, layout, colours }, group) {
 function drawHatching(painter, { view, layout, colours }, group) {
   const row = group.height / group.order.length;
   const lines = { [INITIAL]: [], [MISSING]: [] };
+  const veils = { [INITIAL]: 0.55, [MISSING]: 1 };
   const { look } = view;
   group.order.forEach((index, i) => {
     const y = group.top + group.height - (i + 1) * row;
     for (const [kind, first, last] of runs(look, look.sources[index], layout)) {
       const x = layout.left + (first - layout.first) * layout.column;
       const wide = (last - first) * layout.column;
-      painter.rect(x, y, wide, row, { fill: colours.paper, opacity: 0.55 });
+      painter.rect(x, y, wide, row, { fill: colours.paper, opacity: veils[kind] });
       lines[kind].push(...hatching(x, y, wide, row, 5, kind === INITIAL));
     }
   });
@@ -523,8 +530,8 @@ function drawHatching(painter, { view, layout, colours }, group) {
 }
 function runs(look, lag, { first, last }) {
   const found = [];
-  const reach = Number(lag) + 1;
-  const [from, to] = look.direction === 1 ? [first, Math.min(last, reach)] : [Math.max(first, look.n - reach), last];
+  const reach2 = Number(lag) + 1;
+  const [from, to] = look.direction === 1 ? [first, Math.min(last, reach2)] : [Math.max(first, look.n - reach2), last];
   for (let t = from; t < to; t++) {
     const kind = standing(look, t, lag);
     if (kind !== INITIAL && kind !== MISSING) continue;
@@ -2718,11 +2725,11 @@ function createTable(title, label, choose) {
   const distance = make("th", { scope: "col", class: "av-number av-distance" }, "lag");
   const weight = make("th", { scope: "col", class: "av-number av-weight" }, "weight");
   const body = make("tbody");
-  const none = make("p", { class: "av-none" }, "nothing");
+  const none2 = make("p", { class: "av-none" }, "nothing");
   const more = make("button", { type: "button", class: "av-all", onclick: () => showAll(!all) });
   const head = make("thead", {}, make("tr", {}, what, distance, weight));
   const attributes = { class: "av-scroll", role: "region", "aria-label": label };
-  const element2 = make("div", attributes, make("table", {}, caption, head, body), none, more);
+  const element2 = make("div", attributes, make("table", {}, caption, head, body), none2, more);
   const rows = [];
   let scrolled = false;
   element2.addEventListener("scroll", () => scrolled = true, { passive: true });
@@ -2756,7 +2763,7 @@ function createTable(title, label, choose) {
     }
     const first = shown2.findIndex((link) => link.timestep >= 0);
     rows.forEach((row, i) => row.reachable(i === first));
-    none.hidden = shown2.length > 0;
+    none2.hidden = shown2.length > 0;
     if (scrolled) element2.scrollTop = 0;
     scrolled = false;
   }
@@ -3135,8 +3142,9 @@ function createPanel(key, name2, actions) {
 function fresh(canvas, { width, height }, density) {
   const [w, h] = [Math.round(width * density), Math.round(height * density)];
   const context = canvas.getContext("2d");
-  if (canvas.width !== w || canvas.height !== h) {
-    [canvas.width, canvas.height] = [w, h];
+  if (canvas.width !== w) canvas.width = w;
+  if (canvas.height !== h) {
+    canvas.height = h;
     canvas.style.height = `${height}px`;
   }
   context.setTransform(1, 0, 0, 1, 0, 0);

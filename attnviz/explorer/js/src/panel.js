@@ -124,8 +124,10 @@ export function createPanel(key, name, actions) {
 function fresh(canvas, { width, height }, density) {
   const [w, h] = [Math.round(width * density), Math.round(height * density)];
   const context = canvas.getContext("2d");
-  if (canvas.width !== w || canvas.height !== h) {
-    [canvas.width, canvas.height] = [w, h];
+  // Each of the two, even set to what it is, makes a new picture.
+  if (canvas.width !== w) canvas.width = w;
+  if (canvas.height !== h) {
+    canvas.height = h;
     canvas.style.height = `${height}px`;
   }
   context.setTransform(1, 0, 0, 1, 0, 0);
