@@ -788,6 +788,19 @@ function canvasPainter(context) {
     }
   };
 }
+function freshPainter(canvas, { width, height }, density) {
+  const [w, h] = [Math.round(width * density), Math.round(height * density)];
+  const context = canvas.getContext("2d");
+  if (canvas.width !== w) canvas.width = w;
+  if (canvas.height !== h) {
+    canvas.height = h;
+    canvas.style.height = `${height}px`;
+  }
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.clearRect(0, 0, w, h);
+  context.setTransform(density, 0, 0, density, 0, 0);
+  return canvasPainter(context);
+}
 function imageOf({ columns, rows, rgba }) {
   const canvas = document.createElement("canvas");
   canvas.width = columns;
@@ -1513,17 +1526,12 @@ function createBars() {
     const told = JSON.stringify([bars.map(shown), width, density, dark]);
     if (width === 0 || told === drawn2) return;
     drawn2 = told;
-    const context = canvas.getContext("2d");
-    const painter = canvasPainter(context);
     const all = (onto) => bars.reduce(
       (y, bar) => y + drawBar(onto, bar, { x: 12, y, width: width - 16, colours: palette(dark), dark }),
       0
     );
-    const height = all(dryPainter(painter.measure));
-    [canvas.width, canvas.height] = [Math.round(width * density), Math.round(height * density)];
-    canvas.style.height = `${height}px`;
-    context.setTransform(density, 0, 0, density, 0, 0);
-    all(painter);
+    const height = all(dryPainter(canvasPainter(canvas.getContext("2d")).measure));
+    all(freshPainter(canvas, { width, height }, density));
     canvas.setAttribute("aria-label", bars.map(barText).join("; "));
     const sentences = bars.map(
       ({ lens, label }) => lens.says && (bars.length > 1 ? `${label}: ${lens.says}` : lens.says)
@@ -3123,9 +3131,9 @@ function createPanel(key, name2, actions) {
     const density = window.devicePixelRatio || 1;
     layout = layoutOf(view, width);
     const scene = { view, layout, colours: palette(dark), dark, density, hover };
-    const below = all ? fresh(still, layout, density) : null;
+    const below = all ? freshPainter(still, layout, density) : null;
     if (all) drawStill(below, scene);
-    drawMoving(printing && below ? below : fresh(moving, layout, density), scene);
+    drawMoving(printing && below ? below : freshPainter(moving, layout, density), scene);
   }
   return {
     element: element2,
@@ -3138,19 +3146,6 @@ function createPanel(key, name2, actions) {
     view: () => view,
     stop: stopPointing
   };
-}
-function fresh(canvas, { width, height }, density) {
-  const [w, h] = [Math.round(width * density), Math.round(height * density)];
-  const context = canvas.getContext("2d");
-  if (canvas.width !== w) canvas.width = w;
-  if (canvas.height !== h) {
-    canvas.height = h;
-    canvas.style.height = `${height}px`;
-  }
-  context.setTransform(1, 0, 0, 1, 0, 0);
-  context.clearRect(0, 0, w, h);
-  context.setTransform(density, 0, 0, density, 0, 0);
-  return canvasPainter(context);
 }
 function chartLabel({ panel, lens, tracks, n }) {
   const parts = [...lens ? [lens.label] : [], ...tracks.map((track) => track.label)];

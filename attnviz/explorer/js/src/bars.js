@@ -1,7 +1,7 @@
 // The colour bars above the panels, on a canvas.
 
 import { barsOf, barText, drawBar } from "./bar.js";
-import { canvasPainter } from "./canvas_painter.js";
+import { canvasPainter, freshPainter } from "./canvas_painter.js";
 import { palette } from "./colour.js";
 import { make } from "./dom.js";
 import { dryPainter } from "./figure.js";
@@ -28,18 +28,13 @@ export function createBars() {
     // Another text often has the same scale.
     if (width === 0 || told === drawn) return;
     drawn = told;
-    const context = canvas.getContext("2d");
-    const painter = canvasPainter(context);
     const all = (onto) =>
       bars.reduce(
         (y, bar) => y + drawBar(onto, bar, { x: 12, y, width: width - 16, colours: palette(dark), dark }),
         0,
       );
-    const height = all(dryPainter(painter.measure));
-    [canvas.width, canvas.height] = [Math.round(width * density), Math.round(height * density)];
-    canvas.style.height = `${height}px`;
-    context.setTransform(density, 0, 0, density, 0, 0);
-    all(painter);
+    const height = all(dryPainter(canvasPainter(canvas.getContext("2d")).measure));
+    all(freshPainter(canvas, { width, height }, density));
     canvas.setAttribute("aria-label", bars.map(barText).join("; "));
     const sentences = bars.map(
       ({ lens, label }) => lens.says && (bars.length > 1 ? `${label}: ${lens.says}` : lens.says),

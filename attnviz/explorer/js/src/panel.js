@@ -1,6 +1,6 @@
 // One panel: what one model shows of the sequence.
 
-import { canvasPainter } from "./canvas_painter.js";
+import { freshPainter } from "./canvas_painter.js";
 import { palette } from "./colour.js";
 import { make } from "./dom.js";
 import { toldAt } from "./hover.js";
@@ -103,9 +103,9 @@ export function createPanel(key, name, actions) {
     const density = window.devicePixelRatio || 1;
     layout = layoutOf(view, width);
     const scene = { view, layout, colours: palette(dark), dark, density, hover };
-    const below = all ? fresh(still, layout, density) : null;
+    const below = all ? freshPainter(still, layout, density) : null;
     if (all) drawStill(below, scene);
-    drawMoving(printing && below ? below : fresh(moving, layout, density), scene);
+    drawMoving(printing && below ? below : freshPainter(moving, layout, density), scene);
   }
 
   return {
@@ -119,21 +119,6 @@ export function createPanel(key, name, actions) {
     view: () => view,
     stop: stopPointing,
   };
-}
-
-function fresh(canvas, { width, height }, density) {
-  const [w, h] = [Math.round(width * density), Math.round(height * density)];
-  const context = canvas.getContext("2d");
-  // Each of the two, even set to what it is, makes a new picture.
-  if (canvas.width !== w) canvas.width = w;
-  if (canvas.height !== h) {
-    canvas.height = h;
-    canvas.style.height = `${height}px`;
-  }
-  context.setTransform(1, 0, 0, 1, 0, 0);
-  context.clearRect(0, 0, w, h);
-  context.setTransform(density, 0, 0, density, 0, 0);
-  return canvasPainter(context);
 }
 
 function chartLabel({ panel, lens, tracks, n }) {
