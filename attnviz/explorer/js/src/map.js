@@ -117,7 +117,9 @@ function drawHatching(painter, { view, layout, colours }, group) {
     for (const [kind, first, last] of runs(look, look.sources[index], layout)) {
       const x = layout.left + (first - layout.first) * layout.column;
       const wide = (last - first) * layout.column;
-      painter.rect(x, y, wide, row, { fill: colours.paper, opacity: veils[kind] });
+      // What does not exist does not at larger lags either: overlapping, the rows leave no seam.
+      const above = kind === MISSING && i + 1 < group.order.length ? 0.5 : 0;
+      painter.rect(x, y - above, wide, row + above, { fill: colours.paper, opacity: veils[kind] });
       lines[kind].push(...hatching(x, y, wide, row, 5, kind === INITIAL));
     }
   });
