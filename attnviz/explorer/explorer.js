@@ -287,10 +287,13 @@ function shortWord(word, most = 24) {
 }
 
 // src/scale.js
+var HARDLY = 1.05;
 function scaleOf(looks, options2 = {}) {
-  const scale = endsOf(looks, options2);
-  const [low, high] = limits(looks, () => true);
-  const most = Math.max(high, scale.signed && !scale.ratio ? -low : high);
+  const all = limits(looks, () => true);
+  const full = limits(looks, fullWindow);
+  const ends = none(full) || reach(all) <= HARDLY * reach(full) ? all : full;
+  const scale = endsOf(none(ends) ? [0, 1] : ends, options2);
+  const most = scale.signed && !scale.ratio ? reach(all) : all[1];
   return most > scale.high * (1 + 1e-6) ? { ...scale, most } : scale;
 }
 function beyondText(scale, strongest2) {
@@ -298,17 +301,14 @@ function beyondText(scale, strongest2) {
   const [end, most] = [scale.high, scale.most].map((value) => short(Number(value.toPrecision(2))));
   return `${strongest2}: ${end} and more (up to ${most} where less than a whole window lies behind)`;
 }
-function endsOf(looks, { signed = false, ratio = false }) {
-  let [low, high] = limits(looks, fullWindow);
-  if (low > high) [low, high] = limits(looks, () => true);
-  if (low > high) [low, high] = [0, 1];
+function endsOf([low, high], { signed = false, ratio = false }) {
   if (ratio) {
-    const reach = Math.max(2, high, low > 0 ? 1 / Math.max(low, 1 / Math.max(high, 2)) : 2);
-    return { low: 1 / reach, high: reach, signed: true, ratio: true };
+    const most = Math.max(2, high, low > 0 ? 1 / Math.max(low, 1 / Math.max(high, 2)) : 2);
+    return { low: 1 / most, high: most, signed: true, ratio: true };
   }
   if (signed || low < 0) {
-    const reach = Math.max(Math.abs(low), Math.abs(high)) || 1;
-    return { low: -reach, high: reach, signed: true, ratio: false };
+    const most = reach([low, high]) || 1;
+    return { low: -most, high: most, signed: true, ratio: false };
   }
   return { low: 0, high: high > 0 ? high : 1, signed: false, ratio: false };
 }
@@ -338,6 +338,12 @@ function scaleTicks(scale) {
     place: placeOf(scale, 2 ** p),
     text: p < 0 ? `1/${2 ** -p}` : String(2 ** p)
   }));
+}
+function none([low, high]) {
+  return low > high;
+}
+function reach([low, high]) {
+  return low > high ? 0 : Math.max(Math.abs(low), Math.abs(high));
 }
 function limits(looks, counts) {
   let [low, high] = [Infinity, -Infinity];
@@ -507,13 +513,15 @@ function drawRowLabels(painter, { view, layout, colours }, group) {
 function drawHatching(painter, { view, layout, colours }, group) {
   const row = group.height / group.order.length;
   const lines = { [INITIAL]: [], [MISSING]: [] };
+  const veils = { [INITIAL]: 0.55, [MISSING]: 1 };
   const { look } = view;
   group.order.forEach((index, i) => {
     const y = group.top + group.height - (i + 1) * row;
     for (const [kind, first, last] of runs(look, look.sources[index], layout)) {
       const x = layout.left + (first - layout.first) * layout.column;
       const wide = (last - first) * layout.column;
-      painter.rect(x, y, wide, row, { fill: colours.paper, opacity: 0.55 });
+      const above = kind === MISSING && i + 1 < group.order.length ? 0.5 : 0;
+      painter.rect(x, y - above, wide, row + above, { fill: colours.paper, opacity: veils[kind] });
       lines[kind].push(...hatching(x, y, wide, row, 5, kind === INITIAL));
     }
   });
@@ -523,8 +531,8 @@ function drawHatching(painter, { view, layout, colours }, group) {
 }
 function runs(look, lag, { first, last }) {
   const found = [];
-  const reach = Number(lag) + 1;
-  const [from, to] = look.direction === 1 ? [first, Math.min(last, reach)] : [Math.max(first, look.n - reach), last];
+  const reach2 = Number(lag) + 1;
+  const [from, to] = look.direction === 1 ? [first, Math.min(last, reach2)] : [Math.max(first, look.n - reach2), last];
   for (let t = from; t < to; t++) {
     const kind = standing(look, t, lag);
     if (kind !== INITIAL && kind !== MISSING) continue;
@@ -780,6 +788,19 @@ function canvasPainter(context) {
       return context.measureText(words).width;
     }
   };
+}
+function freshPainter(canvas, { width, height }, density) {
+  const [w, h] = [Math.round(width * density), Math.round(height * density)];
+  const context = canvas.getContext("2d");
+  if (canvas.width !== w) canvas.width = w;
+  if (canvas.height !== h) {
+    canvas.height = h;
+    canvas.style.height = `${height}px`;
+  }
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.clearRect(0, 0, w, h);
+  context.setTransform(density, 0, 0, density, 0, 0);
+  return canvasPainter(context);
 }
 function imageOf({ columns, rows, rgba }) {
   const canvas = document.createElement("canvas");
@@ -1157,8 +1178,8 @@ function placer(kind, low, high, strip) {
 function drawLevels(painter, { layout, colours }, strip, { track, low, high, place }) {
   const right = layout.left + layout.inner;
   painter.rect(layout.left, strip.top, layout.inner, strip.height, { stroke: colours.grid, width: 1 });
-  const shown = track.kind === "log" ? powers(low, high) : ticks(low, high, 2);
-  for (const value of shown) {
+  const shown2 = track.kind === "log" ? powers(low, high) : ticks(low, high, 2);
+  for (const value of shown2) {
     const y = place(value);
     painter.line(layout.left, y, right, y, { stroke: colours.grid, width: 1 });
     const at = Math.min(strip.top + strip.height, Math.max(strip.top + 6, y + 3));
@@ -1276,8 +1297,8 @@ function drawWords(painter, { view, layout, colours }, strip) {
     drawWord(painter, { view, layout }, strip, t, colours.soft);
 }
 function drawChosenWords(painter, { view, layout, colours }, strip) {
-  const shown = (t) => t >= layout.first && t < layout.last;
-  if (!shown(view.selected)) return;
+  const shown2 = (t) => t >= layout.first && t < layout.last;
+  if (!shown2(view.selected)) return;
   const base = strip.top + strip.height;
   painter.rect(xOf(layout, view.selected) - layout.column / 2, strip.top, layout.column, base - strip.top, {
     fill: colours.raised,
@@ -1328,9 +1349,9 @@ function editFacts({ prediction, classes }, edited) {
   const [was, is] = [predicted(unedited2, classes), predicted(edited.prediction, classes)];
   const label = [edited.label, "av-edit"];
   if (!is) return [label];
-  const shown = unedited2.length === 2 ? 1 : Math.max(was.index, 0);
-  const [from, to] = [unedited2[shown], edited.prediction[shown]];
-  const found = [[`${className(classes, shown)}: ${rounded(from)} → ${rounded(to)}`, ""]];
+  const shown2 = unedited2.length === 2 ? 1 : Math.max(was.index, 0);
+  const [from, to] = [unedited2[shown2], edited.prediction[shown2]];
+  const found = [[`${className(classes, shown2)}: ${rounded(from)} → ${rounded(to)}`, ""]];
   if (Number.isFinite(from) && Number.isFinite(to)) {
     const change = to - from;
     found.push([`(${difference(change)})`, change < 0 ? "av-change av-less" : "av-change av-more"]);
@@ -1493,30 +1514,35 @@ function createBars() {
   const canvas = make("canvas", { role: "img" });
   const says = make("p", { class: "av-says" });
   const element2 = make("div", { class: "av-bars" }, canvas, says);
+  let [width, drawn2] = [0, ""];
+  function measure() {
+    width = element2.clientWidth;
+  }
   function show(views, dark) {
-    const width = element2.clientWidth;
     const bars = barsOf(views);
     element2.hidden = bars.length === 0;
-    if (width === 0 || bars.length === 0) return;
+    if (bars.length === 0) return;
+    if (width === 0) measure();
     const density = window.devicePixelRatio || 1;
-    const context = canvas.getContext("2d");
-    const painter = canvasPainter(context);
+    const told = JSON.stringify([bars.map(shown), width, density, dark]);
+    if (width === 0 || told === drawn2) return;
+    drawn2 = told;
     const all = (onto) => bars.reduce(
       (y, bar) => y + drawBar(onto, bar, { x: 12, y, width: width - 16, colours: palette(dark), dark }),
       0
     );
-    const height = all(dryPainter(painter.measure));
-    [canvas.width, canvas.height] = [Math.round(width * density), Math.round(height * density)];
-    canvas.style.height = `${height}px`;
-    context.setTransform(density, 0, 0, density, 0, 0);
-    all(painter);
+    const height = all(dryPainter(canvasPainter(canvas.getContext("2d")).measure));
+    all(freshPainter(canvas, { width, height }, density));
     canvas.setAttribute("aria-label", bars.map(barText).join("; "));
     const sentences = bars.map(
       ({ lens, label }) => lens.says && (bars.length > 1 ? `${label}: ${lens.says}` : lens.says)
     );
     says.replaceChildren(...sentences.filter(Boolean).map((text) => make("span", {}, text)));
   }
-  return { element: element2, show };
+  return { element: element2, measure, forget: () => width = 0, show };
+}
+function shown({ lens, label, scale, marks, arcs }) {
+  return [lens.name, lens.says, lens.unit, label, scale, [...marks], arcs];
 }
 
 // src/filtering.js
@@ -1580,7 +1606,7 @@ function createChooser(store, firstPanel) {
   const more = make("p", { class: "av-hint" });
   const drawer = make("div", { class: "av-drawer", hidden: true }, filters.element, list, more);
   const element2 = make("div", { class: "av-chooser" }, before, after, open, count);
-  let shown = {};
+  let shown2 = {};
   function toggle(wanted = drawer.hidden) {
     drawer.hidden = !wanted;
     open.setAttribute("aria-expanded", String(wanted));
@@ -1622,9 +1648,9 @@ function createChooser(store, firstPanel) {
     const all = rows();
     const sequence = store.get("sequence");
     const own = all.find((row) => row.sequence === sequence);
-    if (own) shown = { sequence, name: nameOf2(own) };
-    if (shown.sequence !== sequence) shown = { sequence, name: `text ${sequence}` };
-    say(name2, sequence < 0 ? "a sentence of your own" : shown.name);
+    if (own) shown2 = { sequence, name: nameOf2(own) };
+    if (shown2.sequence !== sequence) shown2 = { sequence, name: `text ${sequence}` };
+    say(name2, sequence < 0 ? "a sentence of your own" : shown2.name);
     const [total, matching] = [known.total ?? all.length, known.matching ?? all.length];
     say(count, countText(matching, total));
     element2.hidden = total === 0;
@@ -2467,16 +2493,16 @@ function createCommands(explorer) {
     return void 0;
   }
   function save(kind) {
-    const shown = views();
-    if (shown.length === 0) return;
+    const shown2 = views();
+    if (shown2.length === 0) return;
     const own = (store.get("rows")?.rows || []).find((row) => row.sequence === store.get("sequence"));
     const id = own ? own.id : store.get("sequence") < 0 ? "own-sentence" : String(store.get("sequence"));
     const named2 = (view) => lensNotes(view).map((note) => `${view.panel.key}: ${note}`);
-    const notes = [...new Set(shown.flatMap((view) => [...view.panel.notes || [], ...named2(view)]))];
-    const columns = Math.min(3, shown.length);
-    const name2 = fileName(shown, id);
+    const notes = [...new Set(shown2.flatMap((view) => [...view.panel.notes || [], ...named2(view)]))];
+    const columns = Math.min(3, shown2.length);
+    const name2 = fileName(shown2, id);
     explorer.fail(null);
-    saveView(shown, kind, { panelWidth: columns === 1 ? 720 : 440, columns, notes, name: name2 }).catch(
+    saveView(shown2, kind, { panelWidth: columns === 1 ? 720 : 440, columns, notes, name: name2 }).catch(
       (error) => explorer.fail(`The view was not saved: ${error.message}`)
     );
   }
@@ -2708,11 +2734,11 @@ function createTable(title, label, choose) {
   const distance = make("th", { scope: "col", class: "av-number av-distance" }, "lag");
   const weight = make("th", { scope: "col", class: "av-number av-weight" }, "weight");
   const body = make("tbody");
-  const none = make("p", { class: "av-none" }, "nothing");
+  const none2 = make("p", { class: "av-none" }, "nothing");
   const more = make("button", { type: "button", class: "av-all", onclick: () => showAll(!all) });
   const head = make("thead", {}, make("tr", {}, what, distance, weight));
   const attributes = { class: "av-scroll", role: "region", "aria-label": label };
-  const element2 = make("div", attributes, make("table", {}, caption, head, body), none, more);
+  const element2 = make("div", attributes, make("table", {}, caption, head, body), none2, more);
   const rows = [];
   let scrolled = false;
   element2.addEventListener("scroll", () => scrolled = true, { passive: true });
@@ -2736,17 +2762,17 @@ function createTable(title, label, choose) {
   function fill(links, view, dark, sources) {
     last = [links, view, dark, sources];
     const few = links.length > FEW + 1;
-    const shown = links.slice(0, few && !all ? FEW : MOST3);
+    const shown2 = links.slice(0, few && !all ? FEW : MOST3);
     more.hidden = !few;
     say(more, all ? "fewer" : `all ${Math.min(links.length, MOST3)}`);
-    while (rows.length < shown.length) rows.push(createRow());
-    shown.forEach((link, i) => rows[i].fill(link, view, swatchColour(link, view.scale, dark, sources)));
-    if (body.childElementCount !== shown.length) {
-      body.replaceChildren(...rows.slice(0, shown.length).map((row) => row.element));
+    while (rows.length < shown2.length) rows.push(createRow());
+    shown2.forEach((link, i) => rows[i].fill(link, view, swatchColour(link, view.scale, dark, sources)));
+    if (body.childElementCount !== shown2.length) {
+      body.replaceChildren(...rows.slice(0, shown2.length).map((row) => row.element));
     }
-    const first = shown.findIndex((link) => link.timestep >= 0);
+    const first = shown2.findIndex((link) => link.timestep >= 0);
     rows.forEach((row, i) => row.reachable(i === first));
-    none.hidden = shown.length > 0;
+    none2.hidden = shown2.length > 0;
     if (scrolled) element2.scrollTop = 0;
     scrolled = false;
   }
@@ -2905,6 +2931,7 @@ function createWords(name2, choose) {
     dir: "auto",
     "aria-label": "the words of the text"
   });
+  let pieces2 = [];
   let spans = [];
   let built = null;
   let touched = [];
@@ -2916,21 +2943,21 @@ function createWords(name2, choose) {
     const { text } = view.panel;
     if (built && built.text === text && sameWords(built.offsets, view.offsets)) return;
     built = { text, offsets: view.offsets };
-    touched = [];
-    const pieces2 = [];
-    spans = [];
-    let end = 0;
-    for (let t = 0; t < view.n; t++) {
-      const [from, to] = [view.offsets[2 * t], view.offsets[2 * t + 1]];
-      if (from > end) pieces2.push(between2(text.slice(end, from)));
-      const span = make("span", { class: "av-word", role: "option", id: name2(t), "data-t": t });
-      span.append(text.slice(Math.max(from, end), to));
-      spans.push(span);
-      pieces2.push(span);
-      end = Math.max(end, to);
-    }
-    if (end < text.length) pieces2.push(between2(text.slice(end)));
-    list.replaceChildren(...pieces2);
+    const before = pieces2;
+    pieces2 = piecesOf(text, view).map((piece, i) => {
+      const old = before[i];
+      return old?.t === piece.t && old.words === piece.words ? old : { ...piece, node: nodeOf(piece) };
+    });
+    pieces2.forEach(({ node }, i) => {
+      if (i >= before.length) list.append(node);
+      else if (before[i].node !== node) before[i].node.replaceWith(node);
+    });
+    for (const { node } of before.slice(pieces2.length)) node.remove();
+    spans = pieces2.filter(({ t }) => t >= 0).map(({ node }) => node);
+  }
+  function nodeOf({ t, words }) {
+    if (t < 0) return between2(words);
+    return make("span", { class: "av-word", role: "option", id: name2(t), "data-t": t }, words);
   }
   function paint(view, dark) {
     for (const span of touched) {
@@ -3009,6 +3036,18 @@ function timestepOf(target) {
 function sameLine(a, b) {
   return Math.abs(a - b) < 4;
 }
+function piecesOf(text, { n, offsets }) {
+  const found = [];
+  let end = 0;
+  for (let t = 0; t < n; t++) {
+    const [from, to] = [offsets[2 * t], offsets[2 * t + 1]];
+    if (from > end) found.push({ t: -1, words: text.slice(end, from) });
+    found.push({ t, words: text.slice(Math.max(from, end), to) });
+    end = Math.max(end, to);
+  }
+  if (end < text.length) found.push({ t: -1, words: text.slice(end) });
+  return found;
+}
 function between2(text) {
   return text.trim() === "" ? document.createTextNode(text) : make("span", { class: "av-unread" }, text);
 }
@@ -3082,19 +3121,26 @@ function createPanel(key, name2, actions) {
     if (view.selected !== revealed) words.reveal(view.selected);
     revealed = view.selected;
   }
+  function measure() {
+    const before = width;
+    width = chart.clientWidth;
+    return width !== before;
+  }
   function draw(all, printing) {
-    if (all) width = chart.clientWidth;
+    if (all && width === 0) measure();
     if (view === null || width === 0) return;
     const density = window.devicePixelRatio || 1;
     layout = layoutOf(view, width);
     const scene = { view, layout, colours: palette(dark), dark, density, hover };
-    const below = all ? fresh(still, layout, density) : null;
+    const below = all ? freshPainter(still, layout, density) : null;
     if (all) drawStill(below, scene);
-    drawMoving(printing && below ? below : fresh(moving, layout, density), scene);
+    drawMoving(printing && below ? below : freshPainter(moving, layout, density), scene);
   }
   return {
     element: element2,
     update,
+    measure,
+    forget: () => width = 0,
     draw,
     reveal,
     words,
@@ -3102,22 +3148,10 @@ function createPanel(key, name2, actions) {
     stop: stopPointing
   };
 }
-function fresh(canvas, { width, height }, density) {
-  const [w, h] = [Math.round(width * density), Math.round(height * density)];
-  const context = canvas.getContext("2d");
-  if (canvas.width !== w || canvas.height !== h) {
-    [canvas.width, canvas.height] = [w, h];
-    canvas.style.height = `${height}px`;
-  }
-  context.setTransform(1, 0, 0, 1, 0, 0);
-  context.clearRect(0, 0, w, h);
-  context.setTransform(density, 0, 0, density, 0, 0);
-  return canvasPainter(context);
-}
 function chartLabel({ panel, lens, tracks, n }) {
   const parts = [...lens ? [lens.label] : [], ...tracks.map((track) => track.label)];
-  const shown = `${panel.title}: ${parts.join(", ")} over ${n} timesteps`;
-  return `${shown}; the numbers of the selected word are below.`;
+  const shown2 = `${panel.title}: ${parts.join(", ")} over ${n} timesteps`;
+  return `${shown2}; the numbers of the selected word are below.`;
 }
 
 // src/slices.js
@@ -3416,9 +3450,9 @@ function createExplorer(host, store, { alone = false } = {}) {
   root.append(controls.element, help, bars.element, grid, live);
   const tip = createTip(root);
   host.append(root);
-  function showHelp(shown = help.hidden) {
-    help.hidden = !shown;
-    controls.helpButton.setAttribute("aria-expanded", String(shown));
+  function showHelp(shown2 = help.hidden) {
+    help.hidden = !shown2;
+    controls.helpButton.setAttribute("aria-expanded", String(shown2));
   }
   function touch(what) {
     dirty.add(what);
@@ -3463,7 +3497,9 @@ function createExplorer(host, store, { alone = false } = {}) {
     spoken = true;
   }
   const sizes = new ResizeObserver(() => {
-    for (const panel of panels) panel.draw(true, printing);
+    bars.measure();
+    const wider = panels.filter((panel) => panel.measure());
+    for (const panel of wider) panel.draw(true, printing);
     if (views.length > 0) bars.show(views, dark);
   });
   function pressed(event) {
@@ -3478,11 +3514,13 @@ function createExplorer(host, store, { alone = false } = {}) {
   root.addEventListener("keydown", pressed);
   root.addEventListener("pointerdown", (event) => controls.leave(event.target));
   const stops = Object.entries(CAUSES).map(([trait, what]) => store.on(trait, () => touch(what)));
+  stops.push(store.on("panels", () => queueMicrotask(explorer.settle)));
   for (const trait of ["sequence", "sentence"]) stops.push(store.on(trait, () => aside = null));
   stops.push(keepKeys(root));
   stops.push(
     followTheme(root, (isDark2, onPaper) => {
       [dark, printing] = [isDark2, onPaper];
+      for (const one of [bars, ...panels]) one.forget();
       touch("text");
       if (printing) explorer.settle();
     })

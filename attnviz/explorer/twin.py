@@ -24,6 +24,7 @@ _BAND, _LINE, _ROW = 0.1, 0.24, 0.05
 _WRAP = 60
 _FEATURES = 5  # rows for the features of each kind
 _LARGEST_MAP = 40  # rows of a heatmap; more sources are left to the bands
+_HARDLY = 1.05  # times the highest of whole windows
 
 
 def explorer_figure(
@@ -169,29 +170,35 @@ class _Drawn:
 
 
 def _scales(found: Sequence[_Drawn]) -> dict[str, ColourScale]:
-    """One scale for each lens, over all cells that are drawn with it."""
+    """One scale for each lens, over all cells that are drawn with it.
+
+    Timesteps with a whole window behind them set it; where the others reach hardly higher, all do.
+    """
     scales = {}
     for name in {one.lens.name for one in found}:
-        parts = [_statistic(one) for one in found if one.lens.name == name]
-        both = replace(parts[0], values=xr.DataArray(_flat(parts), dims="value"))
-        features = any(one.lens.axis == "feature" for one in found if one.lens.name == name)
+        drawn = [one for one in found if one.lens.name == name]
+        full = np.concatenate([_full_windows(one).ravel() for one in drawn])
+        every = np.concatenate([one.lens.head(one.head).ravel() for one in drawn])
+        hardly = _reach(every) <= _HARDLY * _reach(full)
+        lens, counts = drawn[0].lens, xr.DataArray(every if hardly else full, dims="value")
+        both = Statistic(lens.label, counts, lens.unit)
+        features = any(one.lens.axis == "feature" for one in drawn)
         scales[name] = ratio_scale(both) if features else colour_scale(both)
     return scales
 
 
-def _flat(parts: Sequence[Statistic]) -> np.ndarray:
-    return np.concatenate([part.values.values.ravel() for part in parts])
+def _reach(values: np.ndarray) -> float:
+    return float(np.nanmax(np.abs(values), initial=0.0))
 
 
-def _statistic(one: _Drawn) -> Statistic:
-    """The values of timesteps with a whole window behind them: they set the scale."""
-    lens = one.lens
-    full = values = lens.head(one.head)
+def _full_windows(one: _Drawn) -> np.ndarray:
+    """The values of timesteps with a whole window behind them."""
+    lens, values = one.lens, one.lens.head(one.head)
     if lens.at is None and lens.axis != "feature" and lens.sources:
         longest = max(lens.sources)
         if len(values) > longest + 1:
-            full = values[longest:] if one.panel.direction > 0 else values[:-longest]
-    return Statistic(lens.label, xr.DataArray(full, dims=("time", "source")), lens.unit)
+            return values[longest:] if one.panel.direction > 0 else values[:-longest]
+    return values
 
 
 def _cut(strip: Strip, start: int, stop: int) -> Strip:

@@ -207,7 +207,8 @@ class Explorer(anywidget.AnyWidget):
         if session is None:
             return
         told = session.selection.told()
-        with self.hold_trait_notifications(), self.hold_sync():
+        # Notified of while still held: all goes in one message.
+        with self.hold_sync(), self.hold_trait_notifications():
             for name in _SELECTED:
                 if getattr(self, name) != told[name]:
                     setattr(self, name, told[name])

@@ -68,6 +68,27 @@ def test_a_sentence_is_typed_and_read(lab):
         assert f"({probability:.2f})" in text
 
 
+def test_words_that_stay_while_one_is_typed_stay_as_they_are(lab):
+    box = first(lab).locator("textarea")
+    listed = "() => document.querySelector('.attnviz .av-words')"
+    shows = f"t => ({listed})().textContent === t"
+    box.fill("It was (as they say) a good fil")
+    lab.wait_for_function(shows, arg="It was (as they say) a good fil")
+    lab.evaluate(f"() => {{ window.kept = [...({listed})().childNodes]; }}")
+    changed = f"() => [...({listed})().childNodes].map((one, i) => one !== window.kept[i])"
+    box.fill("It was (as they say) a good film")
+    lab.wait_for_function(shows, arg="It was (as they say) a good film")
+    told = lab.evaluate(changed)
+    assert told == [False] * (len(told) - 1) + [True]
+    box.fill("It was")
+    lab.wait_for_function(shows, arg="It was")
+    assert lab.evaluate(changed) == [False] * 3
+    box.fill("It was, as they say, a film.")
+    lab.wait_for_function(shows, arg="It was, as they say, a film.")
+    numbers = f"() => [...({listed})().querySelectorAll('[data-t]')].map(e => Number(e.dataset.t))"
+    assert lab.evaluate(numbers) == list(range(10))
+
+
 def test_a_lag_is_switched_off_and_the_prediction_changes(lab):
     first(lab).locator("summary").first.click()
     first(lab).get_by_label(re.compile("^lag 3$|^3$")).first.uncheck()

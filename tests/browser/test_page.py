@@ -127,6 +127,30 @@ def test_hostile_text_is_shown_and_does_nothing(opened):
     assert box["x"] + box["width"] <= 1500
 
 
+WIDTHS = """wide => {
+  const fits = (canvas, box) => canvas.width === Math.round(box.clientWidth * devicePixelRatio);
+  const charts = [...document.querySelectorAll('.av-chart')];
+  const bars = document.querySelector('.av-bars');
+  return charts.every(one => fits(one.querySelector('canvas'), one))
+    && fits(bars.querySelector('canvas'), bars)
+    && wide === bars.clientWidth > 1000;
+}"""
+
+
+def test_pictures_are_as_wide_as_there_is_room_also_on_paper(opened):
+    opened.wait_for_function(WIDTHS, arg=True)
+    opened.set_viewport_size({"width": 700, "height": 1000})
+    opened.wait_for_function(WIDTHS, arg=False)
+    opened.set_viewport_size({"width": 1500, "height": 1000})
+    opened.wait_for_function(WIDTHS, arg=True)
+    opened.evaluate("() => { document.querySelector('.attnviz').style.width = '40rem'; }")
+    opened.emulate_media(media="print")
+    opened.wait_for_function(WIDTHS, arg=False)
+    opened.emulate_media(media="screen")
+    opened.evaluate("() => { document.querySelector('.attnviz').style.width = ''; }")
+    opened.wait_for_function(WIDTHS, arg=True)
+
+
 @pytest.mark.parametrize("kind", ["SVG", "PNG"])
 def test_the_view_is_saved(opened, tmp_path, kind):
     word(opened, 8).click()

@@ -231,3 +231,14 @@ def test_a_backward_layer_is_scaled_to_its_whole_windows_too():
     figure = explorer_figure([shown], lens="attention", timestep=4)
     bars = [ax for ax in figure.axes if ax.get_label() == "colour bar"]
     assert max(float(tick.get_text()) for tick in bars[0].get_xticklabels()) <= 0.25
+
+
+@pytest.mark.parametrize(("first", "highest"), [(0.52, 0.52), (0.54, 0.5)])
+def test_values_hardly_beyond_those_of_whole_windows_are_not_cut_off(first, highest):
+    values = np.full((1, 9, 2), 0.5)
+    values[0, 1, 0] = first
+    shown = panel(time=9, lenses=[lens(values, [1, 2])])
+    figure = explorer_figure([shown], lens="attention", timestep=4)
+    images = [ax.images[0] for ax in figure.axes if ax.images and ax.get_label() != "colour bar"]
+    expected = pytest.approx([highest] * 3, rel=1e-6)  # two bands and the map
+    assert [image.norm.vmax for image in images] == expected

@@ -219,6 +219,14 @@ def asked(explorer, monkeypatch, **content):
     return answers
 
 
+def test_what_follows_from_a_sentence_goes_in_one_message(explorer):
+    explorer.wait()
+    told = []
+    explorer.send_state = lambda key=None, **_: told.append(set(key))
+    explorer.set_state({"sentence": "not good at all"})
+    assert told == [{"sequence", "timestep", "_panels", "_rows", "_status"}]
+
+
 def test_one_head_is_sent_when_it_is_asked_for(explorer, monkeypatch):
     explorer.edits = {"lags": [2]}
     panel = explorer.panels[0]

@@ -1,7 +1,7 @@
 // The colour bars above the panels, on a canvas.
 
 import { barsOf, barText, drawBar } from "./bar.js";
-import { canvasPainter } from "./canvas_painter.js";
+import { canvasPainter, freshPainter } from "./canvas_painter.js";
 import { palette } from "./colour.js";
 import { make } from "./dom.js";
 import { dryPainter } from "./figure.js";
@@ -11,25 +11,30 @@ export function createBars() {
   const canvas = make("canvas", { role: "img" });
   const says = make("p", { class: "av-says" });
   const element = make("div", { class: "av-bars" }, canvas, says);
+  let [width, drawn] = [0, ""]; // kept: to ask lays the page out
+
+  /** Takes over how wide they may be. */
+  function measure() {
+    width = element.clientWidth;
+  }
 
   function show(views, dark) {
-    const width = element.clientWidth;
     const bars = barsOf(views);
     element.hidden = bars.length === 0;
-    if (width === 0 || bars.length === 0) return;
+    if (bars.length === 0) return;
+    if (width === 0) measure();
     const density = window.devicePixelRatio || 1;
-    const context = canvas.getContext("2d");
-    const painter = canvasPainter(context);
+    const told = JSON.stringify([bars.map(shown), width, density, dark]);
+    // Another text often has the same scale.
+    if (width === 0 || told === drawn) return;
+    drawn = told;
     const all = (onto) =>
       bars.reduce(
         (y, bar) => y + drawBar(onto, bar, { x: 12, y, width: width - 16, colours: palette(dark), dark }),
         0,
       );
-    const height = all(dryPainter(painter.measure));
-    [canvas.width, canvas.height] = [Math.round(width * density), Math.round(height * density)];
-    canvas.style.height = `${height}px`;
-    context.setTransform(density, 0, 0, density, 0, 0);
-    all(painter);
+    const height = all(dryPainter(canvasPainter(canvas.getContext("2d")).measure));
+    all(freshPainter(canvas, { width, height }, density));
     canvas.setAttribute("aria-label", bars.map(barText).join("; "));
     const sentences = bars.map(
       ({ lens, label }) => lens.says && (bars.length > 1 ? `${label}: ${lens.says}` : lens.says),
@@ -37,5 +42,10 @@ export function createBars() {
     says.replaceChildren(...sentences.filter(Boolean).map((text) => make("span", {}, text)));
   }
 
-  return { element, show };
+  return { element, measure, forget: () => (width = 0), show };
+}
+
+/** All of a bar that is seen. */
+function shown({ lens, label, scale, marks, arcs }) {
+  return [lens.name, lens.says, lens.unit, label, scale, [...marks], arcs];
 }

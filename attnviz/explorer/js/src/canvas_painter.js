@@ -72,6 +72,22 @@ export function canvasPainter(context) {
   };
 }
 
+/** A painter on a canvas that is wiped, of a size in pixels of CSS; `density` is how many dots one has. */
+export function freshPainter(canvas, { width, height }, density) {
+  const [w, h] = [Math.round(width * density), Math.round(height * density)];
+  const context = canvas.getContext("2d");
+  // Each of the two, even set to what it is, makes a new picture.
+  if (canvas.width !== w) canvas.width = w;
+  if (canvas.height !== h) {
+    canvas.height = h;
+    canvas.style.height = `${height}px`;
+  }
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.clearRect(0, 0, w, h);
+  context.setTransform(density, 0, 0, density, 0, 0);
+  return canvasPainter(context);
+}
+
 /** A grid of colours `{columns, rows, rgba}` as a canvas of one pixel a cell. */
 export function imageOf({ columns, rows, rgba }) {
   const canvas = document.createElement("canvas");

@@ -109,14 +109,17 @@ function drawRowLabels(painter, { view, layout, colours }, group) {
 function drawHatching(painter, { view, layout, colours }, group) {
   const row = group.height / group.order.length;
   const lines = { [INITIAL]: [], [MISSING]: [] };
+  // A weight on the initial state is shown pale, one on what does not exist not at all.
+  const veils = { [INITIAL]: 0.55, [MISSING]: 1 };
   const { look } = view;
   group.order.forEach((index, i) => {
     const y = group.top + group.height - (i + 1) * row;
     for (const [kind, first, last] of runs(look, look.sources[index], layout)) {
       const x = layout.left + (first - layout.first) * layout.column;
       const wide = (last - first) * layout.column;
-      // What stands there is no state: its weights are shown pale.
-      painter.rect(x, y, wide, row, { fill: colours.paper, opacity: 0.55 });
+      // What does not exist does not at larger lags either: overlapping, the rows leave no seam.
+      const above = kind === MISSING && i + 1 < group.order.length ? 0.5 : 0;
+      painter.rect(x, y - above, wide, row + above, { fill: colours.paper, opacity: veils[kind] });
       lines[kind].push(...hatching(x, y, wide, row, 5, kind === INITIAL));
     }
   });

@@ -1,6 +1,6 @@
 // One panel: what one model shows of the sequence.
 
-import { canvasPainter } from "./canvas_painter.js";
+import { freshPainter } from "./canvas_painter.js";
 import { palette } from "./colour.js";
 import { make } from "./dom.js";
 import { toldAt } from "./hover.js";
@@ -34,7 +34,7 @@ export function createPanel(key, name, actions) {
     lists.element,
   );
   let [view, layout, dark, hover, revealed] = [null, null, false, -1, -1];
-  let width = 0; // asked for only when all is drawn: it would lay the page out at every step
+  let width = 0; // kept: to ask lays the page out
 
   const stopPointing = pointAt(moving, () => layout, {
     choose: (t) => actions.choose(key, t),
@@ -88,41 +88,37 @@ export function createPanel(key, name, actions) {
     revealed = view.selected;
   }
 
+  /** Takes over how wide the chart is, and says whether that is news. */
+  function measure() {
+    const before = width;
+    width = chart.clientWidth;
+    return width !== before;
+  }
+
   /** Draws what moves, and on demand what stands still. On paper one canvas holds both: the wiping of
    * an upper one would, in some browsers, wipe the lower one. */
   function draw(all, printing) {
-    if (all) width = chart.clientWidth;
+    if (all && width === 0) measure();
     if (view === null || width === 0) return;
     const density = window.devicePixelRatio || 1;
     layout = layoutOf(view, width);
     const scene = { view, layout, colours: palette(dark), dark, density, hover };
-    const below = all ? fresh(still, layout, density) : null;
+    const below = all ? freshPainter(still, layout, density) : null;
     if (all) drawStill(below, scene);
-    drawMoving(printing && below ? below : fresh(moving, layout, density), scene);
+    drawMoving(printing && below ? below : freshPainter(moving, layout, density), scene);
   }
 
   return {
     element,
     update,
+    measure,
+    forget: () => (width = 0),
     draw,
     reveal,
     words,
     view: () => view,
     stop: stopPointing,
   };
-}
-
-function fresh(canvas, { width, height }, density) {
-  const [w, h] = [Math.round(width * density), Math.round(height * density)];
-  const context = canvas.getContext("2d");
-  if (canvas.width !== w || canvas.height !== h) {
-    [canvas.width, canvas.height] = [w, h];
-    canvas.style.height = `${height}px`;
-  }
-  context.setTransform(1, 0, 0, 1, 0, 0);
-  context.clearRect(0, 0, w, h);
-  context.setTransform(density, 0, 0, density, 0, 0);
-  return canvasPainter(context);
 }
 
 function chartLabel({ panel, lens, tracks, n }) {

@@ -3,16 +3,21 @@
 import { fullWindow, rowOf } from "./reading.js";
 import { short, ticks } from "./numbers.js";
 
+const HARDLY = 1.05; // times the highest of full windows
+
 /** The scale over several looks: from 0, or about 0 where weights have a sign.
  *
  * It is made from timesteps whose window is full: where only one past state can be reached all weight
- * lies on it, which would make everything later pale. Where no window is full all timesteps count.
+ * lies on it, which would make everything later pale. Where no window is full, or the others reach
+ * hardly higher, all timesteps count.
  * `ratio`: values are multiples of an equal share, and 1 is the middle of a logarithmic scale.
  * `most` is there where values lie beyond the end: the largest of them. */
 export function scaleOf(looks, options = {}) {
-  const scale = endsOf(looks, options);
-  const [low, high] = limits(looks, () => true);
-  const most = Math.max(high, scale.signed && !scale.ratio ? -low : high);
+  const all = limits(looks, () => true);
+  const full = limits(looks, fullWindow);
+  const ends = none(full) || reach(all) <= HARDLY * reach(full) ? all : full;
+  const scale = endsOf(none(ends) ? [0, 1] : ends, options);
+  const most = scale.signed && !scale.ratio ? reach(all) : all[1];
   return most > scale.high * (1 + 1e-6) ? { ...scale, most } : scale;
 }
 
@@ -23,17 +28,14 @@ export function beyondText(scale, strongest) {
   return `${strongest}: ${end} and more (up to ${most} where less than a whole window lies behind)`;
 }
 
-function endsOf(looks, { signed = false, ratio = false }) {
-  let [low, high] = limits(looks, fullWindow);
-  if (low > high) [low, high] = limits(looks, () => true);
-  if (low > high) [low, high] = [0, 1];
+function endsOf([low, high], { signed = false, ratio = false }) {
   if (ratio) {
-    const reach = Math.max(2, high, low > 0 ? 1 / Math.max(low, 1 / Math.max(high, 2)) : 2);
-    return { low: 1 / reach, high: reach, signed: true, ratio: true };
+    const most = Math.max(2, high, low > 0 ? 1 / Math.max(low, 1 / Math.max(high, 2)) : 2);
+    return { low: 1 / most, high: most, signed: true, ratio: true };
   }
   if (signed || low < 0) {
-    const reach = Math.max(Math.abs(low), Math.abs(high)) || 1;
-    return { low: -reach, high: reach, signed: true, ratio: false };
+    const most = reach([low, high]) || 1;
+    return { low: -most, high: most, signed: true, ratio: false };
   }
   return { low: 0, high: high > 0 ? high : 1, signed: false, ratio: false };
 }
@@ -71,6 +73,15 @@ export function scaleTicks(scale) {
     place: placeOf(scale, 2 ** p),
     text: p < 0 ? `1/${2 ** -p}` : String(2 ** p),
   }));
+}
+
+function none([low, high]) {
+  return low > high;
+}
+
+/** How far from 0 the ends are; 0 where there are none. */
+function reach([low, high]) {
+  return low > high ? 0 : Math.max(Math.abs(low), Math.abs(high));
 }
 
 function limits(looks, counts) {

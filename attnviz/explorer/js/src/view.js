@@ -130,8 +130,11 @@ export function createExplorer(host, store, { alone = false } = {}) {
     spoken = true;
   }
 
+  // A panel that is only taller than before is drawn already.
   const sizes = new ResizeObserver(() => {
-    for (const panel of panels) panel.draw(true, printing);
+    bars.measure();
+    const wider = panels.filter((panel) => panel.measure());
+    for (const panel of wider) panel.draw(true, printing);
     if (views.length > 0) bars.show(views, dark);
   });
   function pressed(event) {
@@ -146,12 +149,16 @@ export function createExplorer(host, store, { alone = false } = {}) {
   root.addEventListener("keydown", pressed);
   root.addEventListener("pointerdown", (event) => controls.leave(event.target));
   const stops = Object.entries(CAUSES).map(([trait, what]) => store.on(trait, () => touch(what)));
+  // What Python sends is drawn as soon as all of it is taken over: a frame is long.
+  stops.push(store.on("panels", () => queueMicrotask(explorer.settle)));
   // Another text has other words.
   for (const trait of ["sequence", "sentence"]) stops.push(store.on(trait, () => (aside = null)));
   stops.push(keepKeys(root));
   stops.push(
     followTheme(root, (isDark, onPaper) => {
       [dark, printing] = [isDark, onPaper];
+      // A paper has a width of its own.
+      for (const one of [bars, ...panels]) one.forget();
       touch("text");
       if (printing) explorer.settle();
     }),

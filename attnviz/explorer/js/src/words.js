@@ -18,6 +18,7 @@ export function createWords(name, choose) {
     dir: "auto",
     "aria-label": "the words of the text",
   });
+  let pieces = []; // what the list holds: words, and what stands between them
   let spans = [];
   let built = null;
   let touched = [];
@@ -27,26 +28,27 @@ export function createWords(name, choose) {
     if (t >= 0) choose(t);
   });
 
-  /** Builds the words anew where the text is another. */
+  /** Builds the words where the text is another; those that stay are left alone. */
   function build(view) {
     const { text } = view.panel;
     if (built && built.text === text && sameWords(built.offsets, view.offsets)) return;
     built = { text, offsets: view.offsets };
-    touched = [];
-    const pieces = [];
-    spans = [];
-    let end = 0;
-    for (let t = 0; t < view.n; t++) {
-      const [from, to] = [view.offsets[2 * t], view.offsets[2 * t + 1]];
-      if (from > end) pieces.push(between(text.slice(end, from)));
-      const span = make("span", { class: "av-word", role: "option", id: name(t), "data-t": t });
-      span.append(text.slice(Math.max(from, end), to));
-      spans.push(span);
-      pieces.push(span);
-      end = Math.max(end, to);
-    }
-    if (end < text.length) pieces.push(between(text.slice(end)));
-    list.replaceChildren(...pieces);
+    const before = pieces;
+    pieces = piecesOf(text, view).map((piece, i) => {
+      const old = before[i];
+      return old?.t === piece.t && old.words === piece.words ? old : { ...piece, node: nodeOf(piece) };
+    });
+    pieces.forEach(({ node }, i) => {
+      if (i >= before.length) list.append(node);
+      else if (before[i].node !== node) before[i].node.replaceWith(node);
+    });
+    for (const { node } of before.slice(pieces.length)) node.remove();
+    spans = pieces.filter(({ t }) => t >= 0).map(({ node }) => node);
+  }
+
+  function nodeOf({ t, words }) {
+    if (t < 0) return between(words);
+    return make("span", { class: "av-word", role: "option", id: name(t), "data-t": t }, words);
   }
 
   /** Colours the words for the selected one; only those that change are touched. */
@@ -140,6 +142,20 @@ export function timestepOf(target) {
 
 function sameLine(a, b) {
   return Math.abs(a - b) < 4;
+}
+
+/** A text in words and what stands between them: `{t, words}`, t = -1 for what no timestep read. Pure. */
+export function piecesOf(text, { n, offsets }) {
+  const found = [];
+  let end = 0;
+  for (let t = 0; t < n; t++) {
+    const [from, to] = [offsets[2 * t], offsets[2 * t + 1]];
+    if (from > end) found.push({ t: -1, words: text.slice(end, from) });
+    found.push({ t, words: text.slice(Math.max(from, end), to) });
+    end = Math.max(end, to);
+  }
+  if (end < text.length) found.push({ t: -1, words: text.slice(end) });
+  return found;
 }
 
 /** What no timestep read: grey, unless it is blank. */

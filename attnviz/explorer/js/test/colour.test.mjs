@@ -66,6 +66,15 @@ test("the scale is that of timesteps with a full window, over all panels", () =>
   assert.equal(scaleOf([lookOf(2, [1], [NaN, 0])]).high, 1);
 });
 
+test("values that lie hardly beyond those of full windows are not cut off", () => {
+  const close = scaleOf([lookOf(3, [1], [0.62, 0.6, 0.5])]);
+  assert.deepEqual(close, { low: 0, high: Math.fround(0.62), signed: false, ratio: false });
+  const far = scaleOf([lookOf(3, [1], [0.64, 0.6, 0.5])]);
+  assert.deepEqual([far.high, far.most], [Math.fround(0.6), Math.fround(0.64)]);
+  const below = scaleOf([lookOf(3, [1], [-0.62, -0.6, 0.5])]);
+  assert.deepEqual([below.low, below.high, below.most], [Math.fround(-0.62), Math.fround(0.62), undefined]);
+});
+
 test("values of either sign have a scale about 0, multiples one about 1", () => {
   const scale = scaleOf([lookOf(3, [1], [9, -0.4, 0.1])]);
   assert.equal(scale.high, -scale.low);

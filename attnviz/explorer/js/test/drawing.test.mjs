@@ -4,9 +4,9 @@ import { barsOf, barText, drawBar } from "../src/bar.js";
 import { palette } from "../src/colour.js";
 import { drawFigure, dryPainter } from "../src/figure.js";
 import { toldAt } from "../src/hover.js";
-import { actionOf } from "../src/keys.js";
 import { layoutOf, stripAt, timestepAt, xOf } from "../src/layout.js";
 import { groupsIn, sourceAt } from "../src/map.js";
+import { standing } from "../src/reading.js";
 import { fileName } from "../src/saving.js";
 import { sliceKeeper } from "../src/slices.js";
 import { pageStore } from "../src/store.js";
@@ -111,6 +111,28 @@ test("a place on the time line is the timestep and source drawn there", () => {
   const track = layout.strips.find((one) => one.kind === "track");
   const [, told] = toldAt(view, layout, xOf(layout, 12), track.top + 3);
   assert.deepEqual(told, ["positive", view.tracks[0].series[0].values[12].toPrecision(6)]);
+});
+
+test("cells of what does not exist are covered whole, those of the initial state in part", () => {
+  for (const direction of [1, -1]) {
+    const [view] = viewsFor([panelOf({ text: textOf(60), lags: 7, direction })]);
+    const scene = sceneOf(view);
+    const painter = recorder();
+    drawStill(painter, scene);
+    const veils = painter.calls.filter(([name, , , , , style]) => name === "rect" && style.opacity);
+    const strip = scene.layout.strips.find((one) => one.kind === "map");
+    const opacityAt = (x, y) =>
+      veils
+        .filter(([, left, top, wide, high]) => left < x && x < left + wide && top < y && y < top + high)
+        .reduce((most, [, , , , , style]) => Math.max(most, style.opacity), 0);
+    for (let t = 0; t < 60; t++) {
+      for (let i = 0; i < 7; i++) {
+        const expected = { real: 0, initial: 0.55, missing: 1 }[standing(view.look, t, i + 1)];
+        const y = strip.top + strip.height * (1 - (i + 0.5) / 7);
+        assert.equal(opacityAt(xOf(scene.layout, t), y), expected, `${direction} ${t} ${i}`);
+      }
+    }
+  }
 });
 
 test("features stand by kind, those with the highest mean on top", () => {
@@ -251,18 +273,4 @@ test("names of files are harmless", () => {
   const views = [{ panel: { key: "../a b" }, lens: { name: "attention" } }, { panel: { key: "<x>" } }];
   assert.equal(fileName(views, "train/pos/7_10.txt"), "a-b-x-train-pos-7_10.txt-attention");
   assert.equal(fileName([{ panel: { key: "שלום" } }], ""), "attnviz");
-});
-
-test("keys walk in the words only, and never while something is typed", () => {
-  const event = (key, inside, more = {}) => ({
-    key,
-    target: { closest: (what) => inside.some((one) => what.includes(one)) || null },
-    ...more,
-  });
-  assert.equal(actionOf(event("ArrowRight", [".av-words"])), "after");
-  assert.equal(actionOf(event("ArrowRight", [])), null);
-  assert.equal(actionOf(event("h", [])), "head");
-  assert.equal(actionOf(event("h", ["textarea"])), null);
-  assert.equal(actionOf(event("h", [".av-words"], { ctrlKey: true })), null);
-  assert.equal(actionOf(event("x", [".av-words"])), null);
 });
