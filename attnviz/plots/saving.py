@@ -74,8 +74,14 @@ def save_figure(
             format=kind[1:],
             dpi=dpi or matplotlib.rcParams["savefig.dpi"],
             metadata=_metadata(kind, said),
+            **_packing(kind),
         )
     return path
+
+
+def _packing(kind: str) -> dict[str, Any]:
+    """Packs a PNG in two thirds of the time that zlib's usual 6 takes, a few percent larger."""
+    return {"pil_kwargs": {"compress_level": 3}} if kind == ".png" else {}
 
 
 @contextmanager
