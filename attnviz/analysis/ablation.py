@@ -27,16 +27,26 @@ def ablation_effect(effects: xr.Dataset, *, measure: Measure = "margin") -> Stat
         measure: The logit margin of the class, its probability, or the loss.
 
     Returns:
-        The axes of the effects but `sequence`. A negative margin: the edit speaks against the
-        class. The uncertainty has one axis more, `end`: a bootstrap interval over sequences, the
-        unit of all statistics here; none for a single sequence.
+        The axes of the effects but `sequence`; NaN for a lag that no sequence is long enough to
+        read. A negative margin: the edit speaks against the class. The uncertainty has one axis
+        more, `end`: a bootstrap interval over sequences, the unit of all statistics here; none for
+        a single sequence.
 
     Raises:
         KeyError: If the dataset holds no such effects.
     """
-    values = _effects(effects, measure)
+    values = _of_lags_read(effects, _effects(effects, measure))
     found = ratio_of_sums(values.values, np.ones_like(values.values))
     return of_sequences(Statistic(f"effect on the {measure}", values, UNITS[measure]), found)
+
+
+def _of_lags_read(effects: xr.Dataset, values: xr.DataArray) -> xr.DataArray:
+    """NaN where nothing was there to be taken away, which is not the same as no effect."""
+    if "lag" not in values.dims or "contribution" not in effects:
+        return values
+    read, changed = effects["contribution"] > 0, values.fillna(0) != 0
+    whole = [one.any([axis for axis in one.dims if axis != "lag"]) for one in (read, changed)]
+    return values.where(whole[0] | whole[1])
 
 
 def pair_interaction(effects: xr.Dataset, *, measure: Measure = "margin") -> Statistic:

@@ -59,7 +59,7 @@ def ablate(  # noqa: PLR0913  (one parameter an option)
 
     Both arms run step by step, so that an edit that changes nothing has no effect at all.
 
-    Example: attnviz ablate rra-imdb --text "Slow, but wonderful." --figure ablation.pdf
+    Example: attnviz ablate rra-imdb --text "Slow, but wonderful to see again." --figure a.pdf
 
     Example: attnviz ablate rra-imdb --task imdb --level step -o effects.nc
     """
@@ -109,7 +109,8 @@ def _show(effects: "xr.Dataset") -> None:
     for place in _shown(flat):
         at = flat["edit"].values[place]
         where = dict(zip(axes, at if isinstance(at, tuple) else (at,), strict=True))
-        numbers = ["—"] * 4 if _never_read(effects, where) else _numbers(margin, others, where)
+        unread = bool(margin.values.sel(where).isnull())
+        numbers = ["—"] * 4 if unread else _numbers(margin, others, where)
         table.add_row(*map(str, where.values()), *numbers)
     count, long = effects.sizes["sequence"], flat.sizes["edit"] > MOST_ROWS
     out().print(
@@ -120,6 +121,8 @@ def _show(effects: "xr.Dataset") -> None:
     for note in interval_note("intervals", [count]) if count < FEW else []:
         out().print(f"{note}.")
     out().print(table)
+    if any(bool(flat[place].isnull()) for place in _shown(flat)):
+        out().print("—: no text is long enough to read this lag.")
 
 
 def _shown(flat: "xr.DataArray") -> list[int]:
@@ -129,15 +132,6 @@ def _shown(flat: "xr.DataArray") -> list[int]:
         return list(range(count))
     strongest: list[int] = abs(flat.fillna(0)).values.argsort()[::-1][:STRONGEST].tolist()
     return strongest
-
-
-def _never_read(effects: "xr.Dataset", where: Mapping[str, object]) -> bool:
-    """Whether no text reaches the lag of an edit, so that nothing was taken away."""
-    if "lag" not in where or "contribution" not in effects:
-        return False
-    effect = effects["margin_effect"].sel(dict(where))
-    read = effects["contribution"].sel(lag=where["lag"]) > 0
-    return not bool(read.any()) and not bool(effect.fillna(0).any())
 
 
 def _numbers(

@@ -5,6 +5,7 @@ A command is imported when it is asked for, so that one waits for no other.
 
 import functools
 import importlib
+import inspect
 import sys
 from collections.abc import Callable, Iterable
 
@@ -58,7 +59,7 @@ def _data() -> typer.Typer:
     from attnviz.cli.data import COMMANDS, app
 
     for name, command in COMMANDS.items():
-        app.command(name)(_interruptible(command, WHOLE))
+        app.command(name, help=_flowing(command))(_interruptible(command, WHOLE))
     return app
 
 
@@ -67,7 +68,8 @@ def _study() -> typer.Typer:
     from attnviz.cli.study import COMMANDS, app
 
     for name, (command, goes_on) in COMMANDS.items():
-        app.command(name)(_interruptible(command, RESUMED if goes_on else WHOLE))
+        left = RESUMED if goes_on else WHOLE
+        app.command(name, help=_flowing(command))(_interruptible(command, left))
     return app
 
 
@@ -91,8 +93,15 @@ def _assembled(names: Iterable[str]) -> typer.Typer:
         if name in _GROUPS:
             made.add_typer(_GROUPS[name](), name=name)
         else:
-            made.command(name)(_interruptible(_command(name), _COMMANDS[name]))
+            command = _command(name)
+            made.command(name, help=_flowing(command))(_interruptible(command, _COMMANDS[name]))
     return made
+
+
+def _flowing(command: Callable[..., None]) -> str:
+    """A command's docstring without the ends of its lines, which a narrow terminal would keep."""
+    paragraphs = (inspect.getdoc(command) or "").split("\n\n")
+    return "\n\n".join(" ".join(part.split("\n")) for part in paragraphs)
 
 
 def _options(

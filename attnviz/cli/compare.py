@@ -75,10 +75,14 @@ def compare(
     from attnviz.cli.sources import open_source
 
     outputs.suffixes()
-    if len(traces) < 2 or len(choice.sequences) > 1:
+    if len(traces) < 2:
         raise ValueError(
-            f"attnviz compare takes two traces or more and one sequence, got {len(traces)} and "
-            f"{len(choice.sequence or ())}. attnviz plot draws one trace and several sequences."
+            "attnviz compare takes two traces or more, got one: attnviz plot draws it."
+        )
+    if len(choice.sequences) > 1:
+        raise ValueError(
+            f"attnviz compare draws one sequence of each trace, got {len(choice.sequences)}: "
+            "attnviz plot draws several of one trace."
         )
     named = _named([open_source(path) for path in traces], name or [])
     chosen = kind or _usual(named)

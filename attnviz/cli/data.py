@@ -21,7 +21,10 @@ AnyName = Annotated[
     str | None, typer.Argument(help="The data set, such as imdb; all that are here if not given.")
 ]
 
-app = typer.Typer(no_args_is_help=True, help="Data sets: list, terms, where, download, verify.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Data sets: list, terms, where, download, verify.\n\nExample: attnviz data terms imdb",
+)
 
 
 def list_data(json: Json = False, quiet: Quiet = False, data: DataPlace = None) -> None:

@@ -50,7 +50,7 @@ def plot(
 
     Example: attnviz plot runs/rra-adding-100/probes.zarr --kind kernel-evolution -o kernel.pdf
 
-    Example: attnviz plot notebooks/results/har-window --kind score-against -o window.pdf
+    Example: attnviz plot notebooks/results/row-mnist --kind learning-curves -o curves.pdf
 
     Example: attnviz plot effects.nc --kind ablation --no-title --format pdf,svg -o ablation.pdf
     """

@@ -115,6 +115,11 @@ def open_source(path: Path) -> Opened:
 
     if (opened := _open_training(path)) is not None:
         return opened
+    described = path.parent / f"{path.name}.toml"
+    if not path.exists() and described.is_file():
+        raise FileNotFoundError(
+            f"The study of {described} has no results yet. Begin it: attnviz study run {described}"
+        )
     if path.suffix.lower() != ".nc":
         from attnviz.store.reader import open_trace
 

@@ -123,21 +123,18 @@ def tables(
 def recipes(results: StudyResults, cells: Cells = None, output: TomlOutput = None) -> None:
     """Prints what a study chose for each cell, as recipes to train with.
 
-    Of one cell it is a file for `attnviz train --recipe`; of several, a table for each.
+    The file is one for `attnviz train CELL TASK --recipe`, with a table for each cell.
 
     Example: attnviz study recipes notebooks/results/row-mnist --cell rra -o rra.toml
     """
     from attnviz.files import replacing
     from attnviz.studies import open_results
-    from attnviz.studies.choices import chosen_fields, recipe_to_toml, recipes_to_toml
+    from attnviz.studies.choices import recipes_to_toml
 
     if output is not None and checked_output(output).suffix.lower() != ".toml":
         raise ValueError(f"study recipes writes .toml, but {output.name} does not end so.")
     study, records = open_results(results)
-    if cells is not None and len(cells) == 1:
-        text = recipe_to_toml(chosen_fields(study, cells[0], records))
-    else:
-        text = recipes_to_toml(study, cells or study.cells, records)
+    text = recipes_to_toml(study, cells or study.cells, records)
     if output is None:
         typer.echo(text, nl=False)
         return

@@ -1,6 +1,6 @@
 """The plots of trainings by name, of probes and of studies: as `attnviz.plots.kinds` has others."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from attnviz.plots.kinds import PlotKind
@@ -37,7 +37,7 @@ def _learning_curves(study: "StudyCurves", o: PlotOptions) -> "Figure":
     from attnviz.plots.learning import plot_learning_curves
 
     def draw(ax: "Axes") -> None:
-        plot_learning_curves(study.histories, score=o.score, limits=o.limits, ax=ax)
+        plot_learning_curves(_curves_of(study), score=o.score, limits=o.limits, ax=ax)
 
     return on_own_figure(draw, _said(study))
 
@@ -45,7 +45,16 @@ def _learning_curves(study: "StudyCurves", o: PlotOptions) -> "Figure":
 def _learning_numbers(study: "StudyCurves", o: PlotOptions) -> "Statistic":
     from attnviz.analysis.learning import learning_curves
 
-    return learning_curves(study.histories, score=o.score)
+    return learning_curves(_curves_of(study), score=o.score)
+
+
+def _curves_of(study: "StudyCurves") -> "Mapping[str, Sequence[pd.DataFrame]]":
+    if not study.histories:
+        raise ValueError(
+            f"{study.name} has no final run that is finished, so no learning curves yet: "
+            f"{len(study.trials)} trials are. attnviz study run goes on with it."
+        )
+    return study.histories
 
 
 def _score_against(study: "StudyCurves", o: PlotOptions) -> "Figure":

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from attnviz.suggesting import meant
 from attnviz.tasks.base import TextTask
 from attnviz.tasks.file_sets import locate_files
 from attnviz.tasks.har import load_har
@@ -157,7 +158,10 @@ def dataset(name: str) -> Dataset:
         KeyError: If there is none.
     """
     if name not in DATASETS:
-        raise KeyError(f"There is no data set {name!r}; there are {', '.join(DATASETS)}.")
+        raise KeyError(
+            f"There is no data set {name!r}{meant(name, DATASETS)}; there are "
+            f"{', '.join(DATASETS)}."
+        )
     return DATASETS[name]
 
 

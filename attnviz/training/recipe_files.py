@@ -67,7 +67,9 @@ def read_recipe(path: Path, cell: str, task: str) -> Recipe:
     """A recipe from a file of one's own, on top of the defaults of a task.
 
     Arguments:
-        path: TOML with the fields of `Recipe` at the top and those of its model in `[model]`.
+        path: TOML with the fields of `Recipe` at the top and those of its model in `[model]`; or
+            with those of several cells, in tables `[tuned.CELL]`, as `attnviz study recipes` writes
+            them.
         cell: One of the five cells.
         task: As `attnviz train` takes it.
 
@@ -83,6 +85,10 @@ def read_recipe(path: Path, cell: str, task: str) -> Recipe:
         own = tomllib.loads(path.read_text("utf-8"))
     except ValueError as error:
         raise ValueError(f"{path} is no TOML: {error}.") from error
+    if (several := own.get(PREFERRED[0])) is not None:
+        if not isinstance(several, dict) or cell not in several:
+            raise ValueError(f"{path} has no recipe for {cell}; it has {', '.join(several)}.")
+        own = several[cell]
     return _built(cell, [_file(task).get(DEFAULTS, {}), own], str(path))
 
 
@@ -115,7 +121,7 @@ def adding_recipe(cell: str, *, hidden_size: int = 64) -> Recipe:
     Raises:
         ValueError: If there is no such cell.
     """
-    return _sized(recipe_for(cell, "adding", "tuned"), hidden_size)
+    return _sized(recipe_for(cell, "adding", "start"), hidden_size)
 
 
 def _sized(recipe: Recipe, hidden_size: int) -> Recipe:

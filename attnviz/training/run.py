@@ -94,8 +94,8 @@ def train(  # noqa: PLR0913  (whom it tells, and who watches)
     """
     kind = data_for(task)
     kind.check(recipe.model, task)
+    build_model(recipe.model)  # an option that the cell refuses is refused before anything is read
     described = described_run(folder, recipe, task)
-    build_model(recipe.model)  # an option that the cell refuses is refused before words are read
     data = kind(task, recipe, progress=preparing)
     model = _untrained(data)
     claim(folder, described)

@@ -28,6 +28,20 @@ def test_a_mean_effect_by_hand():
     np.testing.assert_allclose(turned, found.values)
 
 
+def test_a_lag_that_no_sequence_reads_has_no_effect_to_speak_of():
+    effect = np.array([[1.0, 0.0, 0.0, 0.0], [3.0, 0.0, 2.0, 0.0]])
+    read = np.array([[0.5, 0.2, 0.0, 0.0], [0.4, 0.0, 0.0, 0.0]])[:, None]
+    effects = made(
+        effect, ("sequence", "lag"), contribution=(("sequence", "time", "lag"), read)
+    )  # fmt: skip
+
+    found = ablation_effect(effects)
+
+    # Lag 3 was read once and did nothing; lag 4 changed something, so it was there.
+    np.testing.assert_allclose(found.values, [2.0, 0.0, 1.0, np.nan])
+    assert bool(found.uncertainty.isnull().sel(lag=5).all())
+
+
 def test_a_pair_by_hand():
     pairs = np.array([[[1.0, 7.0], [7.0, 2.0]]])
     effects = made(pairs, ("sequence", "lag", "other_lag"))

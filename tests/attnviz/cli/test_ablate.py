@@ -37,6 +37,7 @@ def test_lags_that_no_text_reaches_have_no_effect_to_show():
         if line[:3].strip().isdigit()
     }
     assert rows["11"] == ["—"] * 4 and "—" not in rows["2"]
+    assert "—: no text is long enough to read this lag." in found.output
 
 
 def test_its_figure_says_how_it_is_made_again(monkeypatch, capsys, tmp_path):

@@ -115,7 +115,11 @@ def test_a_comparison_can_be_made_again_to_the_byte(place, suffix):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("rra.zarr",), "takes two traces or more and one sequence, got 1 and 0"),
+        (("rra.zarr",), "takes two traces or more, got one: attnviz plot draws it"),
+        (
+            ("rra.zarr", "larnn.zarr", "--sequence", "0", "--sequence", "1"),
+            "draws one sequence of each trace, got 2",
+        ),
         (("rra.zarr", "rra.zarr"), "called the same (rra, rra). Give each a --name"),
         (("rra.zarr", "larnn.zarr", "--name", "x"), "2 traces and 1 --name"),
         (("rra.zarr", "larnn.zarr", "--kind", "shortcut"), "no route 'shortcut'"),

@@ -377,7 +377,12 @@ def test_pgf_comes_with_its_images_and_as_the_same_bytes(place, typed):
 @pytest.mark.slow
 def test_the_keyboard_leaves_nothing_half_written(place):
     sequences = [word for number in (0, 1) for word in ("--sequence", str(number))]
-    command = [sys.executable, "-m", "attnviz.cli", "plot", "larnn.zarr", *sequences, "-o", "set"]
+    many = (
+        *sequences,
+        "--format",
+        "pdf,svg,png",
+    )  # enough that it is not done before it is stopped
+    command = [sys.executable, "-m", "attnviz.cli", "plot", "larnn.zarr", *many, "-o", "set"]
     process = subprocess.Popen(
         command, env=environment(), stderr=subprocess.PIPE, text=True, cwd=place
     )

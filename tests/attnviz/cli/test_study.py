@@ -48,7 +48,7 @@ def test_a_study_runs_and_gives_tables(tmp_path, monkeypatch, capsys):
         "study", "recipes", "results/quick", "--cell", "gru", "-o", "gru.toml",
     )  # fmt: skip
     one = (tmp_path / "gru.toml").read_text()
-    assert one in both and not one.startswith("[")
+    assert one in both and one.startswith("[tuned.gru]\n")
 
 
 @pytest.mark.parametrize(
@@ -94,3 +94,15 @@ def test_stopped_by_the_keyboard_it_goes_on_from_a_checkpoint(tmp_path, monkeypa
         monkeypatch, capsys, "study", "run", path, *places, "--cell", "lstm", "--budget", "0.01"
     )
     assert code == 0 and "Resuming at step" in said
+
+
+def test_a_study_without_results_is_not_taken_for_a_trace(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "quick.toml").write_text(QUICK)
+    code, _, err = called(monkeypatch, capsys, "plot", "quick", "-o", "curves.pdf")
+    assert code == 1 and "The study of quick.toml has no results yet" in err
+    (tmp_path / "quick").mkdir()
+    (tmp_path / "quick" / "study.toml").write_text(QUICK)
+    asked = ("--kind", "learning-curves", "-o", "curves.pdf")
+    code, _, err = called(monkeypatch, capsys, "plot", "quick", *asked)
+    assert code == 1 and "quick has no final run that is finished" in err

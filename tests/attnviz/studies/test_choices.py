@@ -55,9 +55,16 @@ def test_a_file_of_it_is_the_recipe_that_was_trained(tmp_path):
     assert dataclasses.replace(read_recipe(path, "rra", "adding"), seed=4) == trained
 
 
-def test_tables_of_several_cells():
+def test_tables_of_several_cells(tmp_path):
     held = trials("rra", 0.4, 0.6) + trials("lstm", 0.8, 0.7)
-    assert recipes_to_toml(study(more=MORE), ["rra", "lstm"], held) == (
+    text = recipes_to_toml(study(more=MORE), ["rra", "lstm"], held)
+    path = tmp_path / "both.toml"
+    path.write_text(text)
+    assert read_recipe(path, "lstm", "har").learning_rate == 0.1
+    assert read_recipe(path, "rra", "har").model.options == {"window": 3}
+    with pytest.raises(ValueError, match=r"both.toml has no recipe for gru; it has rra, lstm\."):
+        read_recipe(path, "gru", "har")
+    assert text == (
         "[tuned.rra]\nepochs = 9\nlearning_rate = 0.01\nmodel.hidden_size = 8\n"
         "model.options.window = 3\n\n"
         "[tuned.lstm]\nepochs = 9\nlearning_rate = 0.1\nmodel.hidden_size = 8\n"
