@@ -381,7 +381,7 @@ def test_the_keyboard_leaves_nothing_half_written(place):
         *sequences,
         "--format",
         "pdf,svg,png",
-    )  # enough that it is not done before it is stopped
+    )  # not done before it is stopped
     command = [sys.executable, "-m", "attnviz.cli", "plot", "larnn.zarr", *many, "-o", "set"]
     process = subprocess.Popen(
         command, env=environment(), stderr=subprocess.PIPE, text=True, cwd=place
