@@ -126,7 +126,8 @@ def update_results(study: Study, runs: Path, results: Path) -> None:
         results: Its folder of results; made if it is not there.
 
     Raises:
-        ValueError: If the folder holds results of a study that differs in what decides results.
+        ValueError: If the folder holds results of a study that differs in what decides results,
+            or final runs of one that asked something else.
     """
     _check_same(study, results)
     results.mkdir(parents=True, exist_ok=True)
