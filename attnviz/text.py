@@ -20,7 +20,6 @@ from attnviz.files import replacing
 
 __all__ = [
     "PADDING",
-    "PADDING_ID",
     "UNKNOWN",
     "UNKNOWN_ID",
     "EncodedText",
@@ -35,7 +34,6 @@ __all__ = [
 PADDING = "<pad>"
 UNKNOWN = "<unk>"
 RESERVED = (PADDING, UNKNOWN)  # no token can be either: the tokenizer parts "<" from "pad"
-PADDING_ID = 0
 UNKNOWN_ID = 1
 
 _BREAK = r"<[bB][rR]\s{0,4}/?>"

@@ -16,12 +16,10 @@ if TYPE_CHECKING:
     from attnviz.tasks import TextSplit, TextTask
 
 __all__ = [
-    "FEW",
     "Asked",
     "Columns",
     "DataPlace",
     "LabelColumn",
-    "Limit",
     "Part",
     "Source",
     "TextColumn",

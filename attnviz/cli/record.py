@@ -172,10 +172,9 @@ def _recorded(
 ) -> "Trace":
     """So many of the sequences, evenly spread: data sets tend to be sorted."""
     from attnviz.recording import record_numbers
+    from attnviz.tasks.base import spread_rows
 
-    count = len(chosen.features)
-    wanted = count if limit is None else min(limit, count)
-    rows = [row * count // wanted for row in range(wanted)]
+    rows = spread_rows(len(chosen.features), limit)
     return record_numbers(
         model,
         chosen.features[rows],

@@ -17,9 +17,7 @@ from attnviz.opening.adapters import (
     is_weight,
 )
 
-__all__ = ["KINDS", "OPEN", "Openable", "convert", "given_names", "obstacle", "renew_weights"]
-
-Openable = nn.LSTM | nn.GRU | nn.LSTMCell | nn.GRUCell
+__all__ = ["KINDS", "OPEN", "convert", "given_names", "obstacle", "renew_weights"]
 
 KINDS: dict[type[nn.Module], type[nn.Module]] = {
     nn.LSTM: OpenLSTM,

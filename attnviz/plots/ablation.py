@@ -57,7 +57,7 @@ def plot_ablation(
         statistic = pair_interaction(effects, measure=measure)
     map_of = {"other_lag": "other lag", "time": "timestep"}
     across = next((map_of[axis] for axis in map_of if {axis, "lag"} <= axes), None)
-    note = _note(effects, statistic, points=across is None)
+    note = _note(effects, points=across is None)
     with axes_to_draw_on(ax, _WIDTH, _HEIGHT) as drawn:
         write_title(drawn, _title(axes), note)  # before a colour bar takes its room
         if across is None:
@@ -182,7 +182,7 @@ def _draw_map(ax: Axes, statistic: Statistic, across: str) -> None:
     ax.figure.colorbar(image, ax=ax, label=statistic.label, fraction=0.046, pad=0.02)
 
 
-def _note(effects: xr.Dataset, statistic: Statistic, *, points: bool) -> str:
+def _note(effects: xr.Dataset, *, points: bool) -> str:
     attrs, method = effects.attrs, str(effects.attrs.get("method"))
     parts = [
         str(attrs.get("model")),

@@ -62,7 +62,7 @@ def _score_against(study: "StudyCurves", o: PlotOptions) -> "Figure":
     from attnviz.plots.learning import plot_score_against
 
     value = searched_value(study, o)
-    wide = _of_several_decades(study.trials[value])
+    wide = _beyond_a_decade(study.trials[value])
 
     def draw(ax: "Axes") -> None:
         plot_score_against(study.trials, value=value, logarithmic=wide, limits=o.limits, ax=ax)
@@ -70,8 +70,8 @@ def _score_against(study: "StudyCurves", o: PlotOptions) -> "Figure":
     return on_own_figure(draw, _said(study))
 
 
-def _of_several_decades(values: "pd.Series") -> bool:
-    """Whether values are numbers above 0 that a linear axis would crowd together."""
+def _beyond_a_decade(values: "pd.Series") -> bool:
+    """Whether values are numbers above 0 of more than a decade: a linear axis crowds them."""
     if values.dtype.kind not in "iuf":
         return False
     there = values.dropna()

@@ -119,7 +119,7 @@ def _describe(
     for name, values in node.variables.items():
         kind = values.dtype.kind
         dtype = h5py.string_dtype() if kind in "OUT" else np.int8 if kind == "b" else values.dtype
-        held = target.create_variable(str(name), values.dims, dtype, **_layout(values, count))
+        held = target.create_variable(str(name), values.dims, dtype, **_layout(values))
         for key, value in _attributes(values.attrs).items():
             held.attrs[key] = value
         if kind == "b":
@@ -133,7 +133,7 @@ def _describe(
         target.attrs[COORDINATES] = " ".join(labels)
 
 
-def _layout(values: xr.Variable, count: int) -> dict[str, Any]:
+def _layout(values: xr.Variable) -> dict[str, Any]:
     """Numbers with a timestep are compressed, a sequence a chunk: that is how they are read."""
     if values.dims[:2] != ("sequence", "time") or values.dtype.kind in "OUT":
         return {}

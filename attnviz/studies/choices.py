@@ -13,6 +13,8 @@ __all__ = ["chosen_fields", "recipe_to_toml", "recipes_to_toml"]
 def chosen_fields(study: Study, cell: str, records: Iterable[Record]) -> dict[str, Any]:
     """The fields of the recipe that a study trains a cell with for every seed, but for the seed.
 
+    They are those at equal hidden size.
+
     Arguments:
         study: Which.
         cell: One of its cells.

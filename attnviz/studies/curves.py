@@ -10,12 +10,7 @@ from attnviz.studies.records import Record
 from attnviz.studies.results import open_results
 from attnviz.studies.study import Size, Study
 
-__all__ = ["holds_results", "open_checks", "open_curves"]
-
-
-def holds_results(folder: Path) -> bool:
-    """Whether a folder holds the results of a study."""
-    return (folder / "study.toml").is_file()
+__all__ = ["open_checks", "open_curves"]
 
 
 def open_curves(folder: Path | str, *, size: Size = "hidden") -> StudyCurves:

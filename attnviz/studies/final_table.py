@@ -92,9 +92,9 @@ def iterations(finals: Sequence[Record]) -> str:
     else:
         median = f">{min(one.iterations for one in middle if not one.solved):,}"
     ends = [f"{'' if one.solved else '>'}{one.iterations:,}" for one in (ordered[0], ordered[-1])]
-    spread = f" ({ends[0]} to {ends[1]})" if ends[0] != ends[1] else ""
+    span = f" ({ends[0]} to {ends[1]})" if ends[0] != ends[1] else ""
     solved = sum(one.solved for one in reached)
-    return f"{median}{spread}, {solved} of {len(reached)} solved"
+    return f"{median}{span}, {solved} of {len(reached)} solved"
 
 
 def _times(own: float | None, other: float | None) -> str:

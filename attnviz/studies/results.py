@@ -126,7 +126,8 @@ def update_results(study: Study, runs: Path, results: Path) -> None:
         results: Its folder of results; made if it is not there.
 
     Raises:
-        ValueError: If the folder holds results of a study that differs in what decides results.
+        ValueError: If the folder holds results of a study that differs in what decides results,
+            or final runs of one that asked something else.
     """
     _check_same(study, results)
     results.mkdir(parents=True, exist_ok=True)
@@ -161,14 +162,14 @@ def _check_same(study: Study, results: Path) -> None:
 
 def _write(study: Study, results: Path, records: Iterable[Record]) -> None:
     ordered = sorted(records, key=lambda one: (one.job.cell, one.job.size, one.job.number))
-    trials = [_trial_row(study, one) for one in ordered if one.job.phase == "trial"]
+    trials = [_trial_row(one) for one in ordered if one.job.phase == "trial"]
     finals = [_final_row(one) for one in ordered if one.job.phase == "final"]
     measured = [name for name in _MEASURED if name != "test"]
     _write_table(results / TRIALS, ["cell", "trial", *study.searched, *measured], trials)
     _write_table(results / FINALS, ["cell", "size", "seed", "settings", *_MEASURED], finals)
 
 
-def _trial_row(study: Study, record: Record) -> dict[str, str]:
+def _trial_row(record: Record) -> dict[str, str]:
     job = record.job
     values = {name: json.dumps(value, sort_keys=True) for name, value in record.values.items()}
     row = {"cell": job.cell, "trial": str(job.number), **values, **_measured(record)}

@@ -71,8 +71,10 @@ def _answers(every: Sequence[tuple[Study, _Found]]) -> str:
 
 def _rows(study: Study, found: _Found, size: Size) -> Iterator[list[str]]:
     """A study's lines in the table of a size: what was scored, and if there is a bar, how soon."""
+    if size not in study.sizes.equal:
+        return
     finals = {cell: finals_of(study, found, cell, size) for cell in NAMES if cell in study.cells}
-    if not any(finals.values()) or size not in study.sizes.equal:
+    if not any(finals.values()):
         return
     if study.checks:
         told = [iterations(finals.get(cell, [])) for cell in NAMES]

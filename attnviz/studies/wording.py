@@ -60,8 +60,10 @@ def answered(study: Study, question: Question, answer: Answer) -> str:
     """A question, its answer, and what the answer rests on."""
     asked = f"**{question.text}**"
     if answer.verdict == "not run":
-        needed = f"Only {answer.seeds} of the {seeds_needed(study)} seeds that an answer needs have"
-        return f"{asked} {f'{needed} been' if answer.seeds else 'Not'} run."
+        if not answer.seeds:
+            return f"{asked} Not run."
+        seeds = f"{answer.seeds} of the {seeds_needed(study)} seeds"
+        return f"{asked} Only {seeds} that an answer needs have been run."
     verdict = f"{answer.verdict.capitalize()} ({_margin(study, question)})"
     if answer.advantage is None and not answer.censored:
         return f"{asked} {verdict}: a run diverged."

@@ -386,9 +386,14 @@ def test_the_projects_studies_can_be_read_and_ask_six_questions_at_most():
     assert len(studies) == 13
     assert sum(len(one.questions) for one in studies) == 6
     for one in studies:
-        cells = {"har-window": ("larnn", "rra"), "released-larnn": (*one.variants, "lstm")}
+        cells = {
+            "har-window": ("larnn", "rra"),
+            "adding-larnn": ("larnn", *one.variants),
+            "released-larnn": (*one.variants, "lstm"),
+        }
         assert one.cells == cells.get(one.name, ("rra", "larnn", "rau", "lstm", "gru"))
-        assert bool(one.variants) == (one.name == "released-larnn") == (not one.trials.count)
+        of_variants = one.name in ("adding-larnn", "released-larnn")
+        assert bool(one.variants) == of_variants == (not one.trials.count)
         tried = {one.trials.training_seed(number) for number in range(one.trials.count)}
         assert len(one.final.seeds) >= 3 and not tried & {*one.final.seeds}
         if (RESULTS / one.name).is_dir():
