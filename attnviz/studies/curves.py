@@ -34,7 +34,7 @@ def open_curves(folder: Path | str, *, size: Size = "hidden") -> StudyCurves:
     return StudyCurves(
         study.name, study.about, study.score,
         _read(folder / "histories", study, records, size),
-        _trials(records, study.searched), study.searched,
+        _trials(study, records), study.searched,
     )  # fmt: skip
 
 
@@ -81,7 +81,11 @@ def _table(folder: Path, job: Job) -> pd.DataFrame | None:
         raise ValueError(f"{path} is no table of a training: {error}.") from error
 
 
-def _trials(records: list[Record], searched: tuple[str, ...]) -> pd.DataFrame:
+def _trials(study: Study, records: list[Record]) -> pd.DataFrame:
+    """A row a trial, the cells in the order of the study: figures give colours in that order."""
+    searched, cells = study.searched, study.cells
+    trials = [one for one in records if one.job.phase == "trial" and one.job.cell in cells]
+    trials.sort(key=lambda one: (cells.index(one.job.cell), one.job.number))
     rows = [
         {
             "cell": one.job.cell, "trial": one.job.number,
@@ -89,8 +93,7 @@ def _trials(records: list[Record], searched: tuple[str, ...]) -> pd.DataFrame:
             "status": one.status, "validation": one.validation,
             "validation_loss": one.validation_loss, "epochs": one.epochs,
         }
-        for one in records
-        if one.job.phase == "trial"
+        for one in trials
     ]  # fmt: skip
     columns = ["cell", "trial", *searched, "status", "validation", "validation_loss", "epochs"]
     return pd.DataFrame(rows, columns=columns)
