@@ -1,7 +1,13 @@
+import signal
 import sys
 
 import jaxtyping
 import pytest
+
+# A shell lets what it starts in the background, and whatever that starts, ignore the keyboard;
+# tests that press Ctrl-C need processes that hear it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
