@@ -4,6 +4,7 @@ Influence and gradients by path stand here; effects of ablations beside the trac
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from attnviz.plots.kinds import EFFECT_KINDS, PlotKind, drawable_effects
@@ -61,10 +62,28 @@ def _path_classes(paths: "xr.Dataset", o: PlotOptions) -> "Figure":
 
 
 def _path_class_numbers(paths: "xr.Dataset", o: PlotOptions) -> "Statistic":
-    from attnviz.analysis.path_classes import class_norm, same_sequences
+    """The classes, and before them the whole gradient, as it is drawn behind them."""
+    from attnviz.analysis.path_classes import (
+        class_norm,
+        gradient_norm_by_distance,
+        same_sequences,
+    )
     from attnviz.plots.curves import arrival
 
-    return class_norm(same_sequences(paths, place=arrival(o)), place=arrival(o))
+    place = arrival(o)
+    paths = same_sequences(paths, place=place)
+    norms, whole = class_norm(paths, place=place), gradient_norm_by_distance(paths, place=place)
+    ends = None
+    if norms.uncertainty is not None and whole.uncertainty is not None:
+        ends = _beside(whole.uncertainty, norms.uncertainty)
+    return replace(norms, values=_beside(whole.values, norms.values), uncertainty=ends)
+
+
+def _beside(whole: "xr.DataArray", classes: "xr.DataArray") -> "xr.DataArray":
+    import xarray as xr
+
+    parts = [whole.expand_dims(path_class=["all"]), classes]
+    return xr.concat(parts, "path_class").transpose(*classes.dims)
 
 
 def _vanishing(paths: "xr.Dataset", o: PlotOptions) -> "Figure":

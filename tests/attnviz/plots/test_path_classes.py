@@ -7,6 +7,8 @@ from numpy.testing import assert_allclose
 from attnviz.analysis.decay import predicted_decay_rate, predicted_shortcut_norm
 from attnviz.analysis.path_classes import class_norm
 from attnviz.plots import plot_path_classes, plot_vanishing
+from attnviz.plots.options import PlotOptions
+from attnviz.plots.result_kinds import PATH_KINDS
 from tests.attnviz.path_data import paths, rra
 
 KERNEL, LAGS = [0.5, 0.2, 0.3], [2, 3, 4]
@@ -23,6 +25,24 @@ def small(sequences=2):
 
 def by(ax, gid):
     return [line for line in ax.lines if line.get_gid() == gid]
+
+
+@pytest.mark.parametrize("sequences", [1, 2])
+def test_the_numbers_are_those_of_every_line(ax, sequences):
+    data = small(sequences)
+    plot_path_classes(data, floor=1e-5, ax=ax)
+    numbers = PATH_KINDS["path-classes"].numbers(data, PlotOptions())
+    assert numbers.values["path_class"].values.tolist() == ["all", *NAMES]
+    assert numbers.values.dims == ("distance", "path_class")
+    (whole,) = by(ax, "whole")
+    assert_allclose(numbers.values.sel(path_class="all"), whole.get_ydata())
+    drawn = [line for line in ax.lines if line.get_label() in NAMES]
+    assert len(drawn) >= 3
+    for line in drawn:
+        assert_allclose(numbers.values.sel(path_class=line.get_label()), line.get_ydata())
+    assert (numbers.uncertainty is None) == (sequences == 1)
+    if sequences > 1:
+        assert numbers.uncertainty.dims == ("distance", "path_class", "end")
 
 
 @pytest.fixture
