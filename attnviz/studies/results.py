@@ -66,9 +66,16 @@ def open_studies(folder: Path) -> list[tuple[Study, list[Record]]]:
     return [
         open_results(folder / name)
         if (folder / name / STUDY).is_file()
-        else (read_study(folder / f"{name}.toml"), [])
+        else (_described(folder / f"{name}.toml"), [])
         for name in sorted(names, key=_natural)
     ]
+
+
+def _described(path: Path) -> Study:
+    try:
+        return read_study(path)
+    except ValueError as error:
+        raise ValueError(f"{error} If {path} is no study, keep it in another folder.") from error
 
 
 def _natural(name: str) -> tuple[str, int]:

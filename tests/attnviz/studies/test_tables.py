@@ -349,6 +349,9 @@ def test_studies_without_results_are_listed(tmp_path):
     text = tables_of(tmp_path)
     assert text.startswith("### adding-200\n") and "\n\nNot run: adding-1000.\n" in text
     assert "2 questions were asked beforehand in all." in text
+    (tmp_path / "rra.toml").write_text("epochs = 3\n")
+    with pytest.raises(ValueError, match=r"rra.toml is no study, keep it in another folder"):
+        tables_of(tmp_path)
     with pytest.raises(FileNotFoundError, match="neither a study nor results"):
         tables_of(tmp_path / "none")
 
