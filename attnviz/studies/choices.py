@@ -7,7 +7,7 @@ from typing import Any
 from attnviz.studies.records import Record, choose
 from attnviz.studies.study import Study
 
-__all__ = ["chosen_fields", "recipe_to_toml", "recipes_to_toml"]
+__all__ = ["chosen_fields", "recipes_to_toml"]
 
 
 def chosen_fields(study: Study, cell: str, records: Iterable[Record]) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def chosen_fields(study: Study, cell: str, records: Iterable[Record]) -> dict[st
     """
     if cell not in study.cells:
         raise ValueError(f"{study.name} has no cell {cell!r}; it has {', '.join(study.cells)}.")
-    fields = {**study.base, **study.own.get(cell, {}), **study.final.recipe}
+    fields = study.fields(cell, study.final)
     if not study.trials.count:
         return fields
     chosen = choose(study, cell, records)
@@ -54,23 +54,15 @@ def recipes_to_toml(study: Study, cells: Iterable[str], records: Iterable[Record
     Raises:
         ValueError: As `chosen_fields`.
     """
-    held = list(records)
-    tables = [
-        f"[tuned.{cell}]\n{recipe_to_toml(chosen_fields(study, cell, held))}" for cell in cells
-    ]
+    held, tables = list(records), []
+    for cell in cells:
+        fields = sorted(chosen_fields(study, cell, held).items())
+        tables.append(
+            "".join(
+                [f"[tuned.{cell}]\n", *(f"{name} = {_toml(value)}\n" for name, value in fields)]
+            )
+        )
     return "\n".join(tables)
-
-
-def recipe_to_toml(fields: Mapping[str, Any]) -> str:
-    """A recipe's fields, one a line, as `attnviz train --recipe` reads them.
-
-    Arguments:
-        fields: By their dotted names.
-
-    Returns:
-        TOML.
-    """
-    return "".join(f"{name} = {_toml(value)}\n" for name, value in sorted(fields.items()))
 
 
 def _toml(value: object) -> str:

@@ -8,7 +8,7 @@ from attnviz.studies.jobs import Job
 from attnviz.studies.published import published
 from attnviz.studies.records import Record
 from attnviz.studies.study import Size, Study
-from attnviz.studies.wording import cell_name, score, unit
+from attnviz.studies.wording import cell_name, score, table, unit
 
 __all__ = ["SCORES", "final_table", "finals_of", "iterations", "spread"]
 
@@ -46,8 +46,7 @@ def final_table(study: Study, found: Mapping[Job, Record], size: Size) -> str:
         row += [_times(_pace(finals), pace)] if "lstm" in study.cells else []
         row += [known.printed.get(cell, NONE)] if known else []
         rows.append(row)
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+    return table(header, rows)
 
 
 def finals_of(study: Study, found: Mapping[Job, Record], cell: str, size: Size) -> list[Record]:

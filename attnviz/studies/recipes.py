@@ -96,9 +96,9 @@ def _built(settings: ModelSettings, size: int) -> tuple[int, int] | None:
 
 
 def _recipe(study: Study, job: Job, values: Mapping[str, Any], task: AnyTask) -> Recipe:
-    phase = study.trials.recipe if job.phase == "trial" else study.final.recipe
+    phase = study.trials if job.phase == "trial" else study.final
     seed = study.trials.training_seed(job.number) if job.phase == "trial" else job.number
-    given = {**study.base, **study.own.get(job.cell, {}), **phase, **values}
+    given = {**study.fields(job.cell, phase), **values}
     fields = {**given, "model.cell": study.kind(job.cell), "seed": seed, **_fitting(task, given)}
     _check_fields(study, given)
     nested: dict[str, Any] = {"model": {"options": {}}}

@@ -188,6 +188,10 @@ class Study:
         """What is asked beforehand, however it is worded."""
         return frozenset(replace(question, text="") for question in self.questions)
 
+    def fields(self, cell: str, phase: "Trials | Final") -> dict[str, Any]:
+        """The fields of a cell's recipe in a phase, but for what trials draw."""
+        return {**self.base, **self.own.get(cell, {}), **phase.recipe}
+
     def settles(self) -> dict[str, object]:
         """What decides the results of a run: two studies that agree on it can share results.
 

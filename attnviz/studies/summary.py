@@ -10,7 +10,7 @@ from attnviz.studies.published import published
 from attnviz.studies.records import Record
 from attnviz.studies.results import open_studies
 from attnviz.studies.study import Size, Study
-from attnviz.studies.wording import NAMES, answered, plural
+from attnviz.studies.wording import NAMES, answered, plural, table
 
 __all__ = ["summary_of"]
 
@@ -42,7 +42,7 @@ def summary_of(folder: Path) -> str:
     for size, title in _TITLES.items():
         rows = [row for study, found in compared for row in _rows(study, found, size)]
         if rows:
-            parts.append(f"{title}:\n\n{_table(rows)}")
+            parts.append(f"{title}:\n\n{table(['study', *NAMES.values()], rows).rstrip()}")
     if parts:
         parts.append(
             "Mean ± standard deviation over the seeds; where some are missing, over how many, "
@@ -93,12 +93,6 @@ def _scored(study: Study, cell: str, finals: Sequence[Record]) -> str:
         told += f", {diverged} diverged"
     known = published(study.name)
     return told if known is None or cell not in known.printed else f"{told} ({known.printed[cell]})"
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    header = ["study", *NAMES.values()]
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _unfinished(every: Sequence[tuple[Study, _Found]]) -> str:

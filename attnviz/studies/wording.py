@@ -1,12 +1,13 @@
 """What a study says in words: its cells, its scores, how it was run, what was answered."""
 
 import math
+from collections.abc import Iterable, Sequence
 
 from attnviz.studies.answers import Answer, seeds_needed
 from attnviz.studies.published import published
 from attnviz.studies.study import Question, Study
 
-__all__ = ["NAMES", "answered", "cell_name", "effort", "plural", "score", "unit"]
+__all__ = ["NAMES", "answered", "cell_name", "effort", "plural", "score", "table", "unit"]
 
 NAMES = {"rra": "RRA", "larnn": "LARNN", "rau": "RAU", "lstm": "LSTM", "gru": "GRU"}
 
@@ -33,6 +34,12 @@ def unit(study: Study) -> str:
 def plural(count: int, what: str) -> str:
     """So many of something."""
     return f"{count:,} {what}{'s' * (count != 1)}"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
 def effort(study: Study) -> str:

@@ -85,11 +85,25 @@ def read_recipe(path: Path, cell: str, task: str) -> Recipe:
         own = tomllib.loads(path.read_text("utf-8"))
     except ValueError as error:
         raise ValueError(f"{path} is no TOML: {error}.") from error
-    if (several := own.get(PREFERRED[0])) is not None:
-        if not isinstance(several, dict) or cell not in several:
-            raise ValueError(f"{path} has no recipe for {cell}; it has {', '.join(several)}.")
-        own = several[cell]
+    if PREFERRED[0] in own:
+        own = _of_cell(own, cell, path)
     return _built(cell, [_file(task).get(DEFAULTS, {}), own], str(path))
+
+
+def _of_cell(several: _Table, cell: str, path: Path) -> _Table:
+    """One cell's table of a file that has a recipe for several and nothing else."""
+    name = PREFERRED[0]
+    named = several[name]
+    if set(several) != {name} or not isinstance(named, dict) or not set(named) <= {*CELLS}:
+        raise ValueError(
+            f"{path} has [{name}], so it may hold nothing but a table [{name}.CELL] for each of "
+            f"{', '.join(CELLS)}; its keys are {', '.join(several)}"
+            + (f", in {name} {', '.join(named)}." if isinstance(named, dict) else ".")
+        )
+    if not isinstance(named.get(cell), dict):
+        raise ValueError(f"{path} has no recipe for {cell}; it has {', '.join(named)}.")
+    own: _Table = named[cell]
+    return own
 
 
 def default_recipe(cell: str, *, hidden_size: int = 64) -> Recipe:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from attnviz.studies import Job, open_results
-from attnviz.studies.choices import chosen_fields, recipe_to_toml, recipes_to_toml
+from attnviz.studies.choices import chosen_fields, recipes_to_toml
 from attnviz.studies.recipes import recipe_of
 from attnviz.training import recipe_for
 from attnviz.training.recipe_files import read_recipe
@@ -50,7 +50,7 @@ def test_a_file_of_it_is_the_recipe_that_was_trained(tmp_path):
         for number in range(whole.trials.count)
     ]
     path = tmp_path / "rra.toml"
-    path.write_text(recipe_to_toml(chosen_fields(whole, "rra", held)))
+    path.write_text(recipes_to_toml(whole, ["rra"], held))
     trained = recipe_of(whole, Job("rra", "final", 4, "hidden"), values, task)
     assert dataclasses.replace(read_recipe(path, "rra", "adding"), seed=4) == trained
 
@@ -77,5 +77,5 @@ def test_what_ships_as_tuned_is_what_its_study_chose(task, tmp_path):
     held, records = open_results(ROOT / "notebooks" / "results" / task)
     for cell in held.cells:
         path = tmp_path / f"{cell}.toml"
-        path.write_text(recipe_to_toml(chosen_fields(held, cell, records)))
+        path.write_text(recipes_to_toml(held, [cell], records))
         assert recipe_for(cell, task, "tuned") == read_recipe(path, cell, task)

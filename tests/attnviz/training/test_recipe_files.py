@@ -84,6 +84,11 @@ def test_a_file_of_ones_own_lies_on_the_defaults(tmp_path):
     ("text", "message"),
     [
         ("epoch = 3", r"mine.toml has the key 'epoch'; there are model, learning_rate, .*epochs"),
+        ("tuned = 3", r"mine.toml has \[tuned\], so it may hold nothing but .* keys are tuned\."),
+        ("epochs = 3\n[tuned.rra]\nepochs = 2", "nothing but .* its keys are epochs, tuned, in"),
+        ("[tuned]\nepochs = 2", r"nothing but .* in tuned epochs\."),
+        ("[tuned.gru]\nepochs = 2", r"mine.toml has no recipe for rra; it has gru\."),
+        ("[tuned]\nrra = 2", r"mine.toml has no recipe for rra; it has rra\."),
         ("epochs = 2.5", r"needs epochs to be a whole number, got 2\.5"),
         ("epochs = true", r"needs epochs to be a whole number, got True"),
         ("learning_rate = 'x'", r"needs learning_rate to be a number, got 'x'"),

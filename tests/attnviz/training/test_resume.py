@@ -30,19 +30,19 @@ def unbroken(request, tmp_path_factory):
     return request.param, result(folder)
 
 
+def cut(cell, folder, step, *, every):
+    """A run that is left after a step."""
+    stop = after(step, STEPS)
+    with pytest.raises(KilledError):
+        train(tiny_recipe(cell), tiny_task(), folder, checkpoint_every=every, progress=stop)
+
+
 def test_wherever_a_run_ends_it_goes_on_to_the_same(unbroken, tmp_path):
     cell, expected = unbroken
 
     for step in range(1, STEPS + 1):
         folder = tmp_path / str(step)
-        with pytest.raises(KilledError):
-            train(
-                tiny_recipe(cell),
-                tiny_task(),
-                folder,
-                checkpoint_every=3,
-                progress=after(step, STEPS),
-            )
+        cut(cell, folder, step, every=3)
         train(tiny_recipe(cell), tiny_task(), folder, checkpoint_every=3)
 
         assert result(folder) == expected, step
@@ -52,14 +52,7 @@ def test_a_run_that_ends_again_and_again_goes_on_to_the_same(unbroken, tmp_path)
     cell, expected = unbroken
 
     for step in (2, 4, 4, 7, 9, 13, 14):
-        with pytest.raises(KilledError):
-            train(
-                tiny_recipe(cell),
-                tiny_task(),
-                tmp_path,
-                checkpoint_every=1,
-                progress=after(step, STEPS),
-            )
+        cut(cell, tmp_path, step, every=1)
     train(tiny_recipe(cell), tiny_task(), tmp_path, checkpoint_every=1)
 
     assert result(tmp_path) == expected
