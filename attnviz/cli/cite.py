@@ -7,11 +7,11 @@ import typer
 
 from attnviz.cli.console import checked_output, err
 from attnviz.cli.scripting import Json, Quiet, answer
+from attnviz.plots.suffixes import FORMATS
 
 if TYPE_CHECKING:
     from attnviz.citing import Subject
 
-FIGURES = (".pdf", ".svg", ".png", ".pgf")
 What = Annotated[
     str | None,
     typer.Argument(
@@ -69,7 +69,7 @@ def _subject(what: str) -> "Subject":
             f"There is nothing to cite at {what!r}: it is neither a trace, a run or model, nor one "
             f"of the models that ship, {', '.join(shipped)}."
         )
-    if path.suffix.lower() in FIGURES:
+    if path.suffix.lower() in FORMATS:
         from attnviz.plots.provenance import read_provenance
 
         return read_provenance(path)

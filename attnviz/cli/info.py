@@ -7,11 +7,12 @@ import typer
 
 from attnviz.cli.console import out
 from attnviz.cli.scripting import answer
+from attnviz.plots.suffixes import FORMATS
 
 if TYPE_CHECKING:
     from attnviz.trace import Trace
 
-FIGURES, TABLES = (".pdf", ".svg", ".png", ".pgf"), (".csv", ".tex")
+TABLES = (".csv", ".tex")
 LONGEST_ID, GAP = 24, 2
 
 
@@ -27,15 +28,15 @@ def info(
     """Says what a trace or a measured result (.nc) holds and where it comes from.
 
     A figure, or the table of its numbers, tells which trace, model and versions made it, and the
-    command that makes it again, to the byte. If
-    files of a trace are missing or cut short, it says so and the exit status is 1.
+    command that makes it again, to the byte. If files of a trace are missing or cut short, it says
+    so and the exit status is 1.
 
     Example: attnviz info trace.zarr
 
     Example: attnviz info figure.pdf --json
     """
     suffix = path.suffix.lower()
-    if suffix in FIGURES or (suffix in TABLES and path.is_file() and _says(path)):
+    if suffix in FORMATS or (suffix in TABLES and path.is_file() and _says(path)):
         _about_figure(path, as_json=json)
         return
     if json:
@@ -121,7 +122,7 @@ def _says(path: Path) -> bool:
 
 def _said_by(path: Path) -> dict[str, str]:
     """The provenance of a figure or of a table."""
-    if path.suffix.lower() in FIGURES:
+    if path.suffix.lower() in FORMATS:
         from attnviz.plots.provenance import read_provenance
 
         return read_provenance(path)
