@@ -101,7 +101,7 @@ def _recorded(name: str | Path) -> "Trace":
 
     model = load_model(name)
     data = model.card.get("data", {})
-    if "held_out" in data:
+    if {"length", "held_out"} <= {*data}:  # of sums that are drawn; images hold some out, too
         task = load_adding(data["length"], held_out=data["held_out"])
         some = task.splits["validation"]
         about = {"task": task.name, "split": "validation"}
@@ -111,7 +111,8 @@ def _recorded(name: str | Path) -> "Trace":
         raise ValueError(
             f"{model.name} tells no texts apart, so the sentences that ship say nothing of it. "
             f"Record some of what it was trained on and report that: attnviz record {name} --task "
-            f"{reads} --limit 100 -o trace.zarr, then attnviz report trace.zarr --model {name}."
+            f"{reads} --limit 100 -o trace.zarr, then attnviz report trace.zarr"
+            f"{f' --model {name}' if isinstance(name, Path) else ''} -o report.html."
         )
     sentences = load_demo_sentences()
     # Their labels are those of the film reviews; a model of other texts has other classes.

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from attnviz.cli.console import busy, checked_output, err, out, progress
+from attnviz.cli.console import busy, checked_output, err, hush, out, progress
 from attnviz.cli.reading import DataPlace
+from attnviz.cli.scripting import Quiet
 
 if TYPE_CHECKING:
     from attnviz.studies import Study
@@ -159,6 +160,7 @@ def models(
     cell: Cells = None,
     limits: Limits = None,
     licence: Licence = None,
+    quiet: Quiet = False,
 ) -> None:
     """Writes the model of each cell that did best on validation, to load or to share.
 
@@ -170,6 +172,7 @@ def models(
 
     Example: attnviz study models notebooks/results/har --cell rra --licence MIT -o models
     """
+    hush(quiet)
     with busy("Loading PyTorch"):
         from attnviz.studies.exporting import export_models
 

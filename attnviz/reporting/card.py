@@ -18,6 +18,7 @@ def model_section(card: Card) -> Section:
     """What the model is, and how it was trained."""
     settings, said = card.settings, card.card
     recipe, data = _mapping(said.get("recipe")), _mapping(said.get("data"))
+    study, limits = _mapping(said.get("study")), said.get("limits")
     rows = [
         ("model", card.name),
         ("cell", card.cell),
@@ -32,6 +33,9 @@ def model_section(card: Card) -> Section:
         ("training", _listed({name: recipe[name] for name in _RECIPE if name in recipe})),
         ("chosen epoch", str(said.get("chosen_epoch", ""))),
         ("command", str(said.get("command", ""))),
+        ("chosen by", str(study.get("chosen_by", ""))),
+        ("limits", " ".join(map(str, limits)) if isinstance(limits, list) else ""),
+        ("licence", str(said.get("licence", ""))),
         ("versions", _listed(_mapping(said.get("versions")))),
     ]  # fmt: skip
     return Section("Model", [Facts([(name, value) for name, value in rows if value])])

@@ -102,6 +102,11 @@ def test_by_the_command(ran, tmp_path, monkeypatch, capsys):
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["gru-quick"]
     card = json.loads((tmp_path / "models" / "gru-quick" / "model.json").read_text())["card"]
     assert card["licence"] == "CC0" and card["limits"][-1] == "Not tried on sums of 3."
+    code, said, _ = called(
+        monkeypatch, capsys, "study", "models", ran / "results" / "quick", "--runs", ran / "runs",
+        "--cell", "gru", "-o", "others", "--quiet",
+    )  # fmt: skip
+    assert (code, said) == (0, "") and (tmp_path / "others" / "gru-quick").is_dir()
     code, listed, _ = called(monkeypatch, capsys, "models", "models", "--quiet")
     assert code == 0 and listed.split()[-1] == "models/gru-quick"
 
