@@ -65,7 +65,7 @@ def report(
     measured = None if effects is None else open_effects(effects)
     trace, folder = _opened(what)
     command = shlex.join(["attnviz", *sys.argv[1:]])
-    sources = Sources(model or folder, measured, chosen, command)
+    sources = Sources(_placed(model) or folder, measured, chosen, command)
     with busy("Writing the report"):
         write_report(trace, output, sources=sources)
     size = output.stat().st_size / 1e6
@@ -90,6 +90,14 @@ def _opened(what: str) -> "tuple[Trace, Path | None]":
             "that ships."
         )
     return open_trace(path), None
+
+
+def _placed(model: Path | None) -> Path | None:
+    """Where a model lies that is named by its folder, or as one that ships."""
+    from attnviz.cards import SHIPPED
+
+    named = None if model is None or model.exists() else SHIPPED / model
+    return named if named is not None and named.is_dir() else model
 
 
 def _recorded(name: str | Path) -> "Trace":
