@@ -77,7 +77,8 @@ def _models(
         if models[key].embedding is None:
             raise ValueError(
                 f"The explorer lets models read texts, but {key} reads numbers. Record some and "
-                f"explore the trace: {recording_command(models[key].card)}"
+                f"explore the trace: {recording_command(models[key].card)}, then attnviz explore "
+                "trace.zarr -o page.html"
             )
     shipped = load_demo_sentences()
     chosen: Texty = shipped if texts is None else texts

@@ -95,7 +95,10 @@ def test_something_else_is_refused(given, said):
 
 
 def test_a_model_of_numbers_is_pointed_to_its_traces():
-    said = r"but larnn-row-mnist reads numbers. .*: attnviz record MODEL --task row-mnist --limit"
+    said = (
+        r"but larnn-row-mnist reads numbers. .*: attnviz record MODEL --task row-mnist --limit 100 "
+        r"-o trace.zarr, then attnviz explore trace.zarr"
+    )
     for given in ("larnn-row-mnist", ["rra-imdb", "larnn-row-mnist"]):
         with pytest.raises(ValueError, match=said):
             shelf_of(given)
