@@ -13,6 +13,7 @@ __all__ = [
     "find_cards",
     "find_unfinished",
     "read_card",
+    "recording_command",
     "shipped_cards",
     "why_no_model",
 ]
@@ -93,6 +94,13 @@ class Card:
 def current_task(name: str) -> str:
     """What a task is called now, such as `row-mnist`, by any name it has had."""
     return _FORMER.get(name, name)
+
+
+def recording_command(card: Mapping[str, Any]) -> str:
+    """The command that records a model, of which its card is known, on what it was trained on."""
+    task = current_task(str(card.get("task", "TASK")))
+    task = "adding" if task.startswith("adding-") else task
+    return f"attnviz record MODEL --task {task} --limit 100 -o trace.zarr"
 
 
 def shipped_cards() -> list[Card]:

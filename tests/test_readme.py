@@ -7,6 +7,7 @@ import pytest
 from typer.main import get_command
 
 import attnviz
+from attnviz.cards import shipped_cards
 from attnviz.cli.app import app
 
 README = Path(__file__).parents[1] / "README.md"
@@ -36,6 +37,20 @@ def test_every_file_it_points_to_is_there():
     text = README.read_text(encoding="utf-8")
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
         assert (README.parent / target).is_file(), target
+
+
+def test_its_tables_of_models_say_what_the_cards_say():
+    cards = {card.name: card.card for card in shipped_cards()}
+    row = r"^\| (\w+) \| ([\d.]+) % \| ([\d.]+) % \| `attnviz train (\w+) ([\w-]+) (.*)` \|$"
+    rows = re.findall(row, README.read_text(encoding="utf-8"), re.MULTILINE)
+    for cell, validation, test, kind, task, options in rows:
+        card = cards.pop(f"{kind}-{task}")
+        assert cell.lower() == kind
+        assert validation == f"{100 * card['validation']['accuracy']:.2f}"
+        assert test == f"{100 * card['test']['accuracy']:.2f}"
+        seed = re.search(r"--seed (\d+)", options)
+        assert card["recipe"]["seed"] == (int(seed[1]) if seed else 0) and "--test" in options
+    assert not cards
 
 
 @pytest.mark.parametrize("command", get_command(app).commands)

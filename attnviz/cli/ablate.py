@@ -9,8 +9,9 @@ import typer
 
 from attnviz.cli.console import checked_output, hush, out, progress
 from attnviz.cli.figure_options import command_line
-from attnviz.cli.measuring import Model, Seed, checked_result
-from attnviz.cli.reading import Asked, told
+from attnviz.cli.measuring import Measured, Model, Seed, checked_result, counted
+from attnviz.cli.number_tasks import NUMBER_TASKS, read_given, usual_numbers
+from attnviz.cli.reading import Source, told
 from attnviz.cli.scripting import Quiet
 from attnviz.cli.spreading import spread
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from attnviz.analysis.statistic import Statistic
+    from attnviz.models import SequenceModel
+    from attnviz.recording import Numbers, Texts
 
 Level = Annotated[
     Literal["lag", "step", "pair", "head", "feature"],
@@ -28,7 +31,11 @@ Method = Annotated[
     typer.Option(help="What happens to it; some methods need --reference."),
 ]
 Reference = Annotated[
-    list[str] | None, typer.Option(help="A text that other values are taken from.")
+    list[str] | None,
+    typer.Option(
+        help="A text that other values are taken from; of a task of numbers, sequences of its "
+        "training split are taken."
+    ),
 ]
 Layer = Annotated[str | None, typer.Option(help="Layer and direction, such as l0.")]
 Output = Annotated[
@@ -45,7 +52,7 @@ MOST_ROWS, STRONGEST = 40, 15
 def ablate(  # noqa: PLR0913  (one parameter an option)
     model: Model,
     *,
-    asked: Asked,
+    asked: Measured,
     level: Level = "lag",
     method: Method = "zero",
     reference: Reference = None,
@@ -62,21 +69,25 @@ def ablate(  # noqa: PLR0913  (one parameter an option)
     Example: attnviz ablate rra-imdb --text "Slow, but wonderful to see again." --figure a.pdf
 
     Example: attnviz ablate rra-imdb --task imdb --level step -o effects.nc
+
+    Example: attnviz ablate larnn-row-mnist --task row-mnist --level head
     """
     from attnviz.pretrained import load_model
     from attnviz.replay import ablate as run
 
     hush(quiet, answering=output is None and figure is None)
     _check_files(output, figure)
-    source = asked.source("validation")
-    loaded, texts = load_model(model), source.texts()
+    source = asked.source("validation", others=tuple(NUMBER_TASKS))
+    loaded = load_model(model)
+    given = read_given(loaded, source)
+    usual = _usual(loaded, source, method, reference)
     with progress(f"ablating {loaded.name}") as advance:
         effects = run(
-            loaded, texts, level=level, method=method, reference=reference, group=layer, seed=seed,
+            loaded, given, level=level, method=method, reference=usual, group=layer, seed=seed,
             progress=advance,
         )  # fmt: skip
-    effects = effects.assign_attrs(dict(texts.about or {}))
-    _show(effects)
+    effects = effects.assign_attrs(dict(given.about or {}))
+    _show(effects, given)
     _write(effects, output, figure)
 
 
@@ -88,7 +99,16 @@ def _check_files(output: Path | None, figure: Path | None) -> None:
         checked_result(output)
 
 
-def _show(effects: "xr.Dataset") -> None:
+def _usual(
+    model: "SequenceModel", source: Source, method: str, reference: list[str] | None
+) -> "list[str] | Numbers | None":
+    """What other values are taken from, where the method asks for some."""
+    if source.task in NUMBER_TASKS and (reference or method in ("mean", "resample", "frozen")):
+        return usual_numbers(model, source, reference)
+    return reference
+
+
+def _show(effects: "xr.Dataset", given: "Texts | Numbers") -> None:
     """The mean effects as a table; of maps the strongest."""
     from rich.markup import escape
     from rich.table import Table
@@ -115,14 +135,15 @@ def _show(effects: "xr.Dataset") -> None:
     count, long = effects.sizes["sequence"], flat.sizes["edit"] > MOST_ROWS
     out().print(
         f"{escape(str(effects.attrs['model']))}, layer {effects.attrs['group']}: mean over "
-        f"{count} text{'' if count == 1 else 's'}{told(effects.attrs)}, edited minus unedited"
+        f"{counted(count, given)}{told(effects.attrs)}, edited minus unedited"
         + (f", the {STRONGEST} strongest" if long else "")
     )
     for note in interval_note("intervals", [count]) if count < FEW else []:
         out().print(f"{note}.")
     out().print(table)
     if any(bool(flat[place].isnull()) for place in _shown(flat)):
-        out().print("—: no text is long enough to read this lag.")
+        what = counted(1, given).removeprefix("1 ")
+        out().print(f"—: no {what} is long enough to read this lag.")
 
 
 def _shown(flat: "xr.DataArray") -> list[int]:

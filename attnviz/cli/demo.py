@@ -47,7 +47,7 @@ def demo(
     sequence: Annotated[int, typer.Option(help="Which sentence to draw.")] = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Records the models that ship on sentences that ship, and draws what they looked at.
+    """Records the models of reviews that ship on sentences that ship, and draws what they saw.
 
     Traces and figures that an earlier demo left in the folder are replaced.
 

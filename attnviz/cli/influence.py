@@ -5,13 +5,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from attnviz.cli.console import busy, hush, progress
-from attnviz.cli.measuring import Model, Output, Seed, checked_result, write_result
-from attnviz.cli.reading import Asked, Source
+from attnviz.cli.measuring import Measured, Model, Output, Seed, checked_result, write_result
+from attnviz.cli.number_tasks import NUMBER_TASKS, USUAL, read_given, usual_numbers
+from attnviz.cli.reading import Source
 from attnviz.cli.scripting import Quiet
 from attnviz.cli.spreading import spread
 
 if TYPE_CHECKING:
     from attnviz.influence.measurement import At
+    from attnviz.influence.sequences import Inputs
+    from attnviz.models import SequenceModel
+    from attnviz.recording import Numbers, Texts
 
 Reference = Annotated[
     list[str] | None,
@@ -34,16 +38,13 @@ Of = Annotated[
 ]
 Draws = Annotated[int, typer.Option(help="Replacements of each input.", min=1)]
 
-# Texts of the training split that say what is usual.
-USUAL = 100
-
 
 @spread
 def influence(  # noqa: PLR0913  (one parameter an option)
     model: Model,
     output: Output,
     *,
-    asked: Asked,
+    asked: Measured,
     reference: Reference = None,
     method: Method = "replacement",
     at: Place = "all",
@@ -52,40 +53,41 @@ def influence(  # noqa: PLR0913  (one parameter an option)
     seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Measures how much each earlier word matters, by replacing it with usual ones.
+    """Measures how much each earlier word, or timestep, matters, by replacing it with usual ones.
 
-    What is usual: texts of the training split, or of the whole file; for --text the sentences that
-    ship.
+    What is usual: texts or sequences of the training split, or texts of the whole file; for --text
+    the sentences that ship.
 
     Example: attnviz influence rra-imdb --task imdb --at last -o influence.nc
+
+    Example: attnviz influence gru-row-mnist --task row-mnist -o influence.nc
 
     Example: attnviz influence gru-imdb --text "Slow, but wonderful." -o influence.nc
     """
     hush(quiet)
     checked_result(output)
     places = _timesteps(at)
-    source = asked.source("validation")
-    texts = source.texts()
-    usual = reference or _usual(source)
+    source = asked.source("validation", others=tuple(NUMBER_TASKS))
     with busy("Loading PyTorch"):
         from attnviz.influence import linear_influence, replacement_influence
         from attnviz.pretrained import load_model
 
     loaded = load_model(model)
+    given, inputs, usual = _read(loaded, source, reference)
     margin: Literal["predicted"] | None = "predicted" if of == "margin" else None
     with progress(f"measuring {loaded.name}, rows") as advance:
         if method == "linear":
             found = linear_influence(
-                loaded, texts.texts, reference=usual, at=places, margin=margin, seed=seed,
+                loaded, inputs, reference=usual, at=places, margin=margin, seed=seed,
                 progress=advance,
             )  # fmt: skip
         else:
             found = replacement_influence(
-                loaded, texts.texts, reference=usual, at=places, margin=margin,
+                loaded, inputs, reference=usual, at=places, margin=margin,
                 replacements=draws, seed=seed, progress=advance,
             )  # fmt: skip
     kinds = ["influence", "influence-map"] if found.sizes["time"] > 1 else ["influence"]
-    write_result(found, loaded, texts, output, kinds)
+    write_result(found, loaded, given, output, kinds)
 
 
 def _timesteps(at: str) -> "At":
@@ -98,6 +100,21 @@ def _timesteps(at: str) -> "At":
         raise ValueError(
             f"--at takes all, last, or timesteps with commas between such as 9,19,-1, got {at!r}."
         ) from error
+
+
+def _read(
+    model: "SequenceModel", source: Source, reference: list[str] | None
+) -> "tuple[Texts | Numbers, Inputs, Inputs]":
+    """What is read, the same as inputs, and what is usual."""
+    import torch
+
+    from attnviz.recording import Texts
+
+    given = read_given(model, source)
+    if isinstance(given, Texts):
+        return given, given.texts, reference or _usual(source)
+    usual = usual_numbers(model, source, reference)
+    return given, torch.from_numpy(given.features), torch.from_numpy(usual.features)
 
 
 def _usual(source: Source) -> list[str]:

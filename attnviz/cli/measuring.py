@@ -1,24 +1,39 @@
 """What commands that measure a model and write a result share."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from attnviz.cli.console import checked_output, out
-from attnviz.cli.reading import told
+from attnviz.cli.number_tasks import NUMBER_TASKS
+from attnviz.cli.reading import Asked, told
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from attnviz.models import SequenceModel
-    from attnviz.recording import Texts
+    from attnviz.recording import Numbers, Texts
 
-__all__ = ["Model", "Output", "Seed", "checked_result", "write_result"]
+__all__ = ["Measured", "Model", "Output", "Seed", "checked_result", "counted", "write_result"]
 
 Model = Annotated[str, typer.Argument(help="A shipped model, or a folder of a run or model.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="The result to write, a .nc file.")]
+Task = Annotated[
+    str | None,
+    typer.Option(
+        help=f"Read this data set: imdb, {', '.join(NUMBER_TASKS)}, or a CSV, TSV or .txt file."
+    ),
+]
 Seed = Annotated[int, typer.Option(help="For what is drawn.", min=0)]
+
+
+@dataclass(frozen=True)
+class Measured(Asked):
+    """What is measured on: texts, or labelled sequences of numbers."""
+
+    task: Task = None
 
 
 def checked_result(path: Path) -> Path:
@@ -34,14 +49,18 @@ def checked_result(path: Path) -> Path:
 
 
 def write_result(
-    result: "xr.Dataset", model: "SequenceModel", texts: "Texts", path: Path, kinds: list[str]
+    result: "xr.Dataset",
+    model: "SequenceModel",
+    given: "Texts | Numbers",
+    path: Path,
+    kinds: list[str],
 ) -> None:
     """Writes a result with what it was measured on, and says what can be drawn from it.
 
     Arguments:
         result: Of a measurement.
         model: What was measured.
-        texts: What it read.
+        given: What it read.
         path: Where to write.
         kinds: That it can be drawn as.
     """
@@ -51,11 +70,19 @@ def write_result(
 
     said = provenance(model, recurrent_layers(model))
     about = {name: said[name] for name in ("cell", "weights_digest", "versions")}
-    ids = texts.ids if texts.ids is not None else [str(n) for n in range(len(texts.texts))]
+    count = result.sizes["sequence"]
+    ids = given.ids if given.ids is not None else [str(n) for n in range(count)]
     named = result.assign_coords(id=("sequence", [str(name) for name in ids]))
-    save_result(named.assign_attrs({**about, **dict(texts.about or {})}), path)
-    count = len(texts.texts)
-    read = f"{count} text{'' if count == 1 else 's'}{told(texts.about or {})}"
+    save_result(named.assign_attrs({**about, **dict(given.about or {})}), path)
+    read = f"{counted(count, given)}{told(given.about or {})}"
     out().print(f"{path}: from {read} (attnviz.open_result).")
     for kind in kinds:
         out().print(f"Next: attnviz plot {path} --kind {kind} -o {kind}.pdf")
+
+
+def counted(count: int, given: "Texts | Numbers") -> str:
+    """So many texts, or sequences of numbers, for a sentence."""
+    from attnviz.recording import Texts
+
+    what = "text" if isinstance(given, Texts) else "sequence"
+    return f"{count} {what}{'' if count == 1 else 's'}"

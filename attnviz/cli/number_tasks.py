@@ -1,15 +1,32 @@
 """The data sets of labelled sequences of numbers, by the names that commands take."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attnviz.cli.console import busy
 
 if TYPE_CHECKING:
+    from attnviz.cli.reading import Source
+    from attnviz.models import SequenceModel
+    from attnviz.recording import Numbers, Texts
     from attnviz.tasks import LabelledTask
 
-__all__ = ["NUMBER_TASKS", "load_numbers", "typed_name"]
+__all__ = [
+    "NUMBER_TASKS",
+    "USUAL",
+    "check_trained",
+    "load_numbers",
+    "read_given",
+    "read_numbers",
+    "read_texts",
+    "typed_name",
+    "usual_numbers",
+]
+
+# Sequences of the training split that say what is usual.
+USUAL = 100
 
 
 def load_numbers(name: str, data: Path | None, *, fold: int | None = None) -> "LabelledTask":
@@ -27,6 +44,85 @@ def load_numbers(name: str, data: Path | None, *, fold: int | None = None) -> "L
         raise ValueError(f"--fold chooses subjects of har, and {name} has none. Leave --fold out.")
     with busy(f"Reading {name}"):
         return NUMBER_TASKS[name](data, fold or 0)
+
+
+def read_given(model: "SequenceModel", source: "Source") -> "Texts | Numbers":
+    """What a command is told to read: texts, or sequences of numbers.
+
+    Arguments:
+        model: What shall read it.
+        source: As it was typed.
+
+    Raises:
+        ValueError: If the model reads no such thing, or was trained on other numbers.
+    """
+    return read_numbers(model, source) if source.task in NUMBER_TASKS else read_texts(model, source)
+
+
+def read_texts(model: "SequenceModel", source: "Source") -> "Texts":
+    """The texts that a command is told to read.
+
+    Raises:
+        ValueError: If the model reads none.
+    """
+    if model.embedding is None:
+        task = typed_name(str(model.card.get("task", "TASK")))
+        raise ValueError(
+            f"{model.name} reads numbers and no text. Let it read what it was trained on: --task "
+            f"{'adding' if task.startswith('adding-') else task}."
+        )
+    return source.texts()
+
+
+def usual_numbers(
+    model: "SequenceModel", source: "Source", reference: list[str] | None
+) -> "Numbers":
+    """So many sequences of the training split, which say what is usual.
+
+    Raises:
+        ValueError: If texts were given to say so.
+    """
+    if reference:
+        raise ValueError(
+            f"--reference takes texts, but {source.task} is of numbers: what is usual there are "
+            f"{USUAL} sequences of the training split. Leave --reference out."
+        )
+    return read_numbers(model, replace(source, split="train", limit=USUAL))
+
+
+def read_numbers(model: "SequenceModel", source: "Source") -> "Numbers":
+    """So many sequences of a data set, evenly spread, in the splits the model was trained with.
+
+    Arguments:
+        model: What shall read them.
+        source: Names one of `NUMBER_TASKS`.
+
+    Raises:
+        ValueError: If the model was trained on something else.
+    """
+    from attnviz.recording import Numbers
+
+    name, split = str(source.task), source.split or source.usual
+    task = load_numbers(name, source.data, fold=model.card.get("data", {}).get("fold"))
+    check_trained(model, name, task.name)
+    held = task.splits[split].spread(source.limit)
+    about = {"task": task.name, "split": split}
+    return Numbers(held.features(), held.labels, held.ids, about)
+
+
+def check_trained(model: "SequenceModel", name: str, task: str) -> None:
+    """Refuses a model that learnt another task.
+
+    Raises:
+        ValueError: If it did.
+    """
+    from attnviz.cards import current_task
+
+    if current_task(str(model.card.get("task"))) != task:
+        raise ValueError(
+            f"{model.name} was not trained on {name}, but on {model.card.get('task')}. attnviz "
+            f"train rra {name} makes a model that was."
+        )
 
 
 def _har(data: Path | None, fold: int) -> "LabelledTask":

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from attnviz.cli.console import busy, hush, progress
-from attnviz.cli.measuring import Model, Output, checked_result, write_result
-from attnviz.cli.reading import Asked
+from attnviz.cli.measuring import Measured, Model, Output, checked_result, write_result
+from attnviz.cli.number_tasks import NUMBER_TASKS, read_given
 from attnviz.cli.scripting import Quiet
 from attnviz.cli.spreading import spread
 
@@ -25,7 +25,7 @@ def path_classes(
     model: Model,
     output: Output,
     *,
-    asked: Asked,
+    asked: Measured,
     layer: Layer = None,
     hops: Hops = 0,
     hops_of: HopsOf = "shortcut",
@@ -36,19 +36,33 @@ def path_classes(
 
     Example: attnviz path-classes rra-imdb --task imdb --limit 10 -o paths.nc
 
+    Example: attnviz path-classes rra-row-mnist --task row-mnist -o paths.nc
+
     Example: attnviz path-classes lstm-imdb --text "Slow, but wonderful." --whole -o paths.nc
     """
     hush(quiet)
     checked_result(output)
-    texts = asked.source("validation").texts()
+    source = asked.source("validation", others=tuple(NUMBER_TASKS))
     with busy("Loading PyTorch"):
-        from attnviz.path_classes import PathOptions, text_gradient_paths
+        from attnviz.path_classes import (
+            PathOptions,
+            number_gradient_paths,
+            text_gradient_paths,
+        )
         from attnviz.pretrained import load_model
+        from attnviz.recording import Texts
 
     options = PathOptions(labels={} if whole else None, hops=hops, hops_of=hops_of)
     loaded = load_model(model)
+    given = read_given(loaded, source)
     with progress(f"following the gradient of {loaded.name}") as advance:
-        found = text_gradient_paths(loaded, texts, group=layer, options=options, progress=advance)
-    write_result(
-        found, loaded, texts, output, ["vanishing"] if whole else ["path-classes", "vanishing"]
-    )
+        if isinstance(given, Texts):
+            found = text_gradient_paths(
+                loaded, given, group=layer, options=options, progress=advance
+            )
+        else:
+            found = number_gradient_paths(
+                loaded, given, group=layer, options=options, progress=advance
+            )
+    kinds = ["vanishing"] if whole else ["path-classes", "vanishing"]
+    write_result(found, loaded, given, output, kinds)

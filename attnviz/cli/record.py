@@ -3,20 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from attnviz.cli.console import busy, checked_output, hush, out, progress
-from attnviz.cli.number_tasks import NUMBER_TASKS, load_numbers
+from attnviz.cli.number_tasks import NUMBER_TASKS, check_trained, read_numbers, read_texts
 from attnviz.cli.reading import Asked, told
 from attnviz.cli.scripting import Quiet
 from attnviz.cli.spreading import spread
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from attnviz.models import SequenceModel
+    from attnviz.recording import Numbers
     from attnviz.recording.gradients import GradientRecording
     from attnviz.trace import Trace
 
@@ -89,14 +88,14 @@ def record(
             if task == "ptb":
                 trace = _running(loaded, part, data, limit, names, wanted)
             else:
-                chosen = (
-                    _sums(loaded, part) if task == "adding" else _windows(loaded, task, part, data)
+                numbers = (
+                    _sums(loaded, part, limit) if task == "adding" else read_numbers(loaded, source)
                 )
-                trace = _recorded(loaded, chosen, limit, names, wanted)
+                trace = _recorded(loaded, numbers, names, wanted)
         save_trace(trace, output, half=half)
         _conclude(trace, "sequence", output)
         return
-    texts = source.texts()
+    texts = read_texts(loaded, source)
     with progress(f"recording {loaded.name}") as advance:
         trace = record_texts(
             loaded, texts, keep=names, gradients=wanted, path=output, half=half, progress=advance
@@ -129,7 +128,7 @@ def _running(
     from attnviz.tasks import load_ptb
 
     task = load_ptb(data)
-    _check_trained(model, "ptb", task.name)
+    check_trained(model, "ptb", task.name)
     ids, length = task.splits[split].ids, 100
     count = len(ids) if limit is None else limit * length
     return record_running(
@@ -143,52 +142,30 @@ def _running(
     )
 
 
-def _check_trained(model: "SequenceModel", name: str, task: str) -> None:
-    """Refuses a model that learnt another task."""
-    from attnviz.cards import current_task
-
-    if current_task(str(model.card.get("task"))) != task:
-        raise ValueError(
-            f"{model.name} was not trained on {name}, but on {model.card.get('task')}. attnviz "
-            f"train rra {name} makes a model that was."
-        )
-
-
-class _Chosen(NamedTuple):
-    """Sequences to record."""
-
-    features: "np.ndarray"
-    targets: "np.ndarray"
-    ids: tuple[str, ...] | None
-    about: Mapping[str, str]
-
-
 def _recorded(
     model: "SequenceModel",
-    chosen: _Chosen,
-    limit: int | None,
+    numbers: "Numbers",
     keep: list[str] | None,
     gradients: "GradientRecording",
 ) -> "Trace":
-    """So many of the sequences, evenly spread: data sets tend to be sorted."""
     from attnviz.recording import record_numbers
-    from attnviz.tasks.base import spread_rows
 
-    rows = spread_rows(len(chosen.features), limit)
     return record_numbers(
         model,
-        chosen.features[rows],
-        chosen.targets[rows],
-        ids=None if chosen.ids is None else [chosen.ids[row] for row in rows],
+        numbers.features,
+        numbers.targets,
+        ids=numbers.ids,
         keep=keep,
         gradients=gradients,
-        about=chosen.about,
+        about=numbers.about,
     )
 
 
-def _sums(model: "SequenceModel", split: str) -> _Chosen:
+def _sums(model: "SequenceModel", split: str, limit: int | None) -> "Numbers":
     """The adding problem, as the model was trained on it."""
+    from attnviz.recording import Numbers
     from attnviz.tasks import load_adding
+    from attnviz.tasks.base import spread_rows
 
     data: Mapping[str, int] = model.card.get("data", {})
     if "length" not in data:
@@ -203,14 +180,6 @@ def _sums(model: "SequenceModel", split: str) -> _Chosen:
             f"{sorted(task.splits)}, got {split!r}."
         )
     held = task.splits[split]
-    return _Chosen(held.features, held.targets, None, {"task": task.name, "split": split})
-
-
-def _windows(model: "SequenceModel", name: str, split: str, data: Path | None) -> _Chosen:
-    """Labelled sequences of numbers, in the splits that the model was trained with."""
-    known = model.card.get("data", {})
-    task = load_numbers(name, data, fold=known.get("fold"))
-    _check_trained(model, name, task.name)
-    held = task.splits[split]
+    rows = spread_rows(len(held.features), limit)
     about = {"task": task.name, "split": split}
-    return _Chosen(held.features(), held.labels, held.ids, about)
+    return Numbers(held.features[rows], held.targets[rows], None, about)

@@ -65,7 +65,7 @@ def report(
     measured = None if effects is None else open_effects(effects)
     trace, folder = _opened(what)
     command = shlex.join(["attnviz", *sys.argv[1:]])
-    sources = Sources(model or folder, measured, chosen, command)
+    sources = Sources(_placed(model) or folder, measured, chosen, command)
     with busy("Writing the report"):
         write_report(trace, output, sources=sources)
     size = output.stat().st_size / 1e6
@@ -92,6 +92,14 @@ def _opened(what: str) -> "tuple[Trace, Path | None]":
     return open_trace(path), None
 
 
+def _placed(model: Path | None) -> Path | None:
+    """Where a model lies that is named by its folder, or as one that ships."""
+    from attnviz.cards import SHIPPED
+
+    named = None if model is None or model.exists() else SHIPPED / model
+    return named if named is not None and named.is_dir() else model
+
+
 def _recorded(name: str | Path) -> "Trace":
     """What a model does on the sentences that ship, or on sums."""
     with busy("Loading PyTorch"):
@@ -101,7 +109,7 @@ def _recorded(name: str | Path) -> "Trace":
 
     model = load_model(name)
     data = model.card.get("data", {})
-    if "held_out" in data:
+    if {"length", "held_out"} <= {*data}:  # of sums that are drawn; images hold some out, too
         task = load_adding(data["length"], held_out=data["held_out"])
         some = task.splits["validation"]
         about = {"task": task.name, "split": "validation"}
@@ -111,7 +119,8 @@ def _recorded(name: str | Path) -> "Trace":
         raise ValueError(
             f"{model.name} tells no texts apart, so the sentences that ship say nothing of it. "
             f"Record some of what it was trained on and report that: attnviz record {name} --task "
-            f"{reads} --limit 100 -o trace.zarr, then attnviz report trace.zarr --model {name}."
+            f"{reads} --limit 100 -o trace.zarr, then attnviz report trace.zarr"
+            f"{f' --model {name}' if isinstance(name, Path) else ''} -o report.html."
         )
     sentences = load_demo_sentences()
     # Their labels are those of the film reviews; a model of other texts has other classes.

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from attnviz.cli.console import busy, checked_output, err, out, progress
+from attnviz.cli.console import busy, checked_output, err, hush, out, progress
 from attnviz.cli.reading import DataPlace
+from attnviz.cli.scripting import Quiet
 
 if TYPE_CHECKING:
     from attnviz.studies import Study
@@ -39,6 +40,15 @@ StudyResults = Annotated[
 TomlOutput = Annotated[
     Path | None, typer.Option("--output", "-o", help="Write them to this .toml file.")
 ]
+RunsPlace = Annotated[Path, typer.Option(help="Where the runs lie, as study run was told.")]
+ModelsOutput = Annotated[
+    Path, typer.Option("--output", "-o", help="In this folder each model gets one of its own.")
+]
+Limits = Annotated[
+    list[str] | None,
+    typer.Option(help="What the models were not tried on, in a sentence; several times."),
+]
+Licence = Annotated[str | None, typer.Option(help="Of the weights, for the cards.")]
 Into = Annotated[
     Path | None, typer.Option(help="Put them between the two markers of this file instead.")
 ]
@@ -143,10 +153,42 @@ def recipes(results: StudyResults, cells: Cells = None, output: TomlOutput = Non
     err().print(f"{output}: what {study.name} chose.")
 
 
+def models(
+    results: StudyResults,
+    output: ModelsOutput,
+    runs: RunsPlace = Path("runs"),
+    cell: Cells = None,
+    limits: Limits = None,
+    licence: Licence = None,
+    quiet: Quiet = False,
+) -> None:
+    """Writes the model of each cell that did best on validation, to load or to share.
+
+    Of the final runs at equal hidden size it is the seed with the best validation score, once all
+    seeds have been run. Weights are float16. The card says where the data come from, recipe, seed,
+    scores, what every other seed scored, and what the model was not tried on.
+
+    Example: attnviz study models notebooks/results/row-mnist --runs runs -o models
+
+    Example: attnviz study models notebooks/results/har --cell rra --licence MIT -o models
+    """
+    hush(quiet)
+    with busy("Loading PyTorch"):
+        from attnviz.studies.exporting import export_models
+
+    written = export_models(
+        results, runs, output, cells=cell or (), limits=limits or (), licence=licence
+    )
+    for folder in written:
+        out().print(str(folder), markup=False)
+    out().print(f"Next: attnviz models {output}", markup=False)
+
+
 COMMANDS: Mapping[str, tuple[Callable[..., None], bool]] = {
     "run": (run_command, True),
     "tables": (tables, False),
     "recipes": (recipes, False),
+    "models": (models, False),
 }
 """Each with whether it goes on where it was stopped."""
 

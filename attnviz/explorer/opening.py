@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from attnviz.cards import recording_command
 from attnviz.explorer.shelf import Shelf, TraceShelf
 from attnviz.store import open_trace
 from attnviz.trace import Trace
@@ -72,6 +73,12 @@ def _models(
             raise TypeError(
                 f"The explorer shows traces and models of texts (SequenceModel), but {key!r} is "
                 f"{type(one).__name__}."
+            )
+        if models[key].embedding is None:
+            raise ValueError(
+                f"The explorer lets models read texts, but {key} reads numbers. Record some and "
+                f"explore the trace: {recording_command(models[key].card)}, then attnviz explore "
+                "trace.zarr -o page.html"
             )
     shipped = load_demo_sentences()
     chosen: Texty = shipped if texts is None else texts

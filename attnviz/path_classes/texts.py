@@ -16,7 +16,7 @@ from attnviz.path_classes.measure import gradient_paths
 from attnviz.recording import Texts
 from attnviz.text import EncodedText, encode_text
 
-__all__ = ["text_gradient_paths"]
+__all__ = ["paths_in_parts", "text_gradient_paths"]
 
 # Texts that are followed back together: every class of every text is a row of a batch.
 _AT_ONCE = 8
@@ -56,28 +56,56 @@ def text_gradient_paths(
     given = texts if isinstance(texts, Texts) else Texts(texts)
     if not given.texts:
         raise ValueError("text_gradient_paths needs at least one text, got none.")
-    encoded = _encoded(model, given)
+    rows = [torch.from_numpy(text.ids) for text in _encoded(model, given)]
+    return paths_in_parts(
+        model, rows, given.labels, given.ids, group=group, options=options, progress=progress
+    )
+
+
+def paths_in_parts(
+    model: SequenceModel,
+    rows: Sequence[Tensor],
+    labels: Sequence[int] | None,
+    ids: Sequence[str] | None,
+    *,
+    group: str | None,
+    options: PathOptions,
+    progress: Callable[[int, int], None] | None,
+) -> xr.Dataset:
+    """The gradient of each sequence's cross-entropy, a few sequences at a time.
+
+    Arguments:
+        model: That classifies.
+        rows: What it reads, each of its own length.
+        labels: The right classes, -1 where one is not known; the predicted ones if not given.
+        ids: A name for each; their numbers if not given.
+        group: The layer and direction; the last layer's, forwards, if None.
+        options: Labels, hops, and the method.
+        progress: Called with sequences done and in all.
+
+    Returns:
+        As `gradient_paths`, with `id(sequence)`.
+    """
     parts = []
-    for first in range(0, len(encoded), _AT_ONCE):
+    for first in range(0, len(rows), _AT_ONCE):
         chosen = slice(first, first + _AT_ONCE)
-        right = None if given.labels is None else [int(label) for label in given.labels[chosen]]
-        ids = [torch.from_numpy(text.ids) for text in encoded[chosen]]
+        right = None if labels is None else [int(label) for label in labels[chosen]]
         found = gradient_paths(
             model,
-            pad_sequence(ids, batch_first=True).to(next(model.parameters()).device),
-            lengths=[len(row) for row in ids],
+            pad_sequence(list(rows[chosen]), batch_first=True).to(next(model.parameters()).device),
+            lengths=[len(row) for row in rows[chosen]],
             objective=partial(_cross_entropy, right),
             group=group,
             options=options,
         )
         parts.append(found)
         if progress is not None:
-            progress(min(first + _AT_ONCE, len(encoded)), len(encoded))
+            progress(min(first + _AT_ONCE, len(rows)), len(rows))
     joined = xr.concat(
         parts, "sequence", data_vars="minimal", coords="minimal", compat="override",
         join="outer", combine_attrs="override",
     )  # fmt: skip
-    names = given.ids if given.ids is not None else [str(n) for n in range(len(encoded))]
+    names = ids if ids is not None else [str(n) for n in range(len(rows))]
     return joined.assign(id=("sequence", np.array(names, dtype=object)))
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from attnviz.cards import find_cards, why_no_model
+from attnviz.cards import find_cards, shipped_cards, why_no_model
 from attnviz.models import SequenceModel, load_folder
 from attnviz.suggesting import meant
 
@@ -13,9 +13,28 @@ SHIPPED = Path(__file__).parent
 RUNS, SHOWN = Path("runs"), 10
 
 
-def shipped_models() -> list[str]:
-    """Names of the models that ship with the package, for `load_model`."""
-    return sorted(path.parent.name for path in SHIPPED.glob("*/model.json"))
+def shipped_models(task: str | None = None) -> list[str]:
+    """Names of the models that ship with the package, for `load_model`.
+
+    Arguments:
+        task: Only of models that were trained on this task, such as `imdb`; of all if not given.
+
+    Returns:
+        The names, sorted.
+
+    Raises:
+        ValueError: If no model of that task ships.
+    """
+    if task is None:
+        return sorted(path.parent.name for path in SHIPPED.glob("*/model.json"))
+    tasks = {card.name: str(card.card["task"]) for card in shipped_cards()}
+    if task not in tasks.values():
+        known = sorted({*tasks.values()})
+        raise ValueError(
+            f"No model of the task {task!r}{meant(task, known)} ships; there are models of "
+            f"{', '.join(known)}."
+        )
+    return [name for name, own in tasks.items() if own == task]
 
 
 def load_model(name: str | Path) -> SequenceModel:

@@ -1,13 +1,14 @@
 """From a running model to a trace: the border between torch and labelled arrays."""
 
 from attnviz.recording.assembly import weights_digest
-from attnviz.recording.numbers import record_numbers
+from attnviz.recording.numbers import Numbers, record_numbers
 from attnviz.recording.recorder import Recording, record
 from attnviz.recording.running import record_running
 from attnviz.recording.signals import available_signals
 from attnviz.recording.texts import Texts, record_texts
 
 __all__ = [
+    "Numbers",
     "Recording",
     "Texts",
     "available_signals",

@@ -1,6 +1,7 @@
 """Recording what a model that reads numbers looks at."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -13,9 +14,55 @@ from attnviz.recording.gradients import GradientRecording
 from attnviz.recording.recorder import record
 from attnviz.trace import Trace
 
-__all__ = ["record_numbers"]
+__all__ = ["Numbers", "check_numbers", "record_numbers"]
 
 BATCH = 64  # sequences that are read at once
+
+
+@dataclass(frozen=True, eq=False)
+class Numbers:
+    """Sequences of numbers with what is known about them, as `Texts` are of texts.
+
+    Arguments:
+        features: What is read, `(sequence, time, feature)`; all sequences are of one length.
+        targets: What is right: classes, or numbers `(sequence, output)`.
+        ids: A name for each; their numbers if not given.
+        about: Where they come from, such as `{"task": "row-mnist", "split": "test"}`.
+
+    Raises:
+        ValueError: If there is no sequence, or targets or ids do not match.
+    """
+
+    features: Float[np.ndarray, "sequence time feature"]
+    targets: Float[np.ndarray, "other_sequence output"] | Int[np.ndarray, "other_sequence"]
+    ids: Sequence[str] | None = None
+    about: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuses targets or ids that do not match the sequences."""
+        counts = [len(self.targets)] + ([] if self.ids is None else [len(self.ids)])
+        if not len(self.features) or any(count != len(self.features) for count in counts):
+            raise ValueError(
+                "Numbers needs at least one sequence, with a row of targets (and an id, if any) "
+                f"for each, got {len(self.features)} sequences, {len(self.targets)} rows"
+                f"{'' if self.ids is None else f' and {len(self.ids)} ids'}."
+            )
+
+    @property
+    def labels(self) -> list[int] | None:
+        """The right classes; none where numbers are right."""
+        return [int(label) for label in self.targets] if self.targets.ndim == 1 else None
+
+
+def check_numbers(model: SequenceModel, numbers: Numbers) -> None:
+    """Refuses numbers for a model that does not read them, and targets that it cannot predict.
+
+    Raises:
+        ValueError: If the model reads tokens or predicts at every timestep, or targets and head do
+            not match.
+    """
+    _check_reader(model)
+    _check_targets(model, numbers.targets)
 
 
 def record_numbers(
@@ -51,12 +98,7 @@ def record_numbers(
     Raises:
         ValueError: If the model reads no numbers, or sequences, targets and the head do not match.
     """
-    if model.per_step or model.embedding is not None:
-        raise ValueError(
-            "record_numbers records models that read numbers and predict after the last, but "
-            f"{model.name} has the head {model.kind}"
-            f"{'' if model.embedding is None else ' and reads tokens'}."
-        )
+    _check_reader(model)
     _check_targets(model, targets)
     if len(features) != len(targets) or not len(features):
         raise ValueError(
@@ -85,6 +127,15 @@ def record_numbers(
     loss_name = "squared error" if model.kind == "regression" else "cross-entropy"
     trace.tree.attrs |= {"loss": loss_name, "loss_target": "label", **(about or {})}
     return trace
+
+
+def _check_reader(model: SequenceModel) -> None:
+    if model.per_step or model.embedding is not None:
+        raise ValueError(
+            "Numbers are read by models without an embedding that predict after the last, but "
+            f"{model.name} has the head {model.kind}"
+            f"{'' if model.embedding is None else ' and reads tokens'}."
+        )
 
 
 def _check_targets(model: SequenceModel, targets: np.ndarray) -> None:

@@ -11,6 +11,7 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
+from attnviz.cards import recording_command
 from attnviz.models import SequenceModel
 from attnviz.modes import evaluated
 from attnviz.recording.assembly import provenance
@@ -246,6 +247,12 @@ def encoded_texts(model: SequenceModel, texts: Texts) -> list[EncodedText]:
         ValueError: If the model reads no text or does not classify, or there is no text or one
             holds no token.
     """
+    if model.vocabulary is None and model.embedding is None:
+        raise ValueError(
+            f"{model.name} has no vocabulary, so it cannot read text: it reads numbers. Record "
+            "some with attnviz.recording.record_numbers, or from the shell with "
+            f"{recording_command(model.card)}"
+        )
     if model.vocabulary is None:
         raise ValueError(
             f"{model.name} has no vocabulary, so it cannot read text. Give it one "

@@ -4,17 +4,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import get_args
 
-import numpy as np
 import torch
 import xarray as xr
-from jaxtyping import Int
 from torch import Tensor
 
 import cells
 from attnviz.edits import WHOLE, Collector, Method, References, check_method
 from attnviz.models import SequenceModel
 from attnviz.modes import evaluated
-from attnviz.recording import Texts
+from attnviz.recording import Numbers, Texts
+from attnviz.recording.numbers import check_numbers
 from attnviz.recording.texts import check_labels, encoded_texts
 from attnviz.replay.plan import (
     AblationLevel,
@@ -31,11 +30,11 @@ __all__ = ["ablate"]
 
 def ablate(
     model: SequenceModel,
-    texts: Sequence[str] | Texts,
+    texts: Sequence[str] | Texts | Numbers,
     *,
     level: AblationLevel = "lag",
     method: Method = "zero",
-    reference: Sequence[str] | None = None,
+    reference: Sequence[str] | Numbers | None = None,
     group: str | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
@@ -47,15 +46,15 @@ def ablate(
     in eval mode; its running statistics and the random state stay as they are.
 
     Arguments:
-        model: A classifier of texts whose cells attend.
+        model: A classifier whose cells attend.
         texts: What to read, with labels where they are known; elsewhere the class that the model
-            predicts stands for the right one.
+            predicts stands for the right one. For a model of numbers, `attnviz.recording.Numbers`.
         level: What one edit takes away: a `lag` at all timesteps; a lag at one timestep (`step`);
             a `pair` of lags at all timesteps; a lag of one `head`; or, of RAU, a `feature`.
         method: As `attnviz.edits.Ablation` has them: `zero`, `remove`, `mean`, `resample`.
             `uniform`, `permute` and `frozen` change all weights of a head at once, at all
             timesteps (`head`) or at one (`step`).
-        reference: Texts that `mean`, `resample` and `frozen` take their values from.
+        reference: Texts, or numbers, that `mean`, `resample` and `frozen` take values from.
         group: The layer and direction that is edited; the first if not given.
         seed: For what `resample` and `permute` draw, each text for itself; 0 or more.
         progress: Called with edits done and in all.
@@ -75,11 +74,10 @@ def ablate(
         ValueError: If the test is not defined for the cell, the rows of a batch do not stand for
             themselves, a text cannot be read, or a method needs references.
     """
-    given = texts if isinstance(texts, Texts) else Texts(texts)
+    given = texts if isinstance(texts, Texts | Numbers) else Texts(texts)
     if level not in get_args(AblationLevel):
         raise ValueError(f"level is one of {get_args(AblationLevel)}, got {level!r}.")
-    encoded = encoded_texts(model, given)
-    check_labels(model, given)
+    rows = _rows(model, given)
     group = next(iter(model.layer.groups)) if group is None else group
     check_defined(model, group, level, method)
     with evaluated(model), _stepwise(model.layer):
@@ -87,24 +85,36 @@ def ablate(
         check_method(method, known)
         replay = Replay(model, group, method, known)
         done, found = 0, []
-        attention, whole = _attention(model, group, encoded[0].ids), method in WHOLE
+        attention, whole = _attention(model, group, rows[0]), method in WHOLE
         plans = [
             plan_ablations(
-                attention, level, len(text.ids), whole=whole, first=first_number(seed, number)
+                attention, level, len(row), whole=whole, first=first_number(seed, number)
             )
-            for number, text in enumerate(encoded)
+            for number, row in enumerate(rows)
         ]
         total = sum(len(plan.timesteps) for plan in plans)
-        for number, (text, plan) in enumerate(zip(encoded, plans, strict=True)):
-            label = None if given.labels is None else int(given.labels[number])
-            found.append(replay.run(torch.from_numpy(text.ids), plan, label))
+        labels = given.labels
+        for number, (row, plan) in enumerate(zip(rows, plans, strict=True)):
+            label = None if labels is None else int(labels[number])
+            found.append(replay.run(row, plan, label))
             done += len(plan.timesteps)
             if progress is not None:
                 progress(done, total)
     return labelled_effects(model, given, found, level=level, method=method, group=group)
 
 
-def _attention(model: SequenceModel, group: str, ids: Int[np.ndarray, "time"]) -> Attention:
+def _rows(model: SequenceModel, given: Texts | Numbers) -> list[Tensor]:
+    """What the model reads: a row of ids, or of features, each sequence."""
+    if isinstance(given, Numbers):
+        check_numbers(model, given)
+        like = next(model.parameters())
+        return [torch.from_numpy(row).to(like) for row in given.features]
+    encoded = encoded_texts(model, given)
+    check_labels(model, given)
+    return [torch.from_numpy(text.ids) for text in encoded]
+
+
+def _attention(model: SequenceModel, group: str, row: Tensor) -> Attention:
     """The heads and sources that a cell's attention is seen to have."""
     seen: list[tuple[int, ...]] = []
 
@@ -114,7 +124,7 @@ def _attention(model: SequenceModel, group: str, ids: Int[np.ndarray, "time"]) -
 
     device = next(model.parameters()).device
     with model.layer.register_edit(watch, group=group), torch.no_grad():
-        model(torch.from_numpy(ids)[None].to(device))
+        model(row[None].to(device))
     if not seen:
         name = type(model.layer.groups[group]).__name__
         raise ValueError(
@@ -124,12 +134,12 @@ def _attention(model: SequenceModel, group: str, ids: Int[np.ndarray, "time"]) -
     return Attention(*seen[0][1:])
 
 
-def _references(model: SequenceModel, group: str, texts: Sequence[str]) -> References:
+def _references(model: SequenceModel, group: str, given: Sequence[str] | Numbers) -> References:
     collector = Collector()
     device = next(model.parameters()).device
     with model.layer.register_edit(collector, group=group), torch.no_grad():
-        for text in encoded_texts(model, Texts(texts)):
-            model(torch.from_numpy(text.ids)[None].to(device))
+        for row in _rows(model, given if isinstance(given, Numbers) else Texts(given)):
+            model(row[None].to(device))
     return collector.references()
 
 

@@ -7,7 +7,7 @@ import xarray as xr
 
 from attnviz.edits import WHOLE, Method
 from attnviz.models import SequenceModel
-from attnviz.recording import Texts
+from attnviz.recording import Numbers, Texts
 from attnviz.recording.assembly import provenance
 from attnviz.recording.signals import recurrent_layers
 from attnviz.replay.plan import AXES, AblationLevel
@@ -19,7 +19,7 @@ __all__ = ["labelled_effects"]
 
 def labelled_effects(
     model: SequenceModel,
-    texts: Texts,
+    texts: Texts | Numbers,
     found: list[dict[str, np.ndarray]],
     *,
     level: AblationLevel,
@@ -63,7 +63,7 @@ def labelled_effects(
     return dataset
 
 
-def _ids(texts: Texts, count: int) -> list[str]:
+def _ids(texts: Texts | Numbers, count: int) -> list[str]:
     return list(texts.ids) if texts.ids is not None else [str(n) for n in range(count)]
 
 

@@ -33,12 +33,12 @@ class Replay:
         self.model, self.group, self.method = model, group, method
         self.references, self.checked = references, False
 
-    def run(self, ids: Tensor, plan: Plan, label: int | None) -> dict[str, np.ndarray]:
+    def run(self, row: Tensor, plan: Plan, label: int | None) -> dict[str, np.ndarray]:
         """The effects of all edits on one sequence."""
         seen: dict[str, Tensor] = {}
         count = len(plan.timesteps)
-        logits = self._unedited(ids, plan, min(ROWS, count), seen)
-        self._check_rows(ids, plan, logits)
+        logits = self._unedited(row, plan, min(ROWS, count), seen)
+        self._check_rows(row, plan, logits)
         target = int(logits[0].argmax()) if label is None or label < 0 else label
         base = {len(logits): _measures(logits, target)}
         parts: dict[str, list[Tensor]] = {name: [] for name in MEASURES}
@@ -46,8 +46,8 @@ class Replay:
             chosen = slice(start, min(start + ROWS, count))
             size = chosen.stop - chosen.start
             if size not in base:
-                base[size] = _measures(self._unedited(ids, plan, size), target)
-            after = _measures(self._read(ids, self._edit(plan, chosen, plan.heads[chosen])), target)
+                base[size] = _measures(self._unedited(row, plan, size), target)
+            after = _measures(self._read(row, self._edit(plan, chosen, plan.heads[chosen])), target)
             for name, values in parts.items():
                 values.append(after[name] - base[size][name])
         effects = {
@@ -59,11 +59,11 @@ class Replay:
         return {**effects, **signals, **unedited, "target": np.array(target)}
 
     def _unedited(
-        self, ids: Tensor, plan: Plan, size: int, seen: dict[str, Tensor] | None = None
+        self, row: Tensor, plan: Plan, size: int, seen: dict[str, Tensor] | None = None
     ) -> Tensor:
         """Logits of so many copies, every one under an edit of no head."""
         nothing = torch.zeros_like(plan.heads[:size])
-        return self._read(ids, self._edit(plan, slice(0, size), nothing), seen)
+        return self._read(row, self._edit(plan, slice(0, size), nothing), seen)
 
     def _edit(self, plan: Plan, chosen: slice, heads: Tensor) -> Ablation:
         return Ablation(
@@ -75,11 +75,11 @@ class Replay:
             plan.numbers[chosen],
         )
 
-    def _check_rows(self, ids: Tensor, plan: Plan, logits: Tensor) -> None:
+    def _check_rows(self, row: Tensor, plan: Plan, logits: Tensor) -> None:
         """Every row must stand for itself, and every time the same: each is another edit."""
         if self.checked:
             return
-        alone = self._unedited(ids, plan, 1)
+        alone = self._unedited(row, plan, 1)
         if not torch.allclose(logits, alone.expand_as(logits), rtol=1e-3, atol=1e-3):
             raise ValueError(
                 f"{self.model.name} gives a text another answer alone than in a batch of copies "
@@ -88,10 +88,10 @@ class Replay:
             )
         self.checked = True
 
-    def _read(self, ids: Tensor, edit: Ablation, seen: dict[str, Tensor] | None = None) -> Tensor:
+    def _read(self, row: Tensor, edit: Ablation, seen: dict[str, Tensor] | None = None) -> Tensor:
         """Logits of a batch of copies of a sequence, every one edited in its own way."""
         device = next(self.model.parameters()).device
-        batch = ids.to(device).expand(len(edit.timesteps), -1)
+        batch = row.to(device).expand(len(edit.timesteps), *row.shape)
         layer = self.model.layer
         with ExitStack() as scope, torch.no_grad():
             scope.enter_context(layer.register_edit(edit, group=self.group))

@@ -18,6 +18,7 @@ def model_section(card: Card) -> Section:
     """What the model is, and how it was trained."""
     settings, said = card.settings, card.card
     recipe, data = _mapping(said.get("recipe")), _mapping(said.get("data"))
+    study, limits = _mapping(said.get("study")), said.get("limits")
     rows = [
         ("model", card.name),
         ("cell", card.cell),
@@ -29,9 +30,12 @@ def model_section(card: Card) -> Section:
         ("task", str(said.get("task", ""))),
         ("data", str(data.get("source", ""))),
         ("terms", str(data.get("terms", ""))),
-        ("training", _listed({name: recipe[name] for name in _RECIPE if name in recipe})),
+        ("training", _listed(_training(recipe))),
         ("chosen epoch", str(said.get("chosen_epoch", ""))),
         ("command", str(said.get("command", ""))),
+        ("chosen by", str(study.get("chosen_by", ""))),
+        ("limits", " ".join(map(str, limits)) if isinstance(limits, list) else ""),
+        ("licence", str(said.get("licence", ""))),
         ("versions", _listed(_mapping(said.get("versions")))),
     ]  # fmt: skip
     return Section("Model", [Facts([(name, value) for name, value in rows if value])])
@@ -69,6 +73,12 @@ def _history(path: Path) -> Table:
 
 
 _RECIPE = ("learning_rate", "batch_size", "epochs", "clip", "weight_decay", "seed", "limit", "keep")
+
+
+def _training(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """What a reader asks of a recipe; how texts are cut only where they are."""
+    whole = ("limit", "keep") if recipe.get("limit") is None else ()
+    return {name: recipe[name] for name in _RECIPE if name in recipe and name not in whole}
 
 
 def _mapping(found: object) -> Mapping[str, Any]:

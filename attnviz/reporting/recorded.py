@@ -32,11 +32,12 @@ def trace_section(trace: Trace, digest: str) -> Section:
     lengths = root["length"].values
     recorded = np.flatnonzero(lengths >= 0)
     steps = lengths[recorded]
+    low, high = int(steps.min()), int(steps.max())
     rows = [
         ("trace", trace.path.name if trace.path else "in memory"),
         ("digest", digest),
         ("sequences", f"{len(recorded):,}"),
-        ("timesteps", f"{steps.min()} to {steps.max()}, {steps.sum():,} in all"),
+        ("timesteps", f"{low}{f' to {high}' * (low < high)}, {steps.sum():,} in all"),
         *((str(name), str(attributes[name])) for name in _SAID if name in attributes),
     ]
     blocks: list[Block] = [Facts(rows)]

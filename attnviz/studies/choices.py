@@ -1,13 +1,14 @@
-"""What a study chose, as a recipe to train with."""
+"""What a study chose: the recipe to train with, and the run that stands for a cell."""
 
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from attnviz.studies.records import Record, choose
-from attnviz.studies.study import Study
+from attnviz.studies.answers import final_of
+from attnviz.studies.records import Record, better, choose
+from attnviz.studies.study import Size, Study
 
-__all__ = ["chosen_fields", "recipes_to_toml"]
+__all__ = ["chosen_fields", "chosen_seed", "recipes_to_toml", "size_of"]
 
 
 def chosen_fields(study: Study, cell: str, records: Iterable[Record]) -> dict[str, Any]:
@@ -26,8 +27,7 @@ def chosen_fields(study: Study, cell: str, records: Iterable[Record]) -> dict[st
     Raises:
         ValueError: If there is no such cell, its trials have not all been run, or all diverged.
     """
-    if cell not in study.cells:
-        raise ValueError(f"{study.name} has no cell {cell!r}; it has {', '.join(study.cells)}.")
+    _check_cell(study, cell)
     fields = study.fields(cell, study.final)
     if not study.trials.count:
         return fields
@@ -38,6 +38,44 @@ def chosen_fields(study: Study, cell: str, records: Iterable[Record]) -> dict[st
             "some have not been run, or all diverged."
         )
     return {**fields, **chosen.values}
+
+
+def chosen_seed(study: Study, cell: str, records: Iterable[Record]) -> Record:
+    """The final run of a cell that stands for it, by validation only.
+
+    It is one at equal hidden size, if the study has that size: of the best validation score, then
+    the smallest validation loss, then the smallest seed. What diverged is never chosen.
+
+    Arguments:
+        study: Which.
+        cell: One of its cells.
+        records: What has been run of it.
+
+    Returns:
+        The run.
+
+    Raises:
+        ValueError: If there is no such cell, some of its seeds have not been run, or all diverged.
+    """
+    _check_cell(study, cell)
+    found = {one.job: one for one in records}
+    finals = {
+        seed: final_of(study, found, cell, size_of(study), seed) for seed in study.final.seeds
+    }
+    if missing := [str(seed) for seed, one in finals.items() if one is None]:
+        raise ValueError(
+            f"{study.name} has not run every seed of {cell}: {', '.join(missing)} of "
+            f"{len(finals)} missing. Who chooses among some of them chooses by chance."
+        )
+    able = [one for one in finals.values() if one is not None and one.status == "finished"]
+    if not able:
+        raise ValueError(f"{study.name} has no model of {cell}: every final run diverged.")
+    return min(able, key=lambda one: better(study, one))
+
+
+def size_of(study: Study) -> Size:
+    """At which size the runs are that stand for their cells."""
+    return "hidden" if "hidden" in study.sizes.equal else study.sizes.equal[0]
 
 
 def recipes_to_toml(study: Study, cells: Iterable[str], records: Iterable[Record]) -> str:
@@ -63,6 +101,11 @@ def recipes_to_toml(study: Study, cells: Iterable[str], records: Iterable[Record
             )
         )
     return "\n".join(tables)
+
+
+def _check_cell(study: Study, cell: str) -> None:
+    if cell not in study.cells:
+        raise ValueError(f"{study.name} has no cell {cell!r}; it has {', '.join(study.cells)}.")
 
 
 def _toml(value: object) -> str:

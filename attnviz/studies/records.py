@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 from attnviz.studies.jobs import Job
 from attnviz.studies.study import Study
 
-__all__ = ["Reached", "Record", "Status", "choose", "record_from_json", "record_to_json"]
+__all__ = ["Reached", "Record", "Status", "better", "choose", "record_from_json", "record_to_json"]
 
 Status = Literal["finished", "diverged"]
 
@@ -97,14 +97,18 @@ def choose(study: Study, cell: str, records: Iterable[Record]) -> Record | None:
 
 def _order(study: Study, record: Record) -> tuple[float, float, int]:
     """The smaller the better."""
-    loss = math.inf if record.validation_loss is None else record.validation_loss
+    score, loss, number = better(study, record)
     if record.reached is not None:
-        first = float(record.reached.iterations) if record.reached.solved else math.inf
-    else:
-        score = record.validation
-        sign = -1 if study.score == "accuracy" else 1
-        first = math.inf if score is None else sign * score
-    return first, loss, record.job.number
+        score = float(record.reached.iterations) if record.reached.solved else math.inf
+    return score, loss, number
+
+
+def better(study: Study, record: Record) -> tuple[float, float, int]:
+    """What runs are sorted by, the best first: validation score, validation loss, number."""
+    loss = math.inf if record.validation_loss is None else record.validation_loss
+    sign = -1 if study.score == "accuracy" else 1
+    score = math.inf if record.validation is None else sign * record.validation
+    return score, loss, record.job.number
 
 
 def record_to_json(record: Record) -> str:

@@ -1,7 +1,7 @@
 """A run: one training in a folder, from recipe to scored model."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -168,15 +168,20 @@ def score_test(run: Run, task: Task) -> dict[str, float]:
     return noted
 
 
-def export_model(run: Run, folder: Path) -> None:
+def export_model(
+    run: Run, folder: Path, *, name: str | None = None, says: Mapping[str, Any] | None = None
+) -> None:
     """Writes a run's chosen model with float16 weights, half the size, to a folder of its own.
 
     Arguments:
         run: With at least one epoch.
         folder: Where `attnviz.load_model` finds it.
+        name: What the model is called there; as it is if not given.
+        says: What its card shall say besides, or in place of what it says.
     """
     model = run.model()
-    model.card["weights"] = "float16"
+    model.name = name or model.name
+    model.card = {**model.card, **(says or {}), "weights": "float16"}
     save_folder(model, _settings_of(model, run.recipe), folder, half=True)
 
 

@@ -6,7 +6,7 @@ from attnviz.tasks import load_demo_sentences
 texts = load_demo_sentences().texts[:4]
 traces = {
     name: attnviz.record_texts(attnviz.load_model(name), texts, gradients="exits")
-    for name in attnviz.shipped_models()
+    for name in attnviz.shipped_models(task="imdb")
 }
 
 figure = attnviz.plot_exit_routes(traces, longest=25)

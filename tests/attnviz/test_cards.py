@@ -21,6 +21,17 @@ def test_shipped_models_are_all_there_and_as_torch_sees_them():
         assert card.cell == model.card["recipe"]["model"]["cell"].upper()
 
 
+def test_shipped_models_can_be_asked_for_by_task():
+    cells = ("gru", "larnn", "lstm", "rau", "rra")
+    for task in ("imdb", "row-mnist"):
+        assert attnviz.shipped_models(task) == [f"{cell}-{task}" for cell in cells]
+    assert set(attnviz.shipped_models(task="imdb")) < set(attnviz.shipped_models())
+    with pytest.raises(
+        ValueError, match=r"'row-mnits' \(did you mean 'row-mnist'\?\) ships; .*imdb"
+    ):
+        attnviz.shipped_models("row-mnits")
+
+
 def test_accuracy_comes_before_loss_and_what_is_unknown_is_none(tmp_path):
     card = read_card(SHIPPED / "rra-imdb")
     name, value = card.score("validation")

@@ -11,7 +11,7 @@ import cells
 from attnviz.analysis.ablation import ablation_effect, effect_against, pair_interaction
 from attnviz.edits import Ablation, Collector
 from attnviz.models import SequenceModel
-from attnviz.recording import Texts
+from attnviz.recording import Numbers, Texts
 from attnviz.replay import runs
 from attnviz.replay.plan import first_number
 from attnviz.text import Vocabulary
@@ -471,3 +471,49 @@ def test_rows_that_depend_on_each_other_are_refused():
 def test_a_label_that_is_no_class_is_refused():
     with pytest.raises(ValueError, match="has the label 7"):
         attnviz.ablate(larnn(), Texts([TEXT], labels=[7]))
+
+
+def as_numbers(model, texts, labels, ids=None):
+    """The same model without its embedding, and what the embedding makes of texts."""
+    own = SequenceModel(model.layer, outputs=2).eval()
+    own.head, own.name, own.classes = model.head, "numbers", model.classes
+    rows = [model.embedding(ids_of(model, text))[0].detach().numpy() for text in texts]
+    return own, Numbers(np.stack(rows), np.array(labels), ids)
+
+
+@pytest.mark.parametrize(
+    ("level", "method"), [("lag", "zero"), ("head", "resample"), ("step", "frozen")]
+)
+def test_numbers_are_ablated_as_the_texts_that_they_are_made_of(level, method):
+    model, texts = larnn(), [TEXT, " ".join(reversed(TEXT.split())), TEXT.replace("very", "bad")]
+    numbers, read = as_numbers(model, texts, [1, 0, 1], ["a", "b", "c"])
+    given = Texts(texts, [1, 0, 1], ["a", "b", "c"])
+    usual = None if method == "zero" else texts[:2]
+    other = None if usual is None else as_numbers(model, usual, [0, 0])[1]
+
+    expected = attnviz.ablate(model, given, level=level, method=method, reference=usual, seed=3)
+    found = attnviz.ablate(numbers, read, level=level, method=method, reference=other, seed=3)
+
+    assert set(found.variables) == set(expected.variables) and found.sizes == expected.sizes
+    for name in set(expected.data_vars):
+        np.testing.assert_allclose(found[name].values, expected[name].values, atol=1e-12)
+    assert float(abs(found["margin_effect"]).max()) > 1e-6
+    assert found["id"].values.tolist() == ["a", "b", "c"] and found.attrs["model"] == "numbers"
+    assert found.attrs["target"] == "label, else predicted class"
+
+
+def test_numbers_that_a_model_cannot_read_are_refused():
+    model = larnn()
+    numbers, read = as_numbers(model, [TEXT], [1])
+    with pytest.raises(ValueError, match="hand has the head classification and reads tokens"):
+        attnviz.ablate(model, read)
+    with pytest.raises(ValueError, match=r"tells 2 classes apart, numbered from 0, but .* to 2"):
+        attnviz.ablate(numbers, replace(read, targets=np.array([2])))
+    with pytest.raises(ValueError, match="has no vocabulary, so it cannot read text"):
+        attnviz.ablate(numbers, [TEXT])
+    with pytest.raises(ValueError, match="for each, got 1 sequences, 2 rows"):
+        replace(read, targets=np.array([0, 1]))
+    with pytest.raises(ValueError, match="1 rows and 2 ids"):
+        replace(read, ids=["a", "b"])
+    with pytest.raises(ValueError, match="at least one sequence"):
+        Numbers(np.zeros((0, 5, 3)), np.zeros(0, dtype=int))

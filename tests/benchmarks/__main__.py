@@ -75,9 +75,9 @@ def _measure(options: argparse.Namespace) -> None:
 
 
 def _models(chosen: list[str]) -> list[str]:
-    """The shipped models of the chosen cells."""
+    """The models of reviews that ship, of the chosen cells."""
     named = {cell.split()[0].lower() for cell in chosen}
-    return [model for model in shipped_models() if model.split("-")[0] in named]
+    return [model for model in shipped_models(task="imdb") if model.split("-")[0] in named]
 
 
 def _caption(options: argparse.Namespace, rounds: int) -> str:

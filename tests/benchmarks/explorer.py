@@ -56,8 +56,8 @@ STEP = """() => new Promise(done => {
 
 
 def typed(page, address: str, folder: Path, rounds: int) -> None:
-    """Prints the time from key to picture for each shipped model."""
-    for name in attnviz.shipped_models():
+    """Prints the time from key to picture for each model of reviews that ships."""
+    for name in attnviz.shipped_models(task="imdb"):
         source = f"import attnviz\nexplorer = attnviz.Explorer({name!r})\nexplorer"
         (folder / f"{name}.ipynb").write_text(notebook(source))
         open_notebook(page, address, f"{name}.ipynb", views=1)

@@ -117,7 +117,10 @@ def test_numbers_of_a_plot(monkeypatch, capsys, tmp_path, rra_store):
             "name imdb, adding, har,",
         ),
         (("record", "rra-imdb", "--task", "{table}", "-o", "t.zarr"), "--text-column COLUMN"),
-        (("ablate", "rra-imdb", "--task", "adding"), "name imdb, or a CSV or TSV file"),
+        (
+            ("ablate", "rra-imdb", "--task", "adding"),
+            "name imdb, har, row-mnist, pixel-mnist, permuted-mnist, row-fashion-mnist, or a CSV",
+        ),
         (("train", "rnn", "imdb"), "no cell 'rnn'; there are rra, larnn"),
         (("train", "rra", "imbd"), "no task 'imbd'"),
         (("train", "rra", "{table}"), "--text COLUMN"),

@@ -85,3 +85,10 @@ def test_a_model_of_numbers_says_how_it_is_recorded(monkeypatch, capsys, tmp_pat
     typed = ("report", tmp_path / "mine", "-o", tmp_path / "a.html")
     status, _, error = called(monkeypatch, capsys, *typed)
     assert status == 1 and f"attnviz record {tmp_path / 'mine'} --task row-mnist --limit" in error
+
+
+def test_a_shipped_model_of_images_says_how_it_is_recorded(monkeypatch, capsys, tmp_path):
+    typed = ("report", "rra-row-mnist", "-o", tmp_path / "a.html")
+    status, _, error = called(monkeypatch, capsys, *typed)
+    assert status == 1 and "attnviz record rra-row-mnist --task row-mnist --limit" in error
+    assert error.rstrip().endswith("then attnviz report trace.zarr -o report.html.")

@@ -94,6 +94,16 @@ def test_something_else_is_refused(given, said):
         shelf_of(given)
 
 
+def test_a_model_of_numbers_is_pointed_to_its_traces():
+    said = (
+        r"but larnn-row-mnist reads numbers. .*: attnviz record MODEL --task row-mnist --limit 100 "
+        r"-o trace.zarr, then attnviz explore trace.zarr"
+    )
+    for given in ("larnn-row-mnist", ["rra-imdb", "larnn-row-mnist"]):
+        with pytest.raises(ValueError, match=said):
+            shelf_of(given)
+
+
 def test_texts_that_do_not_fit_are_refused():
     with pytest.raises(TypeError, match="A trace holds its own texts"):
         shelf_of(traces.rra([ONE]), [SHORT])

@@ -242,6 +242,9 @@ def test_texts_that_cannot_be_read_are_refused_by_name():
     model.vocabulary = None
     with pytest.raises(ValueError, match="has no vocabulary"):
         record_texts(model, ["good"])
+    said = "gru-row-mnist has .* it reads numbers.* attnviz record MODEL --task row-mnist --limit"
+    with pytest.raises(ValueError, match=said):
+        record_texts(attnviz.load_model("gru-row-mnist"), ["good"])
 
 
 def test_a_cell_of_ones_own_is_recorded_and_drawn(tmp_path):

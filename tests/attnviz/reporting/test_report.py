@@ -11,9 +11,10 @@ import pytest
 import xarray as xr
 
 import attnviz
-from attnviz.cards import SHIPPED
+from attnviz.cards import SHIPPED, read_card
 from attnviz.plots import read_provenance
 from attnviz.reporting import Sources, write_report
+from attnviz.reporting.card import model_section
 from attnviz.reporting.contents import Code, Paragraph, Picture, Report, Section, Table, Warn
 from attnviz.reporting.health import health_section
 from attnviz.reporting.html import html_page
@@ -184,6 +185,17 @@ def test_a_run_brings_its_history(tmp_path):
     said = " ".join(Page(page.read_text(encoding="utf-8")).text)
     assert "One in 2 is shown." in said
     assert "0.002806" in said and "The test split has not been scored." in said
+
+
+def test_a_page_says_how_the_model_was_chosen_and_what_it_was_not_tried_on():
+    said = dict(model_section(read_card(SHIPPED / "rau-row-mnist")).blocks[0].rows)
+    assert said["chosen by"].startswith("the best validation accuracy of 5 seeds at equal hidden")
+    assert said["limits"].startswith("Trained, chosen and scored on row-mnist alone; tried on no")
+    assert said["licence"].startswith("MIT") and "CC BY-SA" in said["terms"]
+    assert said["training"].endswith("weight decay 0.0, seed 3")  # no text that could be cut
+    said = dict(model_section(read_card(SHIPPED / "rra-imdb")).blocks[0].rows)
+    assert said["training"].endswith("seed 0, limit 400, keep end")
+    assert "chosen by" not in said and "last 400 words" in said["limits"]
 
 
 def test_ablations_are_reported(tmp_path):

@@ -1,14 +1,17 @@
 """What a study chose comes back as the recipe it trained, and as the one that ships."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
 
+from attnviz.cards import shipped_cards
 from attnviz.studies import Job, open_results
-from attnviz.studies.choices import chosen_fields, recipes_to_toml
+from attnviz.studies.choices import chosen_fields, chosen_seed, recipes_to_toml
 from attnviz.studies.recipes import recipe_of
 from attnviz.training import recipe_for
+from attnviz.training.recipe import recipe_from_json
 from attnviz.training.recipe_files import read_recipe
 from tests.attnviz.studies.made import record, study
 from tests.attnviz.studies.small import small
@@ -71,6 +74,35 @@ def test_tables_of_several_cells(tmp_path):
     )
 
 
+def test_a_cell_is_stood_for_by_its_best_seed_on_validation_whatever_test_says():
+    best = [0.6, 0.8, 0.8, 0.7]
+    held = [
+        record("rra", seed, 1 - score, validation=score, validation_loss=loss)
+        for seed, (score, loss) in enumerate(zip(best, (0.1, 0.4, 0.3, 0.2), strict=True))
+    ]
+    held += [record("rra", 0, 0.9, size="parameters", validation=0.9)]
+    assert chosen_seed(study(), "rra", held).job == Job("rra", "final", 2)
+    assert chosen_seed(study("loss"), "rra", held).job == Job("rra", "final", 0)
+    both = study(more='sizes.equal = ["parameters"]\n')
+    with pytest.raises(ValueError, match=r"not run every seed of rra: 1, 2, 3 of 4 missing"):
+        chosen_seed(both, "rra", held)
+    with pytest.raises(ValueError, match=r"not run every seed of rra: 3 of 4 missing"):
+        chosen_seed(study(), "rra", held[:3])
+    with pytest.raises(ValueError, match="has no cell 'gru'"):
+        chosen_seed(study(), "gru", held)
+
+
+def test_what_diverged_stands_for_nothing():
+    held = [
+        record("rra", seed, None, status="diverged", validation=0.9 if seed else 0.1)
+        for seed in range(4)
+    ]
+    with pytest.raises(ValueError, match="no model of rra: every final run diverged"):
+        chosen_seed(study(), "rra", held)
+    held[0] = record("rra", 0, 0.2, validation=0.1)
+    assert chosen_seed(study(), "rra", held).job.number == 0
+
+
 # Of the adding problem and of windows there are several studies, but one recipe.
 @pytest.mark.parametrize("task", ["row-mnist"])
 def test_what_ships_as_tuned_is_what_its_study_chose(task, tmp_path):
@@ -79,3 +111,30 @@ def test_what_ships_as_tuned_is_what_its_study_chose(task, tmp_path):
         path = tmp_path / f"{cell}.toml"
         path.write_text(recipes_to_toml(held, [cell], records))
         assert recipe_for(cell, task, "tuned") == read_recipe(path, cell, task)
+
+
+def of_studies():
+    return sorted({card.card["study"]["name"] for card in shipped_cards() if "study" in card.card})
+
+
+@pytest.mark.parametrize("name", of_studies())
+def test_the_models_of_a_study_that_ship_are_those_that_it_chose(name, tmp_path):
+    held, records = open_results(ROOT / "notebooks" / "results" / name)
+    cards = {card.name: card.card for card in shipped_cards() if card.name.endswith(f"-{name}")}
+    assert set(cards) == {f"{cell}-{name}" for cell in held.cells}
+    for cell in held.cells:
+        chosen, card = chosen_seed(held, cell, records), cards[f"{cell}-{name}"]
+        assert card["study"]["run"] == chosen.job.name
+        assert card["test"][held.score] == chosen.test
+        assert card["validation"][held.score] == chosen.validation
+        assert set(card["study"]["seeds"]) == {str(seed) for seed in held.final.seeds}
+        path = tmp_path / f"{cell}.toml"
+        path.write_text(recipes_to_toml(held, [cell], records))
+        recipe = read_recipe(path, cell, card["task"])
+        assert recipe_from_json(json.dumps(card["recipe"])) == dataclasses.replace(
+            recipe, seed=chosen.job.number
+        )
+
+
+def test_a_study_of_digits_ships_its_models():
+    assert "row-mnist" in of_studies()
