@@ -22,7 +22,8 @@ def described(path: Path) -> dict[str, object]:
         What can be written as JSON.
     """
     source = open_source(path)
-    held = {"path": str(path), "digest": source.provenance["trace_digest"]}
+    digests = (source.provenance.get(f"{kind}_digest") for kind in ("trace", "study"))
+    held = {"path": str(path), "digest": next(filter(None, digests), None)}  # probes have none
     data, kinds = source.data, {"kinds": source.drawable}
     if isinstance(data, StudyCurves):
         return {**held, **kinds}

@@ -19,13 +19,16 @@ LONGEST_ID, GAP = 24, 2
 def info(
     path: Annotated[
         Path,
-        typer.Argument(help="A trace (directory or .zip), a result (.nc), a figure, or its table."),
+        typer.Argument(
+            help="A trace or probes (directory or .zip), a result (.nc), a folder of a study's "
+            "results, a figure, or its table."
+        ),
     ],
     json: Annotated[
         bool, typer.Option("--json", help="Print the same as JSON, for a script.")
     ] = False,
 ) -> None:
-    """Says what a trace or a measured result (.nc) holds and where it comes from.
+    """Says what a trace, probes, a study or a measured result (.nc) holds, and where it is from.
 
     A figure, or the table of its numbers, tells which trace, model and versions made it, and the
     command that makes it again, to the byte. If files of a trace are missing or cut short, it says
@@ -48,6 +51,12 @@ def info(
     if suffix == ".nc":
         _about_result(path)
         return
+    if _of_training(path):
+        from attnviz.cli.info_training import about_training
+        from attnviz.cli.sources import open_source
+
+        about_training(open_source(path))
+        return
     from attnviz.store import open_trace, trace_digest
 
     trace = open_trace(path)
@@ -55,6 +64,13 @@ def info(
     _signals(trace)
     _refuse_damage(path)
     _some_sequences(trace)
+
+
+def _of_training(path: Path) -> bool:
+    """Whether probes or the results of a study lie there."""
+    from attnviz.store.probes import is_probes
+
+    return (path / "study.toml").is_file() or (path.exists() and is_probes(path))
 
 
 def _refuse_damage(path: Path) -> None:

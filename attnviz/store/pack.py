@@ -1,4 +1,4 @@
-"""One file to send: a finished trace in a zip."""
+"""One file to send: a finished trace, or probes, in a zip."""
 
 import os
 import shutil
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from attnviz.store.files import Files
 from attnviz.store.layout import read_layout
+from attnviz.store.probes import is_probes
 
 __all__ = ["pack_trace"]
 
@@ -15,13 +16,14 @@ EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first moment a zip can name
 
 
 def pack_trace(directory: Path | str, zip_path: Path | str) -> Path:
-    """Packs a finished trace into a zip, which `open_trace` reads in place.
+    """Packs a finished trace into a zip, which `open_trace` reads in place; or probes.
 
     The same trace gives the same bytes: names are sorted, times are fixed, nothing is compressed
     again. The zip is written beside its place and then renamed.
 
     Arguments:
-        directory: A trace whose rows are all recorded.
+        directory: A trace whose rows are all recorded; or the probes of a training, which
+            `open_probes` reads in place.
         zip_path: The file to write; nothing may lie there.
 
     Returns:
@@ -39,7 +41,8 @@ def pack_trace(directory: Path | str, zip_path: Path | str) -> Path:
         raise ValueError(f"{directory} is packed already.")
     if zip_path.exists():
         raise FileExistsError(f"{zip_path} exists already. Move it away or choose another path.")
-    _check_finished(files)
+    if not is_probes(directory):  # of which every step is whole, or not there
+        _check_finished(files)
     found = (Path(root) / name for root, _, names in os.walk(directory) for name in names)
     by_name = {file.relative_to(directory).as_posix(): file for file in found}
     beside = zip_path.with_name(f".{zip_path.name}.{uuid.uuid4().hex}.partial")

@@ -1,6 +1,7 @@
 """Probes: what a model looked at while it was trained, one row a step, in a store of their own."""
 
 import json
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,8 @@ import numpy as np
 import xarray as xr
 import zarr
 from jaxtyping import Shaped
-from zarr.storage import LocalStore
 
+from attnviz.store.files import Files
 from attnviz.store.layout import CODECS, DTYPES
 from attnviz.store.schema import NAME
 from attnviz.trace import TraceFormatError
@@ -26,15 +27,16 @@ __all__ = [
 ]
 
 PROBES = "attnviz-probes/1"
+ROOT = "zarr.json"  # says what a group or array is
 STEP = "step"  # the leading axis, and the array that says which rows are whole
 
 
 def is_probes(path: Path | str) -> bool:
-    """Whether a folder says that it holds probes, of any version."""
+    """Whether a folder or a zip says that it holds probes, of any version."""
     try:
-        node = json.loads((Path(path) / "zarr.json").read_bytes())
+        node = json.loads(Files(Path(path)).read([ROOT])[ROOT])
         return str(node["attributes"]["format"]).startswith("attnviz-probes/")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, zipfile.BadZipFile):
         return False
 
 
@@ -45,7 +47,7 @@ def open_probes(path: Path | str) -> xr.DataTree:
     kept is read into memory, and damaged or missing chunks raise instead of passing for NaN.
 
     Arguments:
-        path: The store, a directory.
+        path: The store, a directory, or a zip of one that `attnviz.store.pack_trace` made.
 
     Returns:
         At the root `prediction (step, sequence, class)` and `loss (step, sequence)`, with the
@@ -59,11 +61,11 @@ def open_probes(path: Path | str) -> xr.DataTree:
         TraceFormatError: If it holds no probes, those of another version, or is damaged.
     """
     path = Path(path)
-    if not path.is_dir():
-        raise FileNotFoundError(f"There are no probes at {path}: it is no directory.")
-    attributes = root_attributes(path)
+    if not path.exists():
+        raise FileNotFoundError(f"There are no probes at {path}. Check the path.")
+    attributes, files = root_attributes(path), Files(path)
     try:
-        return _read(path, attributes)
+        return _read(files, attributes)
     except Exception as error:  # a damaged file can raise anything
         raise TraceFormatError(
             f"{path} holds damaged probes: {error} Copy them again, or train again."
@@ -80,7 +82,11 @@ def probe_rows(path: Path, rows: int) -> dict[int, int]:
     Returns:
         Steps by row.
     """
-    steps = np.asarray(zarr.open_array(_store(path), path=STEP, mode="r", zarr_format=3)[...])
+    return _rows(Files(path), rows)
+
+
+def _rows(files: Files, rows: int) -> dict[int, int]:
+    steps = np.asarray(zarr.open_array(files.store, path=STEP, mode="r", zarr_format=3)[...])
     if steps.shape != (rows,):
         raise ValueError(f"There are {rows} rows, but the steps have the sizes {steps.shape}.")
     return {row: int(step) for row, step in enumerate(steps) if step >= 0}
@@ -91,17 +97,17 @@ def row_file(variable: str, row: int, axes: int) -> str:
     return "/".join([variable, "c", str(row), *["0"] * (axes - 1)])
 
 
-def _read(path: Path, attributes: dict[str, Any]) -> xr.DataTree:
+def _read(files: Files, attributes: dict[str, Any]) -> xr.DataTree:
     layout = attributes.pop("layout")
     rows = int(layout["rows"])
-    _node(path, STEP, "array")
-    there = probe_rows(path, rows)
+    _node(files, STEP, "array")
+    there = _rows(files, rows)
     if sorted(there.values()) != list(there.values()):
         raise ValueError(f"its steps are not in order: {list(there.values())}.")
     nodes: dict[str, xr.Dataset] = {}
     for group, names in layout["variables"].items():
-        said = attributes if not group else _node(path, group, "group").get("attributes", {})
-        arrays = {str(name): _array(path, group, str(name), there, rows) for name in names}
+        said = attributes if not group else _node(files, group, "group").get("attributes", {})
+        arrays = {str(name): _array(files, group, str(name), there, rows) for name in names}
         labels = set(str(said.get("coordinates", "")).split())
         labels |= {name for name, array in arrays.items() if array.dims == (name,)}
         nodes[group or "/"] = xr.Dataset(
@@ -112,10 +118,10 @@ def _read(path: Path, attributes: dict[str, Any]) -> xr.DataTree:
     return xr.DataTree.from_dict(nodes)
 
 
-def _array(path: Path, group: str, name: str, there: Mapping[int, int], rows: int) -> xr.Variable:
+def _array(files: Files, group: str, name: str, there: Mapping[int, int], rows: int) -> xr.Variable:
     """One array, of the rows that are whole."""
     key = f"{group}/{name}" if group else name
-    node = _node(path, key, "array")
+    node = _node(files, key, "array")
     axes, shape = tuple(node.get("dimension_names") or ()), tuple(node["shape"])
     chunk = tuple(node["chunk_grid"]["configuration"]["chunk_shape"])
     if node["data_type"] not in DTYPES:
@@ -127,9 +133,9 @@ def _array(path: Path, group: str, name: str, there: Mapping[int, int], rows: in
     if len(axes) != len(shape) or chunk != wanted or (by_step and shape[0] != rows):
         raise ValueError(f"{key} has axes {axes} of sizes {shape} in chunks of {chunk}.")
     for row in there if by_step else [0]:
-        if not (file := path / row_file(key, row, len(shape))).is_file() or not file.stat().st_size:
-            raise ValueError(f"{file.relative_to(path)} is missing.")
-    array = zarr.open_array(_store(path), path=key, mode="r", zarr_format=3)
+        if not files.has(file := row_file(key, row, len(shape))):
+            raise ValueError(f"{file} is missing.")
+    array = zarr.open_array(files.store, path=key, mode="r", zarr_format=3)
     values = _whole(array, there) if by_step else np.asarray(array[...])
     return xr.Variable(axes, values.astype(object) if values.dtype.kind in "TU" else values)
 
@@ -141,16 +147,12 @@ def _whole(array: zarr.Array[Any], there: Mapping[int, int]) -> Shaped[np.ndarra
     return np.concatenate([empty, *read])
 
 
-def _store(path: Path) -> LocalStore:
-    return LocalStore(path, read_only=True)
-
-
 def root_attributes(path: Path) -> dict[str, Any]:
     """The root's attributes, once it is clear that these are probes of this version."""
     where = f"{path} holds no probes that this version can read: expected the format {PROBES!r}"
     try:
-        attributes = dict(_node(path, "", "group").get("attributes", {}))
-    except (OSError, TypeError, ValueError) as error:
+        attributes = dict(_node(Files(path), "", "group").get("attributes", {}))
+    except (OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise TraceFormatError(f"{where}, but {error}") from error
     if attributes.get("format") != PROBES or not isinstance(attributes.get("layout"), dict):
         raise TraceFormatError(
@@ -160,19 +162,19 @@ def root_attributes(path: Path) -> dict[str, Any]:
     return attributes
 
 
-def _node(path: Path, key: str, kind: str) -> dict[str, Any]:
+def _node(files: Files, key: str, kind: str) -> dict[str, Any]:
     """One zarr.json, as far as it must be what it should."""
     if not all(NAME.fullmatch(part) for part in key.split("/") if key):
         raise ValueError(f"{key!r} is no name for a group or variable.")
-    file = path / key / "zarr.json"
-    if not file.is_file():
-        raise ValueError(f"{file.relative_to(path)} is missing.")
+    file = f"{key}/{ROOT}" if key else ROOT
+    if not files.has(file):
+        raise ValueError(f"{file} is missing.")
     try:
-        node = json.loads(file.read_bytes())
+        node = json.loads(files.read([file])[file])
     except (RecursionError, ValueError) as error:
-        raise ValueError(f"{file.relative_to(path)} is no JSON ({error}).") from error
+        raise ValueError(f"{file} is no JSON ({error}).") from error
     if not isinstance(node, dict) or (node.get("zarr_format"), node.get("node_type")) != (3, kind):
-        raise ValueError(f"{file.relative_to(path)} does not describe a Zarr v3 {kind}.")
+        raise ValueError(f"{file} does not describe a Zarr v3 {kind}.")
     if node.get("storage_transformers"):
-        raise ValueError(f"{file.relative_to(path)} asks for a storage transformer.")
+        raise ValueError(f"{file} asks for a storage transformer.")
     return node

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from attnviz.plots import TRAINING_KINDS, read_provenance
-from attnviz.store import open_probes
+from attnviz.store import open_probes, pack_trace
+from attnviz.studies import open_curves
 from tests.attnviz import probes
 from tests.attnviz.cli.shell import called
 from tests.attnviz.studies.test_curves import results  # noqa: F401  (a fixture)
@@ -87,3 +88,33 @@ def test_every_kind_is_listed_in_the_help(typed):
     status, output, _ = typed("plot", "--help")
     assert status == 0
     assert not [kind for kind in TRAINING_KINDS if kind not in output.replace("\n", " ")]
+
+
+def test_info_says_what_probes_hold_packed_or_not(typed, tmp_path):
+    made = probes.larnn()
+    probes.written(made, tmp_path / "p.zarr")
+    pack_trace(tmp_path / "p.zarr", tmp_path / "p.zarr.zip")
+    steps = made["step"].values
+    told = []
+    for name in ("p.zarr", "p.zarr.zip"):
+        status, output, error = typed("info", name)
+        assert status == 0, error
+        assert f"{len(steps)}, 0 to {steps[-1]} iterations" in output
+        assert "larnn-made" in output and "kernel-evolution" in output and "recipe" not in output
+        status, output, error = typed("info", name, "--json")
+        assert status == 0, error
+        described = json.loads(output)
+        assert described.pop("path") == name and described["steps"] == steps.tolist()
+        told.append(described)
+    assert told[0] == told[1] and told[0]["layers"]["l0"]["attention"]["axes"]["step"] == len(steps)
+
+
+def test_info_says_what_a_study_has_run(typed, results):  # noqa: F811
+    status, output, error = typed("info", results)
+    assert status == 0, error
+    study = open_curves(results)
+    for cell, histories in study.histories.items():
+        assert f"histories of {len(histories)} final runs" in output and cell in output
+    assert study.about in " ".join(output.split())
+    status, output, error = typed("info", results, "--json")
+    assert status == 0 and len(json.loads(output)["digest"]) == 64, error

@@ -4,11 +4,13 @@ import json
 import shutil
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
 
 import attnviz
+from attnviz.store.pack import pack_trace
 from attnviz.store.probe_writer import ProbeWriter
 from attnviz.store.probes import is_probes, open_probes
 from attnviz.trace import TraceFormatError
@@ -57,6 +59,32 @@ def test_a_step_is_there_when_it_is_whole(tmp_path):
     assert open_probes(tmp_path / "p")["step"].values.tolist() == [0]
     writer.forget_after(-1)
     assert open_probes(tmp_path / "p")["l0/lag_kernel"].shape == (0, 1, 3)
+
+
+def test_a_zip_holds_the_same_as_its_directory(store, tmp_path):
+    packed = pack_trace(store, tmp_path / "p.zarr.zip")
+    assert is_probes(packed)
+    assert open_probes(packed).identical(open_probes(store))
+    again = pack_trace(store, tmp_path / "again.zip")
+    assert again.read_bytes() == packed.read_bytes()
+
+
+def test_a_damaged_zip_is_refused(store, tmp_path):
+    whole = pack_trace(store, tmp_path / "p.zip").read_bytes()
+    (tmp_path / "cut.zip").write_bytes(whole[:-40])
+    assert not is_probes(tmp_path / "cut.zip")
+    with pytest.raises(TraceFormatError, match=r"cut\.zip .* copy it again"):
+        open_probes(tmp_path / "cut.zip")
+    changed = bytearray(whole)
+    with zipfile.ZipFile(tmp_path / "p.zip") as packed:
+        entry = packed.getinfo("l0/attention/c/2/0/0")
+        changed[entry.header_offset + 30 + len(entry.filename)] ^= 0xFF
+    (tmp_path / "changed.zip").write_bytes(changed)
+    with pytest.raises(TraceFormatError, match="holds damaged probes"):
+        open_probes(tmp_path / "changed.zip")
+    (store / "l0/lag/c/0").unlink()
+    with pytest.raises(TraceFormatError, match="l0/lag/c/0 is missing"):
+        open_probes(pack_trace(store, tmp_path / "less.zip"))
 
 
 def test_a_later_step_takes_the_row_of_an_earlier_one_between_two_probes(tmp_path):

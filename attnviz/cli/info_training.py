@@ -1,0 +1,67 @@
+"""What `attnviz info` says of probes and of a study's results."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import xarray as xr
+
+from attnviz.analysis import StudyCurves
+from attnviz.cli.console import out
+
+if TYPE_CHECKING:
+    from attnviz.cli.sources import Opened
+
+__all__ = ["about_training"]
+
+LONG = ("recipe", "versions", "kept")  # JSON of many entries: for --json
+
+
+def about_training(source: "Opened") -> None:
+    """Prints what was kept of a training, or of the runs of a study, and what can be drawn of it.
+
+    Arguments:
+        source: Probes, or a folder of a study's results.
+    """
+    from rich.markup import escape
+    from rich.table import Table
+
+    data = source.data
+    if not isinstance(data, StudyCurves | xr.DataTree):
+        raise TypeError(f"Expected probes or a study, got {type(data).__name__}.")
+    rows = _of_study(data) if isinstance(data, StudyCurves) else _of_probes(data)
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, value in rows:
+        table.add_row(f"[bold]{escape(name)}[/]", escape(value))
+    table.add_row("[bold]kinds[/]", ", ".join(source.drawable) or "none yet")
+    out().print(table)
+    if isinstance(data, StudyCurves):
+        return
+    kept = Table("layer", "kept at every step", "axes", box=None, pad_edge=False)
+    for layer, node in data.children.items():
+        for signal, values in node.dataset.data_vars.items():
+            axes = ", ".join(f"{axis} {size}" for axis, size in values.sizes.items())
+            kept.add_row(layer, str(signal), axes)
+    out().print()
+    out().print(kept)
+
+
+def _of_probes(probes: xr.DataTree) -> Iterator[tuple[str, str]]:
+    for name, value in probes.attrs.items():
+        if name not in LONG:
+            yield str(name), str(value)
+    steps = probes.dataset["step"].values
+    span = f", {steps[0]:,} to {steps[-1]:,} iterations" if len(steps) else ""
+    yield "steps", f"{len(steps)}{span}"
+
+
+def _of_study(study: StudyCurves) -> Iterator[tuple[str, str]]:
+    yield "study", study.name
+    yield "about", study.about
+    yield "score", study.score
+    trials = study.trials
+    for cell in dict.fromkeys([*study.histories, *trials.get("cell", [])]):
+        tried = int((trials["cell"] == cell).sum()) if len(trials) else 0
+        yield (
+            str(cell),
+            f"{tried} trials, histories of {len(study.histories.get(cell, ()))} final runs",
+        )
