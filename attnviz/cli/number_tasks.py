@@ -65,11 +65,13 @@ def read_texts(model: "SequenceModel", source: "Source") -> "Texts":
     Raises:
         ValueError: If the model reads none.
     """
+    from attnviz.cards import recording_command
+
     if model.embedding is None:
         task = typed_name(str(model.card.get("task", "TASK")))
+        own = f"--task {task}" if task in NUMBER_TASKS else recording_command(model.card)
         raise ValueError(
-            f"{model.name} reads numbers and no text. Let it read what it was trained on: --task "
-            f"{'adding' if task.startswith('adding-') else task}."
+            f"{model.name} reads numbers and no text. Let it read what it was trained on: {own}"
         )
     return source.texts()
 
@@ -103,7 +105,8 @@ def read_numbers(model: "SequenceModel", source: "Source") -> "Numbers":
     from attnviz.recording import Numbers
 
     name, split = str(source.task), source.split or source.usual
-    task = load_numbers(name, source.data, fold=model.card.get("data", {}).get("fold"))
+    fold = model.card.get("data", {}).get("fold") if name == "har" else None
+    task = load_numbers(name, source.data, fold=fold)
     check_trained(model, name, task.name)
     held = task.splits[split].spread(source.limit)
     about = {"task": task.name, "split": split}

@@ -6,6 +6,7 @@ import torch
 
 import attnviz
 from attnviz.cli.number_tasks import NUMBER_TASKS
+from attnviz.models import save_folder
 from attnviz.path_classes import number_gradient_paths
 from attnviz.recording import Numbers, record_numbers
 from attnviz.tasks import LabelledSplit, LabelledTask
@@ -115,9 +116,9 @@ def test_influence_and_path_classes(place, typed):
     ("arguments", "said"),
     [
         (("ablate", "rra-row-mnist", "--text", "x"), "reads numbers and no text. Let it read"),
-        (("influence", "rra-row-mnist", "--text", "x", "-o", "q.nc"), ": --task row-mnist."),
-        (("path-classes", "rra-row-mnist", "--text", "x", "-o", "q.nc"), ": --task row-mnist."),
-        (("record", "rra-row-mnist", "--text", "x", "-o", "q.zarr"), ": --task row-mnist."),
+        (("influence", "rra-row-mnist", "--text", "x", "-o", "q.nc"), ": --task row-mnist"),
+        (("path-classes", "rra-row-mnist", "--text", "x", "-o", "q.nc"), ": --task row-mnist"),
+        (("record", "rra-row-mnist", "--text", "x", "-o", "q.zarr"), ": --task row-mnist"),
         (("ablate", "rra-imdb", "--task", "row-mnist"), "not trained on row-mnist, but on imdb"),
         (("ablate", "rra-imdb", "--task", "row-mnits"), "did you mean 'row-mnist'?"),
         (("ablate", "rra-row-mnist", "--task", "row-mnist", "--reference", "x"),
@@ -131,3 +132,17 @@ def test_mistakes_are_one_message_and_write_nothing(place, typed, arguments, sai
     status, _, error = typed(*arguments)
     assert status == 1 and said in " ".join(error.split()) and "Traceback" not in error
     assert not list(place.iterdir())
+
+
+def test_a_model_of_other_numbers_is_told_what_it_was_trained_on(place, typed):
+    settings = attnviz.ModelSettings("gru", 3, 2, head="classification", input_size=28)
+    model = attnviz.build_model(settings)
+    model.name, model.card = "mine", {"task": "har", "data": {"fold": 2}}
+    save_folder(model, settings, place / "mine")
+    status, _, error = typed("record", "mine", "--task", "row-mnist", "-o", "t.zarr")
+    assert status == 1 and "mine was not trained on row-mnist, but on har." in error
+    model.card = {"task": "adding-100", "data": {"length": 100, "held_out": 5}}
+    save_folder(model, settings, place / "mine")
+    for command in ("ablate", "record"):
+        status, _, error = typed(command, "mine", "--text", "x", "-o", "t.nc")
+        assert status == 1 and "trained on: attnviz record MODEL --task adding --limit" in error
