@@ -10,21 +10,62 @@ from jaxtyping import Float
 from attnviz.analysis.resampling import interval_name, interval_of, of_sequences, ratio_of_sums
 from attnviz.analysis.statistic import Statistic
 
-__all__ = ["UNITS", "Measure", "ablation_effect", "effect_against", "pair_interaction"]
+__all__ = [
+    "MEASURES",
+    "Measure",
+    "ablation_effect",
+    "effect_against",
+    "effects_on",
+    "measured",
+    "pair_interaction",
+]
 
 Measure = Literal["margin", "probability", "loss"]
-#: What effects are measured in.
-UNITS = {"margin": "logits", "probability": "", "loss": "nats"}
+#: What effects are measured of, the most telling first.
+MEASURES: tuple[Measure, ...] = ("margin", "probability", "loss")
+_UNITS = {"margin": "logits", "probability": "", "loss": "nats"}
+_SQUARED = "squared error"
 
 
-def ablation_effect(effects: xr.Dataset, *, measure: Measure = "margin") -> Statistic:
+def measured(effects: xr.Dataset) -> list[Measure]:
+    """What effects there are, the most telling first; where numbers are predicted, of the loss.
+
+    Arguments:
+        effects: As `attnviz.ablate` gives them.
+
+    Raises:
+        KeyError: If the dataset holds no effects.
+    """
+    found = [measure for measure in MEASURES if f"{measure}_effect" in effects]
+    if not found:
+        raise KeyError(
+            f"The dataset holds no effects; it holds {sorted(map(str, effects.data_vars))}. Take "
+            "effects from attnviz.ablate."
+        )
+    return found
+
+
+def effects_on(effects: xr.Dataset, measure: Measure) -> tuple[str, str]:
+    """What effects are called, and their unit.
+
+    Arguments:
+        effects: As `attnviz.ablate` gives them.
+        measure: One of `measured`.
+    """
+    if measure == "loss" and effects.attrs.get("loss") == _SQUARED:
+        return f"effect on the {_SQUARED}", ""
+    return f"effect on the {measure}", _UNITS[measure]
+
+
+def ablation_effect(effects: xr.Dataset, *, measure: Measure | None = None) -> Statistic:
     r"""The mean effect of each edit over sequences: edited minus unedited.
 
     .. math:: \frac{1}{B} \sum_b \left( y_b^{\mathrm{edited}} - y_b \right)
 
     Arguments:
         effects: As `attnviz.ablate` gives them.
-        measure: The logit margin of the class, its probability, or the loss.
+        measure: The logit margin of the class, its probability, or the loss; the first of these
+            that there is if not given.
 
     Returns:
         The axes of the effects but `sequence`; NaN for a lag that no sequence is long enough to
@@ -35,9 +76,11 @@ def ablation_effect(effects: xr.Dataset, *, measure: Measure = "margin") -> Stat
     Raises:
         KeyError: If the dataset holds no such effects.
     """
+    measure = measure or measured(effects)[0]
     values = _of_lags_read(effects, _effects(effects, measure))
     found = ratio_of_sums(values.values, np.ones_like(values.values))
-    return of_sequences(Statistic(f"effect on the {measure}", values, UNITS[measure]), found)
+    name, unit = effects_on(effects, measure)
+    return of_sequences(Statistic(name, values, unit), found)
 
 
 def _of_lags_read(effects: xr.Dataset, values: xr.DataArray) -> xr.DataArray:
@@ -49,7 +92,7 @@ def _of_lags_read(effects: xr.Dataset, values: xr.DataArray) -> xr.DataArray:
     return values.where(whole[0] | whole[1])
 
 
-def pair_interaction(effects: xr.Dataset, *, measure: Measure = "margin") -> Statistic:
+def pair_interaction(effects: xr.Dataset, *, measure: Measure | None = None) -> Statistic:
     r"""What a pair of lags does beyond its two single effects.
 
     .. math:: \Delta_{ij} - \Delta_i - \Delta_j
@@ -59,7 +102,8 @@ def pair_interaction(effects: xr.Dataset, *, measure: Measure = "margin") -> Sta
 
     Arguments:
         effects: Of `attnviz.ablate(..., level="pair")`.
-        measure: The logit margin of the class, its probability, or the loss.
+        measure: The logit margin of the class, its probability, or the loss; the first of these
+            that there is if not given.
 
     Returns:
         Axes `(lag, other_lag)`, NaN on the diagonal; uncertainty as in `ablation_effect`.
@@ -67,6 +111,7 @@ def pair_interaction(effects: xr.Dataset, *, measure: Measure = "margin") -> Sta
     Raises:
         KeyError: If the dataset holds no pairs.
     """
+    measure = measure or measured(effects)[0]
     values = _effects(effects, measure)
     if "other_lag" not in values.dims:
         raise KeyError(
@@ -78,14 +123,15 @@ def pair_interaction(effects: xr.Dataset, *, measure: Measure = "margin") -> Sta
     beyond = pairs - single[:, :, None] - single[:, None, :]
     beyond[:, np.arange(beyond.shape[1]), np.arange(beyond.shape[1])] = np.nan
     found = ratio_of_sums(beyond, np.ones_like(beyond))
-    return of_sequences(Statistic(f"interaction in the {measure}", values, UNITS[measure]), found)
+    name, unit = effects_on(effects, measure)
+    return of_sequences(Statistic(name.replace("effect on", "interaction in"), values, unit), found)
 
 
 def effect_against(
     effects: xr.Dataset,
     *,
     against: Literal["attention", "contribution"] = "contribution",
-    measure: Measure = "margin",
+    measure: Measure | None = None,
 ) -> Statistic:
     r"""Whether what is read more matters more: rank correlation within each sequence.
 
@@ -101,7 +147,7 @@ def effect_against(
     Arguments:
         effects: Of `attnviz.ablate(..., level="step")`.
         against: The weight, or the norm of weight times value.
-        measure: Whose effect.
+        measure: Whose effect; the first of margin, probability and loss that there is if not given.
 
     Returns:
         Axis `(sequence)`, from −1 to 1, NaN where nothing varies; the uncertainty, axes
@@ -112,6 +158,7 @@ def effect_against(
         ValueError: If the weights are the same at every timestep, as RRA's are: between constants
             there is no correlation.
     """
+    measure = measure or measured(effects)[0]
     values = _effects(effects, measure)
     if not {"time", "lag"} <= set(values.dims):
         raise KeyError(
@@ -132,9 +179,9 @@ def effect_against(
     _, ends = ratio_of_sums(rho[:, None], np.ones((len(rho), 1)))
     both = None if ends is None else np.broadcast_to(ends[0], (len(rho), 2))
     of = "" if ends is None else f"{interval_name(len(rho))} of the mean"
+    name = f"rank correlation of |{effects_on(effects, measure)[0]}| with {against}"
     return Statistic(
-        f"rank correlation of |effect on the {measure}| with {against}", frame, "", (-1.0, 1.0),
-        "ρ", interval_of(frame, both), of,
+        name, frame, "", (-1.0, 1.0), "ρ", interval_of(frame, both), of,
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import typer
 from attnviz.cli.console import checked_output, hush, out, progress
 from attnviz.cli.figure_options import command_line
 from attnviz.cli.measuring import Measured, Model, Seed, checked_result, counted
-from attnviz.cli.number_tasks import NUMBER_TASKS, read_given, usual_numbers
+from attnviz.cli.number_tasks import READABLE, read_given, usual_numbers
 from attnviz.cli.reading import Source, told
 from attnviz.cli.scripting import Quiet
 from attnviz.cli.spreading import spread
@@ -77,7 +77,7 @@ def ablate(  # noqa: PLR0913  (one parameter an option)
 
     hush(quiet, answering=output is None and figure is None)
     _check_files(output, figure)
-    source = asked.source("validation", others=tuple(NUMBER_TASKS))
+    source = asked.source("validation", others=READABLE)
     loaded = load_model(model)
     given = read_given(loaded, source)
     usual = _usual(loaded, source, method, reference)
@@ -103,7 +103,7 @@ def _usual(
     model: "SequenceModel", source: Source, method: str, reference: list[str] | None
 ) -> "list[str] | Numbers | None":
     """What other values are taken from, where the method asks for some."""
-    if source.task in NUMBER_TASKS and (reference or method in ("mean", "resample", "frozen")):
+    if source.task in READABLE and (reference or method in ("mean", "resample", "frozen")):
         return usual_numbers(model, source, reference)
     return reference
 
@@ -113,24 +113,24 @@ def _show(effects: "xr.Dataset", given: "Texts | Numbers") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from attnviz.analysis.ablation import ablation_effect
+    from attnviz.analysis.ablation import ablation_effect, measured
     from attnviz.plots.captions import FEW, interval_note
 
-    margin = ablation_effect(effects, measure="margin")
-    others = {
-        "probability": ablation_effect(effects, measure="probability"),
-        "loss": ablation_effect(effects, measure="loss"),
+    telling, *fewer = measured(effects)
+    first = ablation_effect(effects, measure=telling)
+    others: dict[str, "Statistic"] = {
+        name: ablation_effect(effects, measure=name) for name in fewer
     }
-    axes = [str(axis) for axis in margin.values.dims]
-    flat = margin.values.stack(edit=axes)
+    axes = [str(axis) for axis in first.values.dims]
+    flat = first.values.stack(edit=axes)
     table = Table(box=None, pad_edge=False)
-    for name in [*axes, "effect on the margin", "95 % interval", *others]:
+    for name in [*axes, first.name, "95 % interval", *others]:
         table.add_column(name.replace("_", " "), justify="right")
     for place in _shown(flat):
         at = flat["edit"].values[place]
         where = dict(zip(axes, at if isinstance(at, tuple) else (at,), strict=True))
-        unread = bool(margin.values.sel(where).isnull())
-        numbers = ["—"] * 4 if unread else _numbers(margin, others, where)
+        unread = bool(first.values.sel(where).isnull())
+        numbers = ["—"] * (2 + len(others)) if unread else _numbers(first, others, where)
         table.add_row(*map(str, where.values()), *numbers)
     count, long = effects.sizes["sequence"], flat.sizes["edit"] > MOST_ROWS
     out().print(
@@ -156,15 +156,15 @@ def _shown(flat: "xr.DataArray") -> list[int]:
 
 
 def _numbers(
-    margin: "Statistic", others: "Mapping[str, Statistic]", where: Mapping[str, object]
+    first: "Statistic", others: "Mapping[str, Statistic]", where: Mapping[str, object]
 ) -> list[str]:
-    """The effects of one edit: on the margin with its interval, and on the other measures."""
+    """The effects of one edit: the most telling with its interval, and the others."""
     ends = ""
-    if margin.uncertainty is not None:
-        low, high = margin.uncertainty.sel(where).values
+    if first.uncertainty is not None:
+        low, high = first.uncertainty.sel(where).values
         ends = f"{low:+.3f} to {high:+.3f}"
     further = [f"{float(other.values.sel(where)):+.3f}" for other in others.values()]
-    return [f"{float(margin.values.sel(where)):+.3f}", ends, *further]
+    return [f"{float(first.values.sel(where)):+.3f}", ends, *further]
 
 
 def _write(effects: "xr.Dataset", output: Path | None, figure: Path | None) -> None:

@@ -42,7 +42,10 @@ Score = Annotated[
         "which score is drawn, or what scores are drawn against."
     ),
 ]
-MeasureOption = Annotated[Measure, typer.Option("--measure", help="Of effects, on what.")]
+MeasureOption = Annotated[
+    Measure | None,
+    typer.Option("--measure", help="Of effects, on what; the margin where there is one."),
+]
 Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", help="A figure (the suffix says pdf, svg, ...), or a folder."),
@@ -88,7 +91,7 @@ class Choice:
     lags: Lags = None
     limits: Limits = None
     score: Score = None
-    measure: MeasureOption = "margin"
+    measure: MeasureOption = None
 
     @property
     def sequences(self) -> list[str]:
@@ -106,7 +109,7 @@ class Choice:
         """Those of one value each, by that name; `None` where nothing is said."""
         return {
             "group": self.layer, "tokens": self.tokens, "lags": self.lags, "limits": self.limits,
-            "score": self.score, "measure": None if self.measure == "margin" else self.measure,
+            "score": self.score, "measure": self.measure,
         }  # fmt: skip
 
     def options(self, sequence: int = 0) -> "PlotOptions":

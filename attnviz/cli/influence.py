@@ -6,7 +6,7 @@ import typer
 
 from attnviz.cli.console import busy, hush, progress
 from attnviz.cli.measuring import Measured, Model, Output, Seed, checked_result, write_result
-from attnviz.cli.number_tasks import NUMBER_TASKS, USUAL, read_given, usual_numbers
+from attnviz.cli.number_tasks import READABLE, USUAL, read_given, usual_numbers
 from attnviz.cli.reading import Source
 from attnviz.cli.scripting import Quiet
 from attnviz.cli.spreading import spread
@@ -67,7 +67,7 @@ def influence(  # noqa: PLR0913  (one parameter an option)
     hush(quiet)
     checked_result(output)
     places = _timesteps(at)
-    source = asked.source("validation", others=tuple(NUMBER_TASKS))
+    source = asked.source("validation", others=READABLE)
     with busy("Loading PyTorch"):
         from attnviz.influence import linear_influence, replacement_influence
         from attnviz.pretrained import load_model

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attnviz.cli.console import checked_output, out
-from attnviz.cli.number_tasks import NUMBER_TASKS
+from attnviz.cli.number_tasks import READABLE
 from attnviz.cli.reading import Asked, told
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ Output = Annotated[Path, typer.Option("--output", "-o", help="The result to writ
 Task = Annotated[
     str | None,
     typer.Option(
-        help=f"Read this data set: imdb, {', '.join(NUMBER_TASKS)}, or a CSV, TSV or .txt file."
+        help=f"Read this data set: imdb, {', '.join(READABLE)}, or a CSV, TSV or .txt file."
     ),
 ]
 Seed = Annotated[int, typer.Option(help="For what is drawn.", min=0)]

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from attnviz.cli.console import busy
 
 if TYPE_CHECKING:
-    from attnviz.cli.reading import Source
+    from attnviz.cli.reading import Part, Source
     from attnviz.models import SequenceModel
     from attnviz.recording import Numbers, Texts
     from attnviz.tasks import LabelledTask
 
 __all__ = [
     "NUMBER_TASKS",
+    "READABLE",
     "USUAL",
     "check_trained",
     "load_numbers",
@@ -56,7 +57,7 @@ def read_given(model: "SequenceModel", source: "Source") -> "Texts | Numbers":
     Raises:
         ValueError: If the model reads no such thing, or was trained on other numbers.
     """
-    return read_numbers(model, source) if source.task in NUMBER_TASKS else read_texts(model, source)
+    return read_numbers(model, source) if source.task in READABLE else read_texts(model, source)
 
 
 def read_texts(model: "SequenceModel", source: "Source") -> "Texts":
@@ -69,7 +70,8 @@ def read_texts(model: "SequenceModel", source: "Source") -> "Texts":
 
     if model.embedding is None:
         task = typed_name(str(model.card.get("task", "TASK")))
-        own = f"--task {task}" if task in NUMBER_TASKS else recording_command(model.card)
+        task = "adding" if task.startswith("adding-") else task
+        own = f"--task {task}" if task in READABLE else recording_command(model.card)
         raise ValueError(
             f"{model.name} reads numbers and no text. Let it read what it was trained on: {own}"
         )
@@ -79,17 +81,24 @@ def read_texts(model: "SequenceModel", source: "Source") -> "Texts":
 def usual_numbers(
     model: "SequenceModel", source: "Source", reference: list[str] | None
 ) -> "Numbers":
-    """So many sequences of the training split, which say what is usual.
+    """So many sequences that say what is usual: of the training split.
+
+    The adding problem is drawn anew for training: of those that are drawn to be held out, the ones
+    that are not read.
 
     Raises:
         ValueError: If texts were given to say so.
     """
+    split: Part = "train"
+    if source.task == "adding":
+        split = "validation" if (source.split or source.usual) == "test" else "test"
     if reference:
+        named = "training" if split == "train" else split
         raise ValueError(
             f"--reference takes texts, but {source.task} is of numbers: what is usual there are "
-            f"{USUAL} sequences of the training split. Leave --reference out."
+            f"{USUAL} sequences of the {named} split. Leave --reference out."
         )
-    return read_numbers(model, replace(source, split="train", limit=USUAL))
+    return read_numbers(model, replace(source, split=split, limit=USUAL))
 
 
 def read_numbers(model: "SequenceModel", source: "Source") -> "Numbers":
@@ -97,7 +106,7 @@ def read_numbers(model: "SequenceModel", source: "Source") -> "Numbers":
 
     Arguments:
         model: What shall read them.
-        source: Names one of `NUMBER_TASKS`.
+        source: Names one of `READABLE`.
 
     Raises:
         ValueError: If the model was trained on something else.
@@ -105,12 +114,38 @@ def read_numbers(model: "SequenceModel", source: "Source") -> "Numbers":
     from attnviz.recording import Numbers
 
     name, split = str(source.task), source.split or source.usual
+    if name == "adding":
+        return _sums(model, split, source.limit)
     fold = model.card.get("data", {}).get("fold") if name == "har" else None
     task = load_numbers(name, source.data, fold=fold)
     check_trained(model, name, task.name)
     held = task.splits[split].spread(source.limit)
     about = {"task": task.name, "split": split}
     return Numbers(held.features(), held.labels, held.ids, about)
+
+
+def _sums(model: "SequenceModel", split: str, limit: int | None) -> "Numbers":
+    """The adding problem, as the model was trained on it."""
+    from attnviz.recording import Numbers
+    from attnviz.tasks import load_adding
+    from attnviz.tasks.base import spread_rows
+
+    data: Mapping[str, int] = model.card.get("data", {})
+    if "length" not in data:
+        raise ValueError(
+            f"{model.name} was not trained on the adding problem. attnviz train rra adding makes a "
+            "model that was."
+        )
+    task = load_adding(data["length"], held_out=data["held_out"])
+    if split not in task.splits:
+        raise ValueError(
+            f"The adding problem is drawn anew for training; it has the splits "
+            f"{sorted(task.splits)}, got {split!r}."
+        )
+    held = task.splits[split]
+    rows = spread_rows(len(held.features), limit)
+    about = {"task": task.name, "split": split}
+    return Numbers(held.features[rows], held.targets[rows], None, about)
 
 
 def check_trained(model: "SequenceModel", name: str, task: str) -> None:
@@ -165,6 +200,10 @@ NUMBER_TASKS: Mapping[str, Callable[[Path | None, int], "LabelledTask"]] = {
     "permuted-mnist": _permuted_mnist,
     "row-fashion-mnist": _row_fashion_mnist,
 }
+
+
+# What trained models are let read. The adding problem is drawn as the model was trained on it.
+READABLE = ("adding", *NUMBER_TASKS)
 
 
 def typed_name(task: str) -> str:

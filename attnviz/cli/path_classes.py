@@ -6,7 +6,7 @@ import typer
 
 from attnviz.cli.console import busy, hush, progress
 from attnviz.cli.measuring import Measured, Model, Output, checked_result, write_result
-from attnviz.cli.number_tasks import NUMBER_TASKS, read_given
+from attnviz.cli.number_tasks import READABLE, read_given
 from attnviz.cli.scripting import Quiet
 from attnviz.cli.spreading import spread
 
@@ -42,7 +42,7 @@ def path_classes(
     """
     hush(quiet)
     checked_result(output)
-    source = asked.source("validation", others=tuple(NUMBER_TASKS))
+    source = asked.source("validation", others=READABLE)
     with busy("Loading PyTorch"):
         from attnviz.path_classes import (
             PathOptions,

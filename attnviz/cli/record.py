@@ -1,6 +1,5 @@
 """`attnviz record`: what a model looks at while it reads."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from attnviz.cli.console import busy, checked_output, hush, out, progress
-from attnviz.cli.number_tasks import NUMBER_TASKS, check_trained, read_numbers, read_texts
+from attnviz.cli.number_tasks import READABLE, check_trained, read_numbers, read_texts
 from attnviz.cli.reading import Asked, told
 from attnviz.cli.scripting import Quiet
 from attnviz.cli.spreading import spread
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from attnviz.recording.gradients import GradientRecording
     from attnviz.trace import Trace
 
-_OTHERS = ("adding", *NUMBER_TASKS, "ptb")
+_OTHERS = (*READABLE, "ptb")
 
 Model = Annotated[str, typer.Argument(help="A shipped model, a run, or a model's folder.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="The trace store to write.")]
@@ -88,10 +87,7 @@ def record(
             if task == "ptb":
                 trace = _running(loaded, part, data, limit, names, wanted)
             else:
-                numbers = (
-                    _sums(loaded, part, limit) if task == "adding" else read_numbers(loaded, source)
-                )
-                trace = _recorded(loaded, numbers, names, wanted)
+                trace = _recorded(loaded, read_numbers(loaded, source), names, wanted)
         save_trace(trace, output, half=half)
         _conclude(trace, "sequence", output)
         return
@@ -159,27 +155,3 @@ def _recorded(
         gradients=gradients,
         about=numbers.about,
     )
-
-
-def _sums(model: "SequenceModel", split: str, limit: int | None) -> "Numbers":
-    """The adding problem, as the model was trained on it."""
-    from attnviz.recording import Numbers
-    from attnviz.tasks import load_adding
-    from attnviz.tasks.base import spread_rows
-
-    data: Mapping[str, int] = model.card.get("data", {})
-    if "length" not in data:
-        raise ValueError(
-            f"{model.name} was not trained on the adding problem. attnviz train rra adding makes a "
-            "model that was."
-        )
-    task = load_adding(data["length"], held_out=data["held_out"])
-    if split not in task.splits:
-        raise ValueError(
-            f"The adding problem is drawn anew for training; it has the splits "
-            f"{sorted(task.splits)}, got {split!r}."
-        )
-    held = task.splits[split]
-    rows = spread_rows(len(held.features), limit)
-    about = {"task": task.name, "split": split}
-    return Numbers(held.features[rows], held.targets[rows], None, about)

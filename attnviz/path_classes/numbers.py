@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 import xarray as xr
+from jaxtyping import Float
 
 from attnviz.models import SequenceModel
 from attnviz.path_classes.labels import PathOptions
-from attnviz.path_classes.texts import paths_in_parts
+from attnviz.path_classes.measure import Objective
+from attnviz.path_classes.texts import of_classes, paths_in_parts
 from attnviz.recording import Numbers
 from attnviz.recording.numbers import check_numbers
 
@@ -26,11 +29,12 @@ def number_gradient_paths(
 ) -> xr.Dataset:
     """The gradient at every timestep of sequences of numbers, by the edges that it travelled.
 
-    It is the gradient of each sequence's cross-entropy with its right class.
+    It is the gradient of each sequence's loss: of the cross-entropy with its right class, or of the
+    squared error, summed over outputs.
 
     Arguments:
-        model: That classifies sequences of numbers.
-        numbers: What to read, with the right classes.
+        model: That classifies sequences of numbers, or predicts numbers from them.
+        numbers: What to read, with what is right.
         group: The layer and direction; the last layer's, forwards, if not given.
         options: Labels, hops, and the method.
         progress: Called with sequences done and in all.
@@ -39,17 +43,24 @@ def number_gradient_paths(
         As `gradient_paths`, with `id(sequence)`.
 
     Raises:
-        ValueError: If the model does not classify numbers, a class is none of its own, or as
-            `gradient_paths`.
+        ValueError: If the model reads no numbers or predicts at every timestep, what is right is
+            not what it predicts, or as `gradient_paths`.
     """
     check_numbers(model, numbers)
-    if model.kind != "classification":
-        raise ValueError(
-            f"number_gradient_paths follows the cross-entropy of a class, but {model.name} is for "
-            f"{model.kind}. Give its inputs to gradient_paths, with an objective."
-        )
     like = next(model.parameters())
     rows = [torch.from_numpy(row).to(like) for row in numbers.features]
+    by_class = numbers.labels is not None
+    objectives = of_classes(numbers.labels) if by_class else _of_numbers(numbers.targets)
     return paths_in_parts(
-        model, rows, numbers.labels, numbers.ids, group=group, options=options, progress=progress
+        model, rows, objectives, numbers.ids, group=group, options=options, progress=progress
     )
+
+
+def _of_numbers(targets: Float[np.ndarray, "sequence output"]) -> Callable[[slice], Objective]:
+    """The squared error of some sequences."""
+
+    def objective(chosen: slice) -> Objective:
+        right = torch.from_numpy(targets[chosen])
+        return lambda predicted: (predicted - right.to(predicted)).square().sum()
+
+    return objective

@@ -12,11 +12,11 @@ from torch.nn.utils.rnn import pad_sequence
 
 from attnviz.models import SequenceModel
 from attnviz.path_classes.labels import PathOptions
-from attnviz.path_classes.measure import gradient_paths
+from attnviz.path_classes.measure import Objective, gradient_paths
 from attnviz.recording import Texts
 from attnviz.text import EncodedText, encode_text
 
-__all__ = ["paths_in_parts", "text_gradient_paths"]
+__all__ = ["of_classes", "paths_in_parts", "text_gradient_paths"]
 
 # Texts that are followed back together: every class of every text is a row of a batch.
 _AT_ONCE = 8
@@ -58,26 +58,27 @@ def text_gradient_paths(
         raise ValueError("text_gradient_paths needs at least one text, got none.")
     rows = [torch.from_numpy(text.ids) for text in _encoded(model, given)]
     return paths_in_parts(
-        model, rows, given.labels, given.ids, group=group, options=options, progress=progress
-    )
+        model, rows, of_classes(given.labels), given.ids,
+        group=group, options=options, progress=progress,
+    )  # fmt: skip
 
 
 def paths_in_parts(
     model: SequenceModel,
     rows: Sequence[Tensor],
-    labels: Sequence[int] | None,
+    objectives: Callable[[slice], Objective],
     ids: Sequence[str] | None,
     *,
     group: str | None,
     options: PathOptions,
     progress: Callable[[int, int], None] | None,
 ) -> xr.Dataset:
-    """The gradient of each sequence's cross-entropy, a few sequences at a time.
+    """The gradient of each sequence's loss, a few sequences at a time.
 
     Arguments:
-        model: That classifies.
+        model: That reads them.
         rows: What it reads, each of its own length.
-        labels: The right classes, -1 where one is not known; the predicted ones if not given.
+        objectives: Gives the loss of some of the sequences, summed over them.
         ids: A name for each; their numbers if not given.
         group: The layer and direction; the last layer's, forwards, if None.
         options: Labels, hops, and the method.
@@ -89,12 +90,11 @@ def paths_in_parts(
     parts = []
     for first in range(0, len(rows), _AT_ONCE):
         chosen = slice(first, first + _AT_ONCE)
-        right = None if labels is None else [int(label) for label in labels[chosen]]
         found = gradient_paths(
             model,
             pad_sequence(list(rows[chosen]), batch_first=True).to(next(model.parameters()).device),
             lengths=[len(row) for row in rows[chosen]],
-            objective=partial(_cross_entropy, right),
+            objective=objectives(chosen),
             group=group,
             options=options,
         )
@@ -107,6 +107,20 @@ def paths_in_parts(
     )  # fmt: skip
     names = ids if ids is not None else [str(n) for n in range(len(rows))]
     return joined.assign(id=("sequence", np.array(names, dtype=object)))
+
+
+def of_classes(labels: Sequence[int] | None) -> Callable[[slice], Objective]:
+    """The cross-entropy of some sequences.
+
+    Arguments:
+        labels: The right classes, -1 where one is not known; the predicted ones if not given.
+    """
+
+    def objective(chosen: slice) -> Objective:
+        right = None if labels is None else [int(label) for label in labels[chosen]]
+        return partial(_cross_entropy, right)
+
+    return objective
 
 
 def _cross_entropy(right: Sequence[int] | None, logits: Tensor) -> Tensor:

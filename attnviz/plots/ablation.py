@@ -9,10 +9,11 @@ from matplotlib.ticker import MaxNLocator
 
 from attnviz.analysis import Statistic
 from attnviz.analysis.ablation import (
-    UNITS,
     Measure,
     ablation_effect,
     effect_against,
+    effects_on,
+    measured,
     pair_interaction,
 )
 from attnviz.plots.axes import axes_to_draw_on, legend_beside, number_logarithm, write_title
@@ -32,7 +33,7 @@ _METHODS = {
 
 
 def plot_ablation(
-    effects: xr.Dataset, *, measure: Measure = "margin", ax: Axes | None = None
+    effects: xr.Dataset, *, measure: Measure | None = None, ax: Axes | None = None
 ) -> Axes:
     """Draws what changes when attention cannot read a lag.
 
@@ -42,7 +43,8 @@ def plot_ablation(
 
     Arguments:
         effects: As `attnviz.ablate` gives them.
-        measure: The logit margin of the class, its probability, or the loss.
+        measure: The logit margin of the class, its probability, or the loss; the first of these
+            that there is if not given.
         ax: Where to draw; a new figure if not given.
 
     Returns:
@@ -71,7 +73,7 @@ def plot_effect_against(
     effects: xr.Dataset,
     *,
     against: Against = "contribution",
-    measure: Measure = "margin",
+    measure: Measure | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draws the size of each effect against what was read, one point a timestep and lag.
@@ -79,7 +81,7 @@ def plot_effect_against(
     Arguments:
         effects: Of `attnviz.ablate(..., level="step")`.
         against: The weight, or the norm of weight times value.
-        measure: Whose effect.
+        measure: Whose effect; the first of margin, probability and loss that there is if not given.
         ax: Where to draw; a new figure if not given.
 
     Returns:
@@ -90,6 +92,7 @@ def plot_effect_against(
         KeyError: If the effects are not by timestep and lag.
         ValueError: If the weights are the same at every timestep, or nothing varies.
     """
+    measure = measure or measured(effects)[0]
     rho = effect_against(effects, against=against, measure=measure)
     if not np.isfinite(rho.values).any():
         raise ValueError(
@@ -120,8 +123,8 @@ def plot_effect_against(
         number_logarithm(drawn.yaxis)
         of = "weight" if against == "attention" else "norm"
         drawn.set_xlabel(f"{against} ({of}, mean over heads)")
-        unit = f" ({UNITS[measure]})" if UNITS[measure] else ""
-        drawn.set_ylabel(f"|effect on the {measure}|{unit}")
+        name, unit = effects_on(effects, measure)
+        drawn.set_ylabel(f"|{name}|{f' ({unit})' if unit else ''}")
         note = " · ".join([str(effects.attrs.get("model")), *said])
         write_title(drawn, "Does what is read more matter more?", note)
     return drawn

@@ -36,7 +36,8 @@ class PlotOptions:
         score: What colours the text, one of `attnviz.analysis.TOKEN_SCORES`; the first that the
             trace holds if not given.
         lags: First lag (or age) and the one after the last; all of them if not given.
-        measure: Of effects, which: on the margin, the probability or the loss.
+        measure: Of effects, which: on the margin, the probability or the loss; the first of these
+            that there is if None.
     """
 
     sequence: int = 0
@@ -47,7 +48,7 @@ class PlotOptions:
     limits: tuple[float, float] | None = None
     score: str | None = None
     lags: tuple[int, int] | None = None
-    measure: Measure = "margin"
+    measure: Measure | None = None
 
     def __post_init__(self) -> None:
         """Refuses what nothing can be drawn with."""

@@ -79,7 +79,7 @@ class PanelSpec:
     lags: tuple[int, int] | None = None
     limits: tuple[float, float] | None = None
     score: str | None = None
-    measure: str = "margin"
+    measure: str | None = None
 
 
 @dataclass(frozen=True)

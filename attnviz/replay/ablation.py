@@ -46,7 +46,7 @@ def ablate(
     in eval mode; its running statistics and the random state stay as they are.
 
     Arguments:
-        model: A classifier whose cells attend.
+        model: A classifier whose cells attend, or one that predicts numbers from numbers.
         texts: What to read, with labels where they are known; elsewhere the class that the model
             predicts stands for the right one. For a model of numbers, `attnviz.recording.Numbers`.
         level: What one edit takes away: a `lag` at all timesteps; a lag at one timestep (`step`);
@@ -61,8 +61,9 @@ def ablate(
 
     Returns:
         Effects (edited minus unedited) `margin_effect` (logit of the class minus the best other),
-        `probability_effect` and `loss_effect`, with axes `(sequence, ...)` by level: `(lag)`,
-        `(time, lag)`, `(lag, other_lag)` (single lags on the diagonal), `(head, lag)` or
+        `probability_effect` and `loss_effect` (cross-entropy); where numbers are predicted only
+        `loss_effect` (squared error, summed over outputs). Axes `(sequence, ...)` by level:
+        `(lag)`, `(time, lag)`, `(lag, other_lag)` (single lags on the diagonal), `(head, lag)` or
         `(feature)`, and `(head)` or `(time)` where all weights change; the unedited `margin`,
         `probability`, `loss` and `target (sequence)`; and for cells with lags the unedited
         `attention` and `contribution (sequence, time, lag)`, means over heads. NaN beyond a
@@ -93,14 +94,19 @@ def ablate(
             for number, row in enumerate(rows)
         ]
         total = sum(len(plan.timesteps) for plan in plans)
-        labels = given.labels
-        for number, (row, plan) in enumerate(zip(rows, plans, strict=True)):
-            label = None if labels is None else int(labels[number])
-            found.append(replay.run(row, plan, label))
+        for row, plan, right in zip(rows, plans, _right(given, len(rows)), strict=True):
+            found.append(replay.run(row, plan, right))
             done += len(plan.timesteps)
             if progress is not None:
                 progress(done, total)
     return labelled_effects(model, given, found, level=level, method=method, group=group)
+
+
+def _right(given: Texts | Numbers, count: int) -> Sequence[int | Tensor | None]:
+    """Of each sequence the right class, as far as it is known, or the right numbers."""
+    if isinstance(given, Numbers) and given.labels is None:
+        return list(torch.from_numpy(given.targets))
+    return [None] * count if given.labels is None else [int(label) for label in given.labels]
 
 
 def _rows(model: SequenceModel, given: Texts | Numbers) -> list[Tensor]:

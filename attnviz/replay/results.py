@@ -16,6 +16,8 @@ from attnviz.store.effects import EFFECTS
 
 __all__ = ["labelled_effects"]
 
+_LOSSES = {"classification": "cross-entropy", "regression": "squared error"}
+
 
 def labelled_effects(
     model: SequenceModel,
@@ -42,6 +44,8 @@ def labelled_effects(
     own = AXES[level][:1] if method in WHOLE else AXES[level]
     axes = {f"{name}_effect": own for name in MEASURES}
     axes |= {"attention": ("time", "lag"), "contribution": ("time", "lag")}
+    if found[0]["target"].ndim:
+        axes["target"] = ("output",)
     variables: dict[str, Any] = {}
     for name in found[0]:
         stacked = _stacked([one[name] for one in found])
@@ -58,9 +62,15 @@ def labelled_effects(
     dataset.attrs = {
         "format": EFFECTS, **{name: said[name] for name in wanted}, "level": level,
         "method": method, "group": group, "path": "step", "model_mode": "eval",
-        "target": "label, else predicted class" if texts.labels is not None else "predicted class",
+        "target": _target(texts), "loss": _LOSSES[model.kind],
     }  # fmt: skip
     return dataset
+
+
+def _target(given: Texts | Numbers) -> str:
+    if given.labels is not None:
+        return "label, else predicted class"
+    return "predicted class" if isinstance(given, Texts) else "the right numbers"
 
 
 def _ids(texts: Texts | Numbers, count: int) -> list[str]:

@@ -74,8 +74,8 @@ def flow_section(trace: Trace, of: str) -> Section:
 
 
 def ablation_table(effects: xr.Dataset) -> Table:
-    """The mean effects on the margin, the strongest first where there are many."""
-    effect = ablation_effect(effects, measure="margin")
+    """The mean effects, the strongest first where there are many."""
+    effect = ablation_effect(effects)
     axes = [str(axis) for axis in effect.values.dims]
     flat = effect.values.stack(edit=axes)
     order = np.argsort(-np.abs(flat.fillna(0).values), kind="stable")
@@ -95,7 +95,7 @@ def ablation_table(effects: xr.Dataset) -> Table:
         caption += f" The {MOST_EDITS} strongest of {len(order)}."
     interval = ["95 % interval"] if effect.uncertainty is not None else []
     caption += "".join(f" {note}." for note in interval_note("intervals", [sequences]))
-    return Table([*axes, "effect on the margin", *interval], rows, caption, words=0)
+    return Table([*axes, effect.name, *interval], rows, caption, words=0)
 
 
 _SAID = ("task", "split", "mode", "truncation", "weights_digest", "versions")

@@ -517,3 +517,55 @@ def test_numbers_that_a_model_cannot_read_are_refused():
         replace(read, ids=["a", "b"])
     with pytest.raises(ValueError, match="at least one sequence"):
         Numbers(np.zeros((0, 5, 3)), np.zeros(0, dtype=int))
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_of_predicted_numbers_the_squared_error_is_measured(outputs, tmp_path):
+    layer = cells.RRA(3, 5, window=4, batch_first=True)
+    model = SequenceModel(layer, outputs=outputs, head="regression").eval()
+    model.name = "sums"
+    random = np.random.default_rng(5)
+    read = Numbers(random.normal(size=(2, 9, 3)), random.normal(size=(2, outputs)))
+
+    effects = attnviz.ablate(model, read)
+
+    def error(row, lag=None):
+        """Under an edit that is written out here."""
+
+        def without(weights, values, at):
+            kept = torch.tensor([other != lag for other in at.lags])
+            return weights * kept, values
+
+        layer.path = "step"
+        with torch.no_grad(), layer.register_edit(without):
+            predicted = model(torch.from_numpy(read.features[row : row + 1]))[0].numpy()
+        layer.path = "auto"
+        return ((predicted - read.targets[row]) ** 2).sum()
+
+    for row in range(2):
+        assert float(effects["loss"][row]) == pytest.approx(error(row), rel=1e-12)
+        for lag in layer.groups["l0"].lags:
+            found = float(effects["loss_effect"][row].sel(lag=lag))
+            assert found == pytest.approx(error(row, lag) - error(row), rel=1e-9)
+    assert float(abs(effects["loss_effect"]).max()) > 1e-4
+    assert not {"margin", "margin_effect", "probability_effect"} & set(effects.data_vars)
+    np.testing.assert_array_equal(effects["target"], read.targets)
+    assert effects["target"].dims == ("sequence", "output")
+    assert effects.attrs["loss"] == "squared error"
+    assert effects.attrs["target"] == "the right numbers"
+
+    mean = ablation_effect(effects)
+    assert mean.name == "effect on the squared error" and mean.unit == ""
+    np.testing.assert_allclose(mean.values, effects["loss_effect"].mean("sequence"))
+    with pytest.raises(KeyError, match="no 'margin_effect'"):
+        ablation_effect(effects, measure="margin")
+    attnviz.save_effects(effects, tmp_path / "e.nc")
+    opened = attnviz.open_effects(tmp_path / "e.nc")
+    assert ablation_effect(opened).name == mean.name
+    assert attnviz.plot_ablation(opened).get_ylabel() == "effect on the squared error"
+
+
+def test_a_model_that_predicts_at_every_timestep_is_refused():
+    model = SequenceModel(cells.RRA(3, 5, window=4, batch_first=True), outputs=2, head="per_step")
+    with pytest.raises(ValueError, match=r"predict after the last, but .* has the head per_step"):
+        attnviz.ablate(model, Numbers(np.zeros((1, 4, 3)), np.zeros((1, 2))))

@@ -119,7 +119,7 @@ def test_numbers_of_a_plot(monkeypatch, capsys, tmp_path, rra_store):
         (("record", "rra-imdb", "--task", "{table}", "-o", "t.zarr"), "--text-column COLUMN"),
         (
             ("ablate", "rra-imdb", "--task", "adding"),
-            "name imdb, har, row-mnist, pixel-mnist, permuted-mnist, row-fashion-mnist, or a CSV",
+            "was not trained on the adding problem",
         ),
         (("train", "rnn", "imdb"), "no cell 'rnn'; there are rra, larnn"),
         (("train", "rra", "imbd"), "no task 'imbd'"),
@@ -228,6 +228,18 @@ def test_the_adding_problem_goes_from_training_to_a_figure(monkeypatch, capsys, 
     plot = ("plot", "trace.zarr", "--kind", "heatmap", "-o", "adding.pdf")
     status, _, error = called(monkeypatch, capsys, *plot)
     assert status == 0, error
+
+    asked = ("runs/rra-adding-12", "--task", "adding", "--limit", 4)
+    for command in (
+        ("ablate", *asked, "--figure", "a.pdf", "-o", "a.nc"),
+        ("ablate", *asked, "--method", "mean"),
+        ("influence", *asked, "-o", "i.nc"),
+        ("path-classes", *asked, "-o", "p.nc"),
+    ):
+        status, output, error = called(monkeypatch, capsys, *command)
+        assert status == 0, error
+        assert "4 sequences of adding-12 (validation split)" in output
+        assert ("effect on the squared error" in output) == (command[0] == "ablate")
 
     status, _, error = called(monkeypatch, capsys, "train", "gru", "adding", "--limit", 3)
     assert status == 1 and "--limit means nothing for the task adding" in error

@@ -6,8 +6,14 @@ import torch
 from numpy.testing import assert_allclose
 
 import attnviz
+import cells
 from attnviz.models import SequenceModel
-from attnviz.path_classes import PathOptions, number_gradient_paths, text_gradient_paths
+from attnviz.path_classes import (
+    PathOptions,
+    gradient_paths,
+    number_gradient_paths,
+    text_gradient_paths,
+)
 from attnviz.recording import Numbers, Texts, record_numbers
 from attnviz.text import encode_text
 
@@ -54,5 +60,21 @@ def test_refusals():
     with pytest.raises(ValueError, match="rra-imdb has the head classification and reads tokens"):
         number_gradient_paths(model, numbers)
     sums = SequenceModel(model.layer, outputs=1, head="regression")
-    with pytest.raises(ValueError, match=r"is for regression. Give its inputs to gradient_paths"):
-        number_gradient_paths(sums, Numbers(numbers.features, np.zeros((1, 1))))
+    with pytest.raises(ValueError, match="has the head regression, but the targets are classes"):
+        number_gradient_paths(sums, numbers)
+
+
+def test_of_predicted_numbers_the_squared_error_is_followed():
+    torch.manual_seed(4)
+    model = SequenceModel(cells.RRA(2, 5, window=3, batch_first=True), outputs=1, head="regression")
+    random = np.random.default_rng(7)
+    numbers = Numbers(random.normal(size=(11, 6, 2)), random.normal(size=(11, 1)))  # two parts
+
+    found = number_gradient_paths(model.double().eval(), numbers)
+
+    right = torch.from_numpy(numbers.targets)
+    expected = gradient_paths(
+        model, torch.from_numpy(numbers.features), objective=lambda y: ((y - right) ** 2).sum()
+    )
+    for name in set(expected.data_vars):
+        assert_allclose(found[name], expected[name], rtol=1e-9, atol=1e-14, err_msg=name)
