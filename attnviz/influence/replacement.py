@@ -61,8 +61,8 @@ def replacement_influence(  # noqa: PLR0913  (what is measured, and who watches)
     Arguments:
         model: A `SequenceModel`, a layer of `cells` or of torch, or any causal module or function
             `(batch, time, feature) -> (batch, time, unit)`.
-        inputs: `(sequence, time, feature)`, token ids `(sequence, time)` or texts; with lengths,
-            as `Sequences`.
+        inputs: `(sequence, time, feature)` as a tensor or array, token ids `(sequence, time)` or
+            texts; with lengths, as `Sequences`.
         reference: Usual inputs, such as training sequences, in the same forms.
         at: The timesteps to look back from: `"all"`, `"last"`, or a list, where negative ones
             count from the end.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from attnviz.models import SequenceModel
@@ -32,7 +32,7 @@ class Sequences:
     lengths: Tensor | Sequence[int] | None = None
 
 
-Inputs = Sequences | Tensor | Sequence[str]
+Inputs = Sequences | Tensor | Shaped[np.ndarray, "..."] | Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ def features_of(model: Model, given: Inputs, *, role: str) -> Features:
     words = None
     if isinstance(given, Sequences):
         rows = _cut(given, role)
-    elif isinstance(given, Tensor):
-        rows = _cut(Sequences(given), role)
+    elif isinstance(given, Tensor | np.ndarray):
+        rows = _cut(Sequences(torch.as_tensor(given)), role)
     else:
         rows, words = _encoded(model, given, role)
     if not rows:

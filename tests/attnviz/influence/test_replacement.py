@@ -206,6 +206,13 @@ def test_padding_is_never_read_and_sequences_do_not_mix():
     assert (found["influence"].notnull().sum("lag").values[2] == [1, 0, 0, 0, 0, 0]).all()
 
 
+def test_arrays_are_read_as_tensors_are():
+    model, x, reference = nn.GRU(FEATURES, 4, batch_first=True), inputs(2), inputs(3)
+    expected = replacement_influence(model, x, reference=reference, seed=2)
+    found = replacement_influence(model, x.numpy(), reference=reference.numpy(), seed=2)
+    assert found.identical(expected)
+
+
 def test_the_same_seed_gives_the_same_numbers_whatever_runs_at_once():
     model, x = nn.LSTM(FEATURES, 4), inputs(2, 6)
 
