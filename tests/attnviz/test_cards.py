@@ -23,7 +23,7 @@ def test_shipped_models_are_all_there_and_as_torch_sees_them():
 
 def test_shipped_models_can_be_asked_for_by_task():
     cells = ("gru", "larnn", "lstm", "rau", "rra")
-    for task in ("imdb", "row-mnist"):
+    for task in ("har", "imdb", "row-mnist"):
         assert attnviz.shipped_models(task) == [f"{cell}-{task}" for cell in cells]
     assert set(attnviz.shipped_models(task="imdb")) < set(attnviz.shipped_models())
     with pytest.raises(

@@ -18,7 +18,7 @@ import attnviz
 import attnviz.analysis
 import attnviz.studies
 from attnviz.studies.loading import AnyTask
-from attnviz.tasks import load_imdb, load_mnist
+from attnviz.tasks import load_har, load_imdb, load_mnist
 from attnviz.training import score
 from attnviz.training.recipe import recipe_from_json
 
@@ -41,6 +41,10 @@ SHIPPED = {
     "row-mnist": Shipped(
         0.5e6, 0.977, "attnviz study run notebooks/results/row-mnist.toml --cell {cell}", "LeCun",
         functools.partial(load_mnist, "row"),
+    ),
+    "har": Shipped(
+        0.2e6, 0.88, "attnviz study run notebooks/results/har.toml --cell {cell}", "Anguita",
+        load_har,
     ),
 }  # fmt: skip
 
