@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import xarray as xr
 
-from attnviz.analysis import Statistic, entropy, mass_on_missing, mean_lag, outcome
+from attnviz.analysis import Statistic, entropy, mass_on_missing, mean_lag, outcome, tells_classes
 from attnviz.analysis.ablation import ablation_effect
 from attnviz.analysis.flow import FlowPlace, route_share_by_distance
 from attnviz.plots.captions import interval_note, signed
@@ -104,7 +104,7 @@ _SAID = ("task", "split", "mode", "truncation", "weights_digest", "versions")
 def _right(trace: Trace, recorded: np.ndarray) -> str:
     """How many were told rightly, where the trace knows what is right."""
     root = trace.tree.dataset
-    if not {"label", "prediction"} <= set(root.data_vars) or root.sizes["class"] < 2:
+    if not {"label", "prediction"} <= set(root.data_vars) or not tells_classes(trace):
         return ""
     labels = root["label"].values[recorded]
     if labels.dtype.kind not in "iu" or not (labels >= 0).any():
