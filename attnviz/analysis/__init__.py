@@ -75,7 +75,7 @@ from attnviz.analysis.path_classes import (
     largest_residual,
     same_sequences,
 )
-from attnviz.analysis.prediction import Outcome, outcome, tells_classes
+from attnviz.analysis.prediction import Outcome, outcome
 from attnviz.analysis.reduce import bin_means, choose_head, head_mean
 from attnviz.analysis.selection import one_sequence, sequence_blocks
 from attnviz.analysis.statistic import Statistic
@@ -155,7 +155,6 @@ __all__ = [
     "scores_of",
     "sequence_blocks",
     "shortcut_share",
-    "tells_classes",
     "token_score",
     "top_features",
 ]

@@ -4,7 +4,8 @@ import json
 
 import numpy as np
 
-from attnviz.analysis import one_sequence, tells_classes
+from attnviz.analysis import one_sequence
+from attnviz.analysis.prediction import tells_classes
 from attnviz.explorer.lenses import lenses
 from attnviz.explorer.panels import Panel, Switches
 from attnviz.explorer.tracks import probabilities, tracks

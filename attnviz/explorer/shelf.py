@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from attnviz.analysis import tells_classes
+from attnviz.analysis.prediction import tells_classes
 from attnviz.explorer.background import Work
 from attnviz.explorer.edits import Edits
 from attnviz.explorer.panels import Edited, Lens, Panel, Switches, Track

@@ -8,9 +8,9 @@ from attnviz.analysis import (
     outcome,
     prediction_change,
     recorded_scores,
-    tells_classes,
     token_score,
 )
+from attnviz.analysis.prediction import tells_classes
 from tests.attnviz import traces
 
 # Timesteps 0 to 3, lags 1 and 3.
