@@ -15,6 +15,7 @@ __all__ = [
     "read_card",
     "recording_command",
     "shipped_cards",
+    "typed_task",
     "why_no_model",
 ]
 
@@ -96,11 +97,20 @@ def current_task(name: str) -> str:
     return _FORMER.get(name, name)
 
 
-def recording_command(card: Mapping[str, Any]) -> str:
-    """The command that records a model, of which its card is known, on what it was trained on."""
+def typed_task(card: Mapping[str, Any]) -> str:
+    """What commands call the task that a model was trained on."""
     task = current_task(str(card.get("task", "TASK")))
-    task = "adding" if task.startswith("adding-") else task
-    return f"attnviz record MODEL --task {task} --limit 100 -o trace.zarr"
+    return "adding" if task.startswith("adding-") else task
+
+
+def recording_command(card: Mapping[str, Any], model: str = "MODEL") -> str:
+    """The command that records a model on what it was trained on.
+
+    Arguments:
+        card: The model's.
+        model: How it is named in the command.
+    """
+    return f"attnviz record {model} --task {typed_task(card)} --limit 100 -o trace.zarr"
 
 
 def shipped_cards() -> list[Card]:

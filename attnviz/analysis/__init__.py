@@ -1,6 +1,12 @@
 """Pure functions from a trace to a statistic. Nothing here opens a file, draws or needs torch."""
 
-from attnviz.analysis.ablation import ablation_effect, effect_against, pair_interaction
+from attnviz.analysis.ablation import (
+    ablation_effect,
+    effect_against,
+    effects_on,
+    measured,
+    pair_interaction,
+)
 from attnviz.analysis.attention import (
     attention_map,
     entropy,
@@ -97,6 +103,7 @@ __all__ = [
     "contribution_share",
     "decay_rate",
     "effect_against",
+    "effects_on",
     "entropy",
     "feature_attention",
     "feature_mass",
@@ -128,6 +135,7 @@ __all__ = [
     "mass_on_initial",
     "mass_on_missing",
     "mean_lag",
+    "measured",
     "measured_decay_rate",
     "one_sequence",
     "outcome",

@@ -186,13 +186,13 @@ def effect_against(
 
 
 def _effects(effects: xr.Dataset, measure: str) -> xr.DataArray:
-    name = f"{measure}_effect"
-    if name not in effects:
+    there = measured(effects)
+    if measure not in there:
         raise KeyError(
-            f"The dataset holds no {name!r}; it holds {sorted(map(str, effects.data_vars))}. Take "
-            "effects from attnviz.ablate."
+            f"The dataset holds no '{measure}_effect'; it holds effects on: {', '.join(there)}. "
+            "Choose one of these."
         )
-    return effects[name]
+    return effects[f"{measure}_effect"]
 
 
 def _constant(weights: Float[np.ndarray, "sequence time lag"]) -> bool:

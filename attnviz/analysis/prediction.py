@@ -6,7 +6,7 @@ import numpy as np
 
 from attnviz.trace import Trace, sequence_length
 
-__all__ = ["Outcome", "outcome"]
+__all__ = ["Outcome", "outcome", "tells_classes"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,16 @@ class Outcome:
     probability: float | None = None
 
 
+def tells_classes(trace: Trace) -> bool:
+    """Whether a model scored classes: it has several outputs, and they are no predicted numbers.
+
+    Arguments:
+        trace: Any trace; that its outputs are numbers is told by its loss, a squared error.
+    """
+    several = trace.tree.sizes.get("class", 0) > 1
+    return several and trace.tree.attrs.get("loss") != "squared error"
+
+
 def outcome(trace: Trace, sequence: int) -> Outcome:
     """What the model said of a sequence, and what was true.
 
@@ -32,7 +42,7 @@ def outcome(trace: Trace, sequence: int) -> Outcome:
         sequence: Index of the sequence.
 
     Returns:
-        The outcome; without prediction for heads with a single output.
+        The outcome; without prediction where no classes are told apart.
 
     Raises:
         IndexError: If the trace has no such sequence, or its row was never written.
@@ -43,7 +53,7 @@ def outcome(trace: Trace, sequence: int) -> Outcome:
     true = None
     if "label" in root:
         true = _true(names, root["label"].values[sequence])
-    if "prediction" not in root or root.sizes["class"] < 2:
+    if "prediction" not in root or not tells_classes(trace):
         return Outcome(true=true)
     scores = root["prediction"].values[sequence].astype(np.float64)
     odds = np.exp(scores - scores.max())

@@ -159,12 +159,14 @@ def _numbers(
     first: "Statistic", others: "Mapping[str, Statistic]", where: Mapping[str, object]
 ) -> list[str]:
     """The effects of one edit: the most telling with its interval, and the others."""
+    from attnviz.plots.captions import signed
+
     ends = ""
     if first.uncertainty is not None:
         low, high = first.uncertainty.sel(where).values
-        ends = f"{low:+.3f} to {high:+.3f}"
-    further = [f"{float(other.values.sel(where)):+.3f}" for other in others.values()]
-    return [f"{float(first.values.sel(where)):+.3f}", ends, *further]
+        ends = f"{signed(low, 3)} to {signed(high, 3)}"
+    further = [signed(float(other.values.sel(where)), 3) for other in others.values()]
+    return [signed(float(first.values.sel(where)), 3), ends, *further]
 
 
 def _write(effects: "xr.Dataset", output: Path | None, figure: Path | None) -> None:

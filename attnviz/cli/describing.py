@@ -1,4 +1,4 @@
-"""What a trace or a measured result holds, for a script."""
+"""What a trace, probes, a study or a measured result holds, for a script."""
 
 from pathlib import Path
 

@@ -109,4 +109,4 @@ def _score(card: "Card", split: str) -> str:
     if found is None:
         return "–"
     name, value = found
-    return f"{value:.2%}" if name == "accuracy" else f"{value:.4f}"
+    return f"{value:.2%}" if name == "accuracy" else f"{value:.3g}"

@@ -22,7 +22,6 @@ __all__ = [
     "read_given",
     "read_numbers",
     "read_texts",
-    "typed_name",
     "usual_numbers",
 ]
 
@@ -66,14 +65,19 @@ def read_texts(model: "SequenceModel", source: "Source") -> "Texts":
     Raises:
         ValueError: If the model reads none.
     """
-    from attnviz.cards import recording_command
+    from attnviz.cards import recording_command, typed_task
 
     if model.embedding is None:
-        task = typed_name(str(model.card.get("task", "TASK")))
-        task = "adding" if task.startswith("adding-") else task
-        own = f"--task {task}" if task in READABLE else recording_command(model.card)
+        task = typed_task(model.card)
+        in_python = "attnviz.recording.record_numbers, in Python"
+        own = f"--task {task}" if task in READABLE else in_python
         raise ValueError(
             f"{model.name} reads numbers and no text. Let it read what it was trained on: {own}"
+        )
+    if model.kind == "language_model" and model.vocabulary is None:
+        raise ValueError(
+            f"{model.name} is a language model and has no vocabulary to read texts with. Record it "
+            f"on what it was trained on: {recording_command(model.card)}"
         )
     return source.texts()
 
@@ -204,9 +208,3 @@ NUMBER_TASKS: Mapping[str, Callable[[Path | None, int], "LabelledTask"]] = {
 
 # What trained models are let read. The adding problem is drawn as the model was trained on it.
 READABLE = ("adding", *NUMBER_TASKS)
-
-
-def typed_name(task: str) -> str:
-    """What commands call a task of any kind: `row-mnist`, of `mnist-row`."""
-    words = sorted(task.split("-"))
-    return next((name for name in NUMBER_TASKS if sorted(name.split("-")) == words), task)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attnviz.cli.console import busy, checked_output, err, hush
-from attnviz.cli.number_tasks import typed_name
 from attnviz.cli.scripting import Quiet
 from attnviz.plots.ranges import whole_numbers
 
@@ -103,6 +102,7 @@ def _placed(model: Path | None) -> Path | None:
 def _recorded(name: str | Path) -> "Trace":
     """What a model does on the sentences that ship, or on sums."""
     with busy("Loading PyTorch"):
+        from attnviz.cards import recording_command
         from attnviz.pretrained import load_model
         from attnviz.recording import Texts, record_numbers, record_texts
         from attnviz.tasks import load_adding, load_demo_sentences
@@ -115,11 +115,10 @@ def _recorded(name: str | Path) -> "Trace":
         about = {"task": task.name, "split": "validation"}
         return record_numbers(model, some.features[:SUMS], some.targets[:SUMS], about=about)
     if model.vocabulary is None or model.kind != "classification":
-        reads = typed_name(str(model.card.get("task", "..."))).split(" ")[0]
         raise ValueError(
             f"{model.name} tells no texts apart, so the sentences that ship say nothing of it. "
-            f"Record some of what it was trained on and report that: attnviz record {name} --task "
-            f"{reads} --limit 100 -o trace.zarr, then attnviz report trace.zarr"
+            "Record some of what it was trained on and report that: "
+            f"{recording_command(model.card, str(name))}, then attnviz report trace.zarr"
             f"{f' --model {name}' if isinstance(name, Path) else ''} -o report.html."
         )
     sentences = load_demo_sentences()

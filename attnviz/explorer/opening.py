@@ -74,9 +74,11 @@ def _models(
                 f"The explorer shows traces and models of texts (SequenceModel), but {key!r} is "
                 f"{type(one).__name__}."
             )
-        if models[key].embedding is None:
+        numbers = models[key].embedding is None
+        if numbers or models[key].kind == "language_model":
+            what = "reads numbers" if numbers else "is a language model"
             raise ValueError(
-                f"The explorer lets models read texts, but {key} reads numbers. Record some and "
+                f"The explorer lets models tell texts apart, but {key} {what}. Record it and "
                 f"explore the trace: {recording_command(models[key].card)}, then attnviz explore "
                 "trace.zarr -o page.html"
             )

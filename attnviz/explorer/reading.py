@@ -5,6 +5,7 @@ import json
 import numpy as np
 
 from attnviz.analysis import one_sequence
+from attnviz.analysis.prediction import tells_classes
 from attnviz.explorer.lenses import lenses
 from attnviz.explorer.panels import Panel, Switches
 from attnviz.explorer.tracks import probabilities, tracks
@@ -78,7 +79,7 @@ def _label(one: Trace) -> int:
 
 def _prediction(one: Trace) -> list[float]:
     root = one.tree.dataset
-    if "prediction" not in root or root.sizes["class"] < 2:
+    if "prediction" not in root or not tells_classes(one):
         return []
     return [float(p) for p in probabilities(root["prediction"].values[0].astype(np.float64))]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from attnviz.analysis.prediction import tells_classes
 from attnviz.explorer.background import Work
 from attnviz.explorer.edits import Edits
 from attnviz.explorer.panels import Edited, Lens, Panel, Switches, Track
@@ -177,7 +178,7 @@ def _rows(trace: Trace) -> list[Row]:
     if "label" in root and np.issubdtype(root["label"].dtype, np.integer):
         labels = root["label"].values
     predicted = np.full(count, -1)
-    if "prediction" in root and root.sizes["class"] > 1:
+    if "prediction" in root and tells_classes(trace):
         predicted = root["prediction"].values.argmax(axis=-1)
     texts = root["text"].values if "text" in root else None
     return [

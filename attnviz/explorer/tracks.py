@@ -3,6 +3,7 @@
 import numpy as np
 
 from attnviz.analysis.flow import FlowPlace, gradient_norm, route_share
+from attnviz.analysis.prediction import tells_classes
 from attnviz.explorer.panels import Series, Track
 from attnviz.trace import Trace
 
@@ -41,7 +42,7 @@ def probabilities(logits: np.ndarray) -> np.ndarray:
 def _score(trace: Trace) -> Track | None:
     """What the model would say if the sequence ended at each timestep."""
     root = trace.tree.dataset
-    if "score" not in root or root.sizes["class"] < 2:
+    if "score" not in root or not tells_classes(trace):
         return None
     names = [str(name) for name in root["class"].values]
     shares = probabilities(root["score"].values[0].astype(np.float64))
@@ -79,7 +80,7 @@ def _norms(trace: Trace, group: str) -> Track | None:
 def _target(trace: Trace) -> str:
     """The class whose loss the gradient is of: cells side by side may follow other classes."""
     root = trace.tree.dataset
-    if "prediction" not in root or root.sizes["class"] < 2:
+    if "prediction" not in root or not tells_classes(trace):
         return ""
     target = int(root["label"].values[0]) if "label" in root else -1
     if target < 0:

@@ -111,9 +111,12 @@ def _cut(given: Sequences, role: str) -> list[Tensor]:
 
 def _encoded(model: Model, texts: Sequence[str], role: str) -> tuple[list[Tensor], list[list[str]]]:
     if not isinstance(model, SequenceModel) or model.vocabulary is None:
+        what = f"this is a {type(model).__name__}"
+        if isinstance(model, SequenceModel):
+            what = f"{model.name} has none"
         raise TypeError(
-            f"Texts as {role} need a SequenceModel with a vocabulary, which {type(model).__name__} "
-            "is not. Pass numbers (sequence, time, feature), such as embedded tokens."
+            f"Texts as {role} need a SequenceModel with a vocabulary, but {what}. Pass "
+            "numbers (sequence, time, feature), such as embedded tokens."
         )
     rows, words = [], []
     for number, text in enumerate(texts):

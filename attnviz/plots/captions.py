@@ -10,7 +10,15 @@ from attnviz.trace import Trace, sequence_length
 #: With fewer sequences bootstrap intervals are too narrow.
 FEW = 10
 
-__all__ = ["cell_name", "counted", "counted_of", "interval_note", "subtitle", "truncation_note"]
+__all__ = [
+    "cell_name",
+    "counted",
+    "counted_of",
+    "interval_note",
+    "signed",
+    "subtitle",
+    "truncation_note",
+]
 
 
 def cell_name(trace: Trace, group: str) -> str:
@@ -98,6 +106,17 @@ def interval_note(what: str, sequences: Iterable[int]) -> list[str]:
         return []
     few = f", too narrow with {min(several)} sequences" if min(several) < FEW else ""
     return [f"95 % bootstrap {what}{few}"]
+
+
+def signed(value: float, decimals: int) -> str:
+    """A number with its sign; one that so many decimals would make zero, as `-1.3e-05`.
+
+    Arguments:
+        value: Such as an effect.
+        decimals: After the point.
+    """
+    short = f"{value + 0.0:+.{decimals}f}"  # no -0
+    return short if float(short) or not value else f"{value:+.1e}"
 
 
 def truncation_note(trace: Trace, sequence: int) -> list[str]:

@@ -90,9 +90,9 @@ class Replay:
         alone = self._unedited(row, plan, 1)
         if not torch.allclose(predicted, alone.expand_as(predicted), rtol=1e-3, atol=1e-3):
             raise ValueError(
-                f"{self.model.name} gives a text another answer alone than in a batch of copies "
-                "(batch statistics or dropout in eval mode?), so that the rows of a batch cannot "
-                "be edited one by one."
+                f"{self.model.name} gives a sequence another answer alone than in a batch of "
+                "copies (batch statistics or dropout in eval mode?), so that the rows of a batch "
+                "cannot be edited one by one."
             )
         self.checked = True
 

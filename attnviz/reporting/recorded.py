@@ -8,7 +8,8 @@ import xarray as xr
 from attnviz.analysis import Statistic, entropy, mass_on_missing, mean_lag, outcome
 from attnviz.analysis.ablation import ablation_effect
 from attnviz.analysis.flow import FlowPlace, route_share_by_distance
-from attnviz.plots.captions import interval_note
+from attnviz.analysis.prediction import tells_classes
+from attnviz.plots.captions import interval_note, signed
 from attnviz.reporting.contents import Block, Facts, Paragraph, Section, Table
 from attnviz.trace import Trace, layer_groups, sequence_count
 
@@ -84,10 +85,10 @@ def ablation_table(effects: xr.Dataset) -> Table:
     for place in chosen:
         at = flat["edit"].values[place]
         where = dict(zip(axes, at if isinstance(at, tuple) else (at,), strict=True))
-        row = [*map(str, where.values()), f"{float(flat.values[place]):+.4f}"]
+        row = [*map(str, where.values()), signed(float(flat.values[place]), 4)]
         if effect.uncertainty is not None:
             low, high = effect.uncertainty.sel(where).values
-            row.append(f"{low:+.4f} to {high:+.4f}")
+            row.append(f"{signed(low, 4)} to {signed(high, 4)}")
         rows.append(row)
     sequences = effects.sizes["sequence"]
     caption = f"Edited minus unedited, mean over {sequences} sequences."
@@ -104,7 +105,7 @@ _SAID = ("task", "split", "mode", "truncation", "weights_digest", "versions")
 def _right(trace: Trace, recorded: np.ndarray) -> str:
     """How many were told rightly, where the trace knows what is right."""
     root = trace.tree.dataset
-    if not {"label", "prediction"} <= set(root.data_vars) or root.sizes["class"] < 2:
+    if not {"label", "prediction"} <= set(root.data_vars) or not tells_classes(trace):
         return ""
     labels = root["label"].values[recorded]
     if labels.dtype.kind not in "iu" or not (labels >= 0).any():

@@ -1,6 +1,7 @@
 """The files of a store, wherever they lie."""
 
 import zipfile
+import zlib
 from functools import cached_property
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from zarr.storage import LocalStore, ZipStore
 from attnviz.trace import TraceFormatError
 
 __all__ = ["Files"]
+
+LONGEST = 2**26  # bytes; what describes a group or array is far shorter, but a zip may claim any
 
 
 class Files:
@@ -50,12 +53,16 @@ class Files:
         return file.is_file() and file.stat().st_size > 0
 
     def read(self, keys: list[str]) -> dict[str, bytes]:
-        """The bytes of those files that are there."""
+        """The bytes of those files that are there, each of which describes a group or array.
+
+        Raises:
+            TraceFormatError: If one in a zip is too long, or cannot be unpacked.
+        """
         found = [key for key in keys if self.has(key)]
         if self.sizes is None:
             return {key: (self.path / key).read_bytes() for key in found}
         with zipfile.ZipFile(self.path) as packed:
-            return {key: packed.read(key) for key in found}
+            return {key: self._unpacked(packed, key) for key in found}
 
     @cached_property
     def store(self) -> Store:
@@ -63,3 +70,14 @@ class Files:
         if self.sizes is None:
             return LocalStore(self.path, read_only=True)
         return ZipStore(self.path, mode="r")
+
+    def _unpacked(self, packed: zipfile.ZipFile, key: str) -> bytes:
+        size = packed.getinfo(key).file_size
+        if size > LONGEST:
+            raise TraceFormatError(
+                f"{key} would have {size:,} bytes, and at most {LONGEST:,} are read."
+            )
+        try:
+            return packed.read(key)
+        except (zipfile.BadZipFile, RuntimeError, zlib.error, EOFError) as error:
+            raise TraceFormatError(f"{key} cannot be unpacked ({error}).") from error

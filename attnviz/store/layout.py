@@ -5,7 +5,6 @@ so that a store from elsewhere can neither run code nor reach outside its own fo
 """
 
 import json
-import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -68,7 +67,7 @@ def read_layout(files: Files) -> Layout:
     attributes = _root_attributes(files)
     try:
         return _read_layout(files, attributes)
-    except (KeyError, TypeError, ValueError, AttributeError, OSError, zipfile.BadZipFile) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
         raise TraceFormatError(
             f"{files.path} is a damaged trace: {_message(error)} Copy it again from where it was "
             "recorded, or record again."
@@ -138,8 +137,8 @@ def _root_attributes(files: Files) -> dict[str, Any]:
     where += f"{'directory' if files.sizes is None else 'zip'} with format {FORMAT!r}"
     try:
         found = files.read(["zarr.json"])
-    except (OSError, zipfile.BadZipFile, RuntimeError) as error:
-        raise TraceFormatError(f"{where}, but its zarr.json is unreadable ({error}).") from error
+    except (OSError, TraceFormatError) as error:
+        raise TraceFormatError(f"{where}, but {error}") from error
     if not found:
         raise TraceFormatError(f"{where}, but {_what_is_there(files)}.")
     try:

@@ -31,8 +31,8 @@ def pack_trace(directory: Path | str, zip_path: Path | str) -> Path:
 
     Raises:
         FileExistsError: If something lies at `zip_path`.
-        FileNotFoundError: If there is no trace at `directory`.
-        TraceFormatError: If what lies at `directory` is no trace.
+        FileNotFoundError: If nothing lies at `directory`.
+        TraceFormatError: If what lies at `directory` is neither a trace nor probes.
         ValueError: If `directory` is a zip already, or some of its rows are not recorded.
     """
     directory, zip_path = Path(directory), Path(zip_path)

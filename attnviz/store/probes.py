@@ -1,7 +1,6 @@
 """Probes: what a model looked at while it was trained, one row a step, in a store of their own."""
 
 import json
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -36,7 +35,7 @@ def is_probes(path: Path | str) -> bool:
     try:
         node = json.loads(Files(Path(path)).read([ROOT])[ROOT])
         return str(node["attributes"]["format"]).startswith("attnviz-probes/")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
 
 
@@ -152,7 +151,7 @@ def root_attributes(path: Path) -> dict[str, Any]:
     where = f"{path} holds no probes that this version can read: expected the format {PROBES!r}"
     try:
         attributes = dict(_node(Files(path), "", "group").get("attributes", {}))
-    except (OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, TypeError, ValueError) as error:
         raise TraceFormatError(f"{where}, but {error}") from error
     if attributes.get("format") != PROBES or not isinstance(attributes.get("layout"), dict):
         raise TraceFormatError(
@@ -169,8 +168,9 @@ def _node(files: Files, key: str, kind: str) -> dict[str, Any]:
     file = f"{key}/{ROOT}" if key else ROOT
     if not files.has(file):
         raise ValueError(f"{file} is missing.")
+    described = files.read([file])[file]
     try:
-        node = json.loads(files.read([file])[file])
+        node = json.loads(described)
     except (RecursionError, ValueError) as error:
         raise ValueError(f"{file} is no JSON ({error}).") from error
     if not isinstance(node, dict) or (node.get("zarr_format"), node.get("node_type")) != (3, kind):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attnviz.studies.answers import final_of
-from attnviz.studies.records import Record, better, choose
+from attnviz.studies.records import Record, by_validation, choose
 from attnviz.studies.study import Size, Study
 
 __all__ = ["chosen_fields", "chosen_seed", "recipes_to_toml", "size_of"]
@@ -70,7 +70,7 @@ def chosen_seed(study: Study, cell: str, records: Iterable[Record]) -> Record:
     able = [one for one in finals.values() if one is not None and one.status == "finished"]
     if not able:
         raise ValueError(f"{study.name} has no model of {cell}: every final run diverged.")
-    return min(able, key=lambda one: better(study, one))
+    return min(able, key=lambda one: by_validation(study, one))
 
 
 def size_of(study: Study) -> Size:

@@ -10,7 +10,15 @@ from typing import Any, Literal, NamedTuple
 from attnviz.studies.jobs import Job
 from attnviz.studies.study import Study
 
-__all__ = ["Reached", "Record", "Status", "better", "choose", "record_from_json", "record_to_json"]
+__all__ = [
+    "Reached",
+    "Record",
+    "Status",
+    "by_validation",
+    "choose",
+    "record_from_json",
+    "record_to_json",
+]
 
 Status = Literal["finished", "diverged"]
 
@@ -97,14 +105,14 @@ def choose(study: Study, cell: str, records: Iterable[Record]) -> Record | None:
 
 def _order(study: Study, record: Record) -> tuple[float, float, int]:
     """The smaller the better."""
-    score, loss, number = better(study, record)
+    score, loss, number = by_validation(study, record)
     if record.reached is not None:
         score = float(record.reached.iterations) if record.reached.solved else math.inf
     return score, loss, number
 
 
-def better(study: Study, record: Record) -> tuple[float, float, int]:
-    """What runs are sorted by, the best first: validation score, validation loss, number."""
+def by_validation(study: Study, record: Record) -> tuple[float, float, int]:
+    """To sort runs by, the best first: validation score, then validation loss, then number."""
     loss = math.inf if record.validation_loss is None else record.validation_loss
     sign = -1 if study.score == "accuracy" else 1
     score = math.inf if record.validation is None else sign * record.validation

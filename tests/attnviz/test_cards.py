@@ -6,7 +6,15 @@ import sys
 import pytest
 
 import attnviz
-from attnviz.cards import SHIPPED, current_task, find_cards, read_card, shipped_cards
+from attnviz.cards import (
+    SHIPPED,
+    current_task,
+    find_cards,
+    read_card,
+    recording_command,
+    shipped_cards,
+    typed_task,
+)
 
 
 def test_shipped_models_are_all_there_and_as_torch_sees_them():
@@ -54,6 +62,16 @@ def test_a_task_is_called_as_commands_call_it_whatever_the_model_was_written_by(
     (tmp_path / "old" / "model.json").write_text(json.dumps(described))
     assert read_card(tmp_path / "old").card["task"] == "row-fashion-mnist"
     assert current_task("mnist-pixel") == "pixel-mnist" and current_task("imdb") == "imdb"
+
+
+@pytest.mark.parametrize(
+    ("task", "typed"),
+    [("har", "har"), ("mnist-row", "row-mnist"), ("adding-100", "adding"), ("ptb", "ptb")],
+)
+def test_a_model_is_recorded_on_its_task_as_it_is_typed(task, typed):
+    assert typed_task({"task": task}) == typed
+    command = recording_command({"task": task}, "runs/mine")
+    assert command.startswith(f"attnviz record runs/mine --task {typed} --limit ")
 
 
 def test_runs_are_found_by_folder_and_links_are_not_followed(tmp_path):

@@ -10,6 +10,7 @@ from attnviz.analysis import (
     recorded_scores,
     token_score,
 )
+from attnviz.analysis.prediction import tells_classes
 from tests.attnviz import traces
 
 # Timesteps 0 to 3, lags 1 and 3.
@@ -127,3 +128,11 @@ def test_outcome():
     assert outcome(trace, 1).predicted == "neg"
     assert outcome(trace, 1).probability == pytest.approx(0.8)
     assert outcome(traces.small(WEIGHTS, [1, 3]), 0).predicted is None
+
+
+def test_several_predicted_numbers_are_no_classes():
+    trace = traces.larnn(labels=[1, -1])
+    assert tells_classes(trace) and outcome(trace, 0).predicted is not None
+    trace.tree.attrs["loss"] = "squared error"
+    assert not tells_classes(trace)
+    assert (outcome(trace, 0).predicted, outcome(trace, 0).probability) == (None, None)

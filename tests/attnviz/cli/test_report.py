@@ -6,7 +6,6 @@ import sys
 import pytest
 
 import attnviz
-from attnviz.cli.number_tasks import typed_name
 from tests.attnviz import traces
 from tests.attnviz.cli.shell import called
 
@@ -66,12 +65,6 @@ def test_mistakes_are_one_message(monkeypatch, capsys, tmp_path, stored, options
     status, _, told = called(monkeypatch, capsys, "report", *options)
     assert status == 1 and message in told and "Traceback" not in told
     assert [path.name for path in tmp_path.iterdir()] == ["trace.zip"]
-
-
-@pytest.mark.parametrize(("task", "typed"), [("har", "har"), ("mnist-row", "row-mnist"),
-                         ("fashion-mnist-row", "row-fashion-mnist"), ("ptb", "ptb")])  # fmt: skip
-def test_a_task_is_called_as_it_is_typed(task, typed):
-    assert typed_name(task) == typed
 
 
 def test_a_model_of_numbers_says_how_it_is_recorded(monkeypatch, capsys, tmp_path):

@@ -146,3 +146,28 @@ def test_a_model_of_other_numbers_is_told_what_it_was_trained_on(place, typed):
     for command in ("ablate", "record"):
         status, _, error = typed(command, "mine", "--text", "x", "-o", "t.nc")
         assert status == 1 and "trained on: --task adding" in error
+    model.card = {"task": "my own"}
+    save_folder(model, settings, place / "mine")
+    status, _, error = typed("ablate", "mine", "--text", "x")
+    assert status == 1 and "record_numbers, in Python" in error and "--task" not in error
+
+
+def test_a_language_model_is_told_how_it_is_recorded(place, typed):
+    settings = attnviz.ModelSettings(
+        "rra", 3, 7, head="language_model", vocabulary_size=7, embedding_size=2
+    )
+    model = attnviz.build_model(settings)
+    model.name, model.card = "next-word", {"task": "ptb"}
+    save_folder(model, settings, place / "words")
+    output = ("-o", "q.nc")
+    for typed_in in (
+        ("ablate", "words", "--text", "x"),
+        ("ablate", "words", "--task", "ptb"),
+        ("influence", "words", "--text", "x", *output),
+        ("path-classes", "words", "--task", "imdb", *output),
+        ("record", "words", "--text", "x", *output),
+        ("explore", "words", "-o", "q.html"),
+    ):
+        status, _, error = typed(*typed_in)
+        assert status == 1 and "is a language model" in error
+        assert "attnviz record MODEL --task ptb --limit 100" in " ".join(error.split())

@@ -2,9 +2,14 @@ import numpy as np
 import pytest
 import torch
 
+import cells
 from attnviz import record_texts, signal
 from attnviz.analysis import one_sequence
+from attnviz.explorer.reading import panel_of
+from attnviz.explorer.shelf import TraceShelf
 from attnviz.explorer.tracks import probabilities, tracks
+from attnviz.models import SequenceModel
+from attnviz.recording import record_numbers
 from tests.attnviz.explorer.subjects import (
     SHORT,
     TEXT,
@@ -51,6 +56,17 @@ def test_of_three_classes_each_has_its_line():
     np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-6)
     np.testing.assert_allclose(found[:, -1], said_of(model, TEXT), atol=1e-6)
     np.testing.assert_allclose(found[:, 0], said_of(model, TEXT.split()[0]), atol=1e-6)
+
+
+def test_several_predicted_numbers_are_told_as_no_classes():
+    model = SequenceModel(cells.RRA(3, 5, window=4, batch_first=True), outputs=2, head="regression")
+    random = np.random.default_rng(6)
+    trace = record_numbers(model, random.normal(size=(2, 7, 3)), random.normal(size=(2, 2)))
+    assert trace.tree["score"].sizes["class"] == 2
+    found = {track.name: track.unit for track in tracks(one_sequence(trace, 1), "l0")}
+    assert "score" not in found and found["gradient"] == "per unit of loss"
+    assert panel_of(trace, 1, key="mine").prediction == []
+    assert [row.prediction for row in TraceShelf({"mine": trace}).rows] == [-1, -1]
 
 
 def test_a_model_that_reads_from_the_end_has_no_running_prediction():

@@ -12,7 +12,7 @@ from attnviz.plots.axes import (
     letter_legend,
     write_title,
 )
-from attnviz.plots.captions import counted
+from attnviz.plots.captions import counted, signed
 from attnviz.plots.styling import style
 
 LONG = "what a reader must know of these numbers " * 4
@@ -124,3 +124,11 @@ def test_counts_in_words():
     assert counted([3, 3], "sequence") == "3 sequences"
     assert counted([8, 1, 2], "sequence") == "1–8 sequences"
     assert counted([1, 1], "sequence") == "1 sequence"
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(-0.5664, "-0.566"), (0.0005001, "+0.001"), (-1.34e-5, "-1.3e-05"), (-0.0, "+0.000")],
+)
+def test_a_small_number_is_not_told_as_zero(value, said):
+    assert signed(value, 3) == said

@@ -87,6 +87,50 @@ def test_a_damaged_zip_is_refused(store, tmp_path):
         open_probes(pack_trace(store, tmp_path / "less.zip"))
 
 
+def with_root(path, change):
+    """A zip of one file, its entry changed where it is described: in front of it and at the end."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("zarr.json", "{}" * 50)
+    content = bytearray(path.read_bytes())
+    for signature, shift in ((b"PK\x03\x04", 0), (b"PK\x01\x02", 2)):
+        change(content, content.index(signature) + shift)
+    path.write_bytes(content)
+
+
+def encrypted(content, at):
+    content[at + 6] |= 1
+
+
+def compressed_otherwise(content, at):
+    content[at + 8] = 99
+
+
+def of_other_bytes(content, at):
+    data = content.index(b"zarr.json") + len(b"zarr.json")
+    content[data] = 0xFF
+
+
+def too_long(content, at):
+    content[at + 22 : at + 26] = (2**26 + 1).to_bytes(4, "little")
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (encrypted, "encrypted"),
+        (compressed_otherwise, "compression method"),
+        (of_other_bytes, "decompressing"),
+        (too_long, "67,108,865 bytes"),
+    ],
+)
+def test_a_zip_whose_root_cannot_be_unpacked_is_neither_probes_nor_a_trace(tmp_path, change, why):
+    with_root(tmp_path / "p.zip", change)
+    assert not is_probes(tmp_path / "p.zip")
+    for opened in (open_probes, attnviz.open_trace):
+        with pytest.raises(TraceFormatError, match=rf"p\.zip .*zarr\.json .*{why}"):
+            opened(tmp_path / "p.zip")
+
+
 def test_a_later_step_takes_the_row_of_an_earlier_one_between_two_probes(tmp_path):
     made = probes.rra()
     writer = ProbeWriter(tmp_path / "p", {}, every=5, total=12)
