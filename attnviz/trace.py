@@ -16,6 +16,7 @@ __all__ = [
     "SOURCE_INITIAL",
     "SOURCE_MISSING",
     "SOURCE_REAL",
+    "SQUARED_ERROR",
     "Trace",
     "TraceFormatError",
     "group_for",
@@ -30,6 +31,9 @@ __all__ = [
 FORMAT = "attnviz-trace/1"
 
 SOURCE_REAL, SOURCE_INITIAL, SOURCE_MISSING = 0, 1, 2
+
+# The attribute `loss` of what was recorded or measured on a model that predicts numbers.
+SQUARED_ERROR = "squared error"
 
 
 class TraceFormatError(ValueError):

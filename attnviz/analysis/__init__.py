@@ -3,8 +3,8 @@
 from attnviz.analysis.ablation import (
     ablation_effect,
     effect_against,
-    effects_on,
-    measured,
+    measure_label,
+    measures_of,
     pair_interaction,
 )
 from attnviz.analysis.attention import (
@@ -103,7 +103,6 @@ __all__ = [
     "contribution_share",
     "decay_rate",
     "effect_against",
-    "effects_on",
     "entropy",
     "feature_attention",
     "feature_mass",
@@ -135,8 +134,9 @@ __all__ = [
     "mass_on_initial",
     "mass_on_missing",
     "mean_lag",
-    "measured",
+    "measure_label",
     "measured_decay_rate",
+    "measures_of",
     "one_sequence",
     "outcome",
     "pair_interaction",

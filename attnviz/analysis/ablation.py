@@ -9,26 +9,24 @@ from jaxtyping import Float
 
 from attnviz.analysis.resampling import interval_name, interval_of, of_sequences, ratio_of_sums
 from attnviz.analysis.statistic import Statistic
+from attnviz.trace import SQUARED_ERROR
 
 __all__ = [
-    "MEASURES",
     "Measure",
     "ablation_effect",
     "effect_against",
-    "effects_on",
-    "measured",
+    "measure_label",
+    "measures_of",
     "pair_interaction",
 ]
 
 Measure = Literal["margin", "probability", "loss"]
-#: What effects are measured of, the most telling first.
-MEASURES: tuple[Measure, ...] = ("margin", "probability", "loss")
-_UNITS = {"margin": "logits", "probability": "", "loss": "nats"}
-_SQUARED = "squared error"
+#: What effects are on, with their units, the most telling first.
+_UNITS: dict[Measure, str] = {"margin": "logits", "probability": "", "loss": "nats"}
 
 
-def measured(effects: xr.Dataset) -> list[Measure]:
-    """What effects there are, the most telling first; where numbers are predicted, of the loss.
+def measures_of(effects: xr.Dataset) -> list[Measure]:
+    """What effects there are on, the most telling first; of predicted numbers the loss alone.
 
     Arguments:
         effects: As `attnviz.ablate` gives them.
@@ -36,7 +34,7 @@ def measured(effects: xr.Dataset) -> list[Measure]:
     Raises:
         KeyError: If the dataset holds no effects.
     """
-    found = [measure for measure in MEASURES if f"{measure}_effect" in effects]
+    found = [measure for measure in _UNITS if f"{measure}_effect" in effects]
     if not found:
         raise KeyError(
             f"The dataset holds no effects; it holds {sorted(map(str, effects.data_vars))}. Take "
@@ -45,16 +43,16 @@ def measured(effects: xr.Dataset) -> list[Measure]:
     return found
 
 
-def effects_on(effects: xr.Dataset, measure: Measure) -> tuple[str, str]:
-    """What effects are called, and their unit.
+def measure_label(effects: xr.Dataset, measure: Measure) -> tuple[str, str]:
+    """What effects are on, in words, and their unit.
 
     Arguments:
         effects: As `attnviz.ablate` gives them.
-        measure: One of `measured`.
+        measure: One of `measures_of`.
     """
-    if measure == "loss" and effects.attrs.get("loss") == _SQUARED:
-        return f"effect on the {_SQUARED}", ""
-    return f"effect on the {measure}", _UNITS[measure]
+    if measure == "loss" and effects.attrs.get("loss") == SQUARED_ERROR:
+        return SQUARED_ERROR, ""
+    return measure, _UNITS[measure]
 
 
 def ablation_effect(effects: xr.Dataset, *, measure: Measure | None = None) -> Statistic:
@@ -76,11 +74,11 @@ def ablation_effect(effects: xr.Dataset, *, measure: Measure | None = None) -> S
     Raises:
         KeyError: If the dataset holds no such effects.
     """
-    measure = measure or measured(effects)[0]
+    measure = measure or measures_of(effects)[0]
     values = _of_lags_read(effects, _effects(effects, measure))
     found = ratio_of_sums(values.values, np.ones_like(values.values))
-    name, unit = effects_on(effects, measure)
-    return of_sequences(Statistic(name, values, unit), found)
+    name, unit = measure_label(effects, measure)
+    return of_sequences(Statistic(f"effect on the {name}", values, unit), found)
 
 
 def _of_lags_read(effects: xr.Dataset, values: xr.DataArray) -> xr.DataArray:
@@ -111,7 +109,7 @@ def pair_interaction(effects: xr.Dataset, *, measure: Measure | None = None) -> 
     Raises:
         KeyError: If the dataset holds no pairs.
     """
-    measure = measure or measured(effects)[0]
+    measure = measure or measures_of(effects)[0]
     values = _effects(effects, measure)
     if "other_lag" not in values.dims:
         raise KeyError(
@@ -123,8 +121,8 @@ def pair_interaction(effects: xr.Dataset, *, measure: Measure | None = None) -> 
     beyond = pairs - single[:, :, None] - single[:, None, :]
     beyond[:, np.arange(beyond.shape[1]), np.arange(beyond.shape[1])] = np.nan
     found = ratio_of_sums(beyond, np.ones_like(beyond))
-    name, unit = effects_on(effects, measure)
-    return of_sequences(Statistic(name.replace("effect on", "interaction in"), values, unit), found)
+    name, unit = measure_label(effects, measure)
+    return of_sequences(Statistic(f"interaction in the {name}", values, unit), found)
 
 
 def effect_against(
@@ -158,7 +156,7 @@ def effect_against(
         ValueError: If the weights are the same at every timestep, as RRA's are: between constants
             there is no correlation.
     """
-    measure = measure or measured(effects)[0]
+    measure = measure or measures_of(effects)[0]
     values = _effects(effects, measure)
     if not {"time", "lag"} <= set(values.dims):
         raise KeyError(
@@ -179,14 +177,15 @@ def effect_against(
     _, ends = ratio_of_sums(rho[:, None], np.ones((len(rho), 1)))
     both = None if ends is None else np.broadcast_to(ends[0], (len(rho), 2))
     of = "" if ends is None else f"{interval_name(len(rho))} of the mean"
-    name = f"rank correlation of |{effects_on(effects, measure)[0]}| with {against}"
+    on, _ = measure_label(effects, measure)
+    name = f"rank correlation of |effect on the {on}| with {against}"
     return Statistic(
         name, frame, "", (-1.0, 1.0), "ρ", interval_of(frame, both), of,
     )  # fmt: skip
 
 
 def _effects(effects: xr.Dataset, measure: str) -> xr.DataArray:
-    there = measured(effects)
+    there = measures_of(effects)
     if measure not in there:
         raise KeyError(
             f"The dataset holds no '{measure}_effect'; it holds effects on: {', '.join(there)}. "

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from attnviz.trace import Trace, sequence_length
+from attnviz.trace import SQUARED_ERROR, Trace, sequence_length
 
 __all__ = ["Outcome", "outcome", "tells_classes"]
 
@@ -31,7 +31,7 @@ def tells_classes(trace: Trace) -> bool:
         trace: Any trace; that its outputs are numbers is told by its loss, a squared error.
     """
     several = trace.tree.sizes.get("class", 0) > 1
-    return several and trace.tree.attrs.get("loss") != "squared error"
+    return several and trace.tree.attrs.get("loss") != SQUARED_ERROR
 
 
 def outcome(trace: Trace, sequence: int) -> Outcome:

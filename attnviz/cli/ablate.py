@@ -9,8 +9,8 @@ import typer
 
 from attnviz.cli.console import checked_output, hush, out, progress
 from attnviz.cli.figure_options import command_line
-from attnviz.cli.measuring import Measured, Model, Seed, checked_result, counted
-from attnviz.cli.number_tasks import READABLE, read_given, usual_numbers
+from attnviz.cli.given import READABLE, read_given, usual_numbers
+from attnviz.cli.measuring import Measured, Model, Seed, checked_result, counted, what_is_read
 from attnviz.cli.reading import Source, told
 from attnviz.cli.scripting import Quiet
 from attnviz.cli.spreading import spread
@@ -33,8 +33,8 @@ Method = Annotated[
 Reference = Annotated[
     list[str] | None,
     typer.Option(
-        help="A text that other values are taken from; of a task of numbers, sequences of its "
-        "training split are taken."
+        help="A text that other values are taken from; of a task of numbers, sequences of another "
+        "split are taken."
     ),
 ]
 Layer = Annotated[str | None, typer.Option(help="Layer and direction, such as l0.")]
@@ -113,10 +113,10 @@ def _show(effects: "xr.Dataset", given: "Texts | Numbers") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from attnviz.analysis.ablation import ablation_effect, measured
+    from attnviz.analysis.ablation import ablation_effect, measures_of
     from attnviz.plots.captions import FEW, interval_note
 
-    telling, *fewer = measured(effects)
+    telling, *fewer = measures_of(effects)
     first = ablation_effect(effects, measure=telling)
     others: dict[str, "Statistic"] = {
         name: ablation_effect(effects, measure=name) for name in fewer
@@ -142,8 +142,7 @@ def _show(effects: "xr.Dataset", given: "Texts | Numbers") -> None:
         out().print(f"{note}.")
     out().print(table)
     if any(bool(flat[place].isnull()) for place in _shown(flat)):
-        what = counted(1, given).removeprefix("1 ")
-        out().print(f"—: no {what} is long enough to read this lag.")
+        out().print(f"—: no {what_is_read(given)} is long enough to read this lag.")
 
 
 def _shown(flat: "xr.DataArray") -> list[int]:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from attnviz.cli.console import busy, hush, progress
+from attnviz.cli.given import READABLE, USUAL, read_given, usual_numbers
 from attnviz.cli.measuring import Measured, Model, Output, Seed, checked_result, write_result
-from attnviz.cli.number_tasks import READABLE, USUAL, read_given, usual_numbers
 from attnviz.cli.reading import Source
 from attnviz.cli.scripting import Quiet
 from attnviz.cli.spreading import spread
@@ -106,15 +106,13 @@ def _read(
     model: "SequenceModel", source: Source, reference: list[str] | None
 ) -> "tuple[Texts | Numbers, Inputs, Inputs]":
     """What is read, the same as inputs, and what is usual."""
-    import torch
-
     from attnviz.recording import Texts
 
     given = read_given(model, source)
     if isinstance(given, Texts):
         return given, given.texts, reference or _usual(source)
     usual = usual_numbers(model, source, reference)
-    return given, torch.from_numpy(given.features), torch.from_numpy(usual.features)
+    return given, given.features, usual.features
 
 
 def _usual(source: Source) -> list[str]:

@@ -61,7 +61,5 @@ def _of_study(study: StudyCurves) -> Iterator[tuple[str, str]]:
     trials = study.trials
     for cell in dict.fromkeys([*study.histories, *trials.get("cell", [])]):
         tried = int((trials["cell"] == cell).sum()) if len(trials) else 0
-        yield (
-            str(cell),
-            f"{tried} trials, histories of {len(study.histories.get(cell, ()))} final runs",
-        )
+        kept = len(study.histories.get(cell, ()))
+        yield str(cell), f"{tried} trials, histories of {kept} final runs"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attnviz.cli.console import checked_output, out
-from attnviz.cli.number_tasks import READABLE
+from attnviz.cli.given import READABLE
 from attnviz.cli.reading import Asked, told
 
 if TYPE_CHECKING:
@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from attnviz.models import SequenceModel
     from attnviz.recording import Numbers, Texts
 
-__all__ = ["Measured", "Model", "Output", "Seed", "checked_result", "counted", "write_result"]
+__all__ = [
+    "Measured",
+    "Model",
+    "Output",
+    "Seed",
+    "checked_result",
+    "counted",
+    "what_is_read",
+    "write_result",
+]
 
 Model = Annotated[str, typer.Argument(help="A shipped model, or a folder of a run or model.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="The result to write, a .nc file.")]
@@ -80,9 +89,13 @@ def write_result(
         out().print(f"Next: attnviz plot {path} --kind {kind} -o {kind}.pdf")
 
 
-def counted(count: int, given: "Texts | Numbers") -> str:
-    """So many texts, or sequences of numbers, for a sentence."""
+def what_is_read(given: "Texts | Numbers") -> str:
+    """One of them, for a sentence: a text or a sequence."""
     from attnviz.recording import Texts
 
-    what = "text" if isinstance(given, Texts) else "sequence"
-    return f"{count} {what}{'' if count == 1 else 's'}"
+    return "text" if isinstance(given, Texts) else "sequence"
+
+
+def counted(count: int, given: "Texts | Numbers") -> str:
+    """So many texts, or sequences of numbers, for a sentence."""
+    return f"{count} {what_is_read(given)}{'' if count == 1 else 's'}"

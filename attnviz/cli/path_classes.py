@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from attnviz.cli.console import busy, hush, progress
+from attnviz.cli.given import READABLE, read_given
 from attnviz.cli.measuring import Measured, Model, Output, checked_result, write_result
-from attnviz.cli.number_tasks import READABLE, read_given
 from attnviz.cli.scripting import Quiet
 from attnviz.cli.spreading import spread
 

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from attnviz.cli.console import busy, checked_output, hush, out, progress
-from attnviz.cli.number_tasks import READABLE, check_trained, read_numbers, read_texts
+from attnviz.cli.given import READABLE, check_trained, read_numbers, read_texts
 from attnviz.cli.reading import Asked, told
 from attnviz.cli.scripting import Quiet
 from attnviz.cli.spreading import spread
 
 if TYPE_CHECKING:
     from attnviz.models import SequenceModel
-    from attnviz.recording import Numbers
     from attnviz.recording.gradients import GradientRecording
     from attnviz.trace import Trace
 
@@ -72,7 +71,7 @@ def record(
     Example: attnviz record runs/larnn-har --task har --limit 50 -o trace.zarr
     """
     from attnviz.pretrained import load_model
-    from attnviz.recording import record_texts
+    from attnviz.recording import record_numbers, record_texts
     from attnviz.store import save_trace
 
     hush(quiet)
@@ -87,7 +86,8 @@ def record(
             if task == "ptb":
                 trace = _running(loaded, part, data, limit, names, wanted)
             else:
-                trace = _recorded(loaded, read_numbers(loaded, source), names, wanted)
+                numbers = read_numbers(loaded, source)
+                trace = record_numbers(loaded, numbers, keep=names, gradients=wanted)
         save_trace(trace, output, half=half)
         _conclude(trace, "sequence", output)
         return
@@ -135,23 +135,4 @@ def _running(
         keep=keep,
         gradients=gradients,
         about={"task": task.name, "split": split},
-    )
-
-
-def _recorded(
-    model: "SequenceModel",
-    numbers: "Numbers",
-    keep: list[str] | None,
-    gradients: "GradientRecording",
-) -> "Trace":
-    from attnviz.recording import record_numbers
-
-    return record_numbers(
-        model,
-        numbers.features,
-        numbers.targets,
-        ids=numbers.ids,
-        keep=keep,
-        gradients=gradients,
-        about=numbers.about,
     )

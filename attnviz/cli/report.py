@@ -104,7 +104,7 @@ def _recorded(name: str | Path) -> "Trace":
     with busy("Loading PyTorch"):
         from attnviz.cards import recording_command
         from attnviz.pretrained import load_model
-        from attnviz.recording import Texts, record_numbers, record_texts
+        from attnviz.recording import Numbers, Texts, record_numbers, record_texts
         from attnviz.tasks import load_adding, load_demo_sentences
 
     model = load_model(name)
@@ -113,7 +113,8 @@ def _recorded(name: str | Path) -> "Trace":
         task = load_adding(data["length"], held_out=data["held_out"])
         some = task.splits["validation"]
         about = {"task": task.name, "split": "validation"}
-        return record_numbers(model, some.features[:SUMS], some.targets[:SUMS], about=about)
+        sums = Numbers(some.features[:SUMS], some.targets[:SUMS], about=about)
+        return record_numbers(model, sums)
     if model.vocabulary is None or model.kind != "classification":
         raise ValueError(
             f"{model.name} tells no texts apart, so the sentences that ship say nothing of it. "

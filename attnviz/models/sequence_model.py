@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 import cells
 from attnviz.text import Vocabulary
+from attnviz.trace import SQUARED_ERROR
 
 __all__ = ["Head", "Reading", "SequenceModel"]
 
@@ -83,6 +84,11 @@ class SequenceModel(nn.Module):
         self.reading = Reading()
         self.classes: tuple[str, ...] = tuple(str(output) for output in range(outputs))
         self.card: dict[str, Any] = {}
+
+    @property
+    def loss_name(self) -> str:
+        """What traces and effects call a sequence's loss: `cross-entropy` or `squared error`."""
+        return SQUARED_ERROR if self.kind == "regression" else "cross-entropy"
 
     @property
     def per_step(self) -> bool:

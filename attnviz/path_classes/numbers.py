@@ -2,17 +2,13 @@
 
 from collections.abc import Callable
 
-import numpy as np
-import torch
 import xarray as xr
-from jaxtyping import Float
 
 from attnviz.models import SequenceModel
 from attnviz.path_classes.labels import PathOptions
-from attnviz.path_classes.measure import Objective
-from attnviz.path_classes.texts import of_classes, paths_in_parts
+from attnviz.path_classes.parts import of_classes, of_numbers, paths_in_parts
 from attnviz.recording import Numbers
-from attnviz.recording.numbers import check_numbers
+from attnviz.recording.numbers import number_rows
 
 __all__ = ["number_gradient_paths"]
 
@@ -46,21 +42,9 @@ def number_gradient_paths(
         ValueError: If the model reads no numbers or predicts at every timestep, what is right is
             not what it predicts, or as `gradient_paths`.
     """
-    check_numbers(model, numbers)
-    like = next(model.parameters())
-    rows = [torch.from_numpy(row).to(like) for row in numbers.features]
+    rows = number_rows(model, numbers)
     by_class = numbers.labels is not None
-    objectives = of_classes(numbers.labels) if by_class else _of_numbers(numbers.targets)
+    objectives = of_classes(numbers.labels) if by_class else of_numbers(numbers.targets)
     return paths_in_parts(
         model, rows, objectives, numbers.ids, group=group, options=options, progress=progress
     )
-
-
-def _of_numbers(targets: Float[np.ndarray, "sequence output"]) -> Callable[[slice], Objective]:
-    """The squared error of some sequences."""
-
-    def objective(chosen: slice) -> Objective:
-        right = torch.from_numpy(targets[chosen])
-        return lambda predicted: (predicted - right.to(predicted)).square().sum()
-
-    return objective

@@ -12,8 +12,8 @@ from attnviz.analysis.ablation import (
     Measure,
     ablation_effect,
     effect_against,
-    effects_on,
-    measured,
+    measure_label,
+    measures_of,
     pair_interaction,
 )
 from attnviz.plots.axes import axes_to_draw_on, legend_beside, number_logarithm, write_title
@@ -92,7 +92,7 @@ def plot_effect_against(
         KeyError: If the effects are not by timestep and lag.
         ValueError: If the weights are the same at every timestep, or nothing varies.
     """
-    measure = measure or measured(effects)[0]
+    measure = measure or measures_of(effects)[0]
     rho = effect_against(effects, against=against, measure=measure)
     if not np.isfinite(rho.values).any():
         raise ValueError(
@@ -123,8 +123,8 @@ def plot_effect_against(
         number_logarithm(drawn.yaxis)
         of = "weight" if against == "attention" else "norm"
         drawn.set_xlabel(f"{against} ({of}, mean over heads)")
-        name, unit = effects_on(effects, measure)
-        drawn.set_ylabel(f"|{name}|{f' ({unit})' if unit else ''}")
+        name, unit = measure_label(effects, measure)
+        drawn.set_ylabel(f"|effect on the {name}|{f' ({unit})' if unit else ''}")
         note = " · ".join([str(effects.attrs.get("model")), *said])
         write_title(drawn, "Does what is read more matter more?", note)
     return drawn

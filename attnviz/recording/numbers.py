@@ -14,7 +14,7 @@ from attnviz.recording.gradients import GradientRecording
 from attnviz.recording.recorder import record
 from attnviz.trace import Trace
 
-__all__ = ["Numbers", "check_numbers", "record_numbers"]
+__all__ = ["Numbers", "number_rows", "record_numbers"]
 
 BATCH = 64  # sequences that are read at once
 
@@ -54,26 +54,29 @@ class Numbers:
         return [int(label) for label in self.targets] if self.targets.ndim == 1 else None
 
 
-def check_numbers(model: SequenceModel, numbers: Numbers) -> None:
-    """Refuses numbers for a model that does not read them, and targets that it cannot predict.
+def number_rows(model: SequenceModel, numbers: Numbers) -> list[Float[Tensor, "time feature"]]:
+    """The sequences as a model reads them, on its device and in its precision.
 
     Raises:
         ValueError: If the model reads tokens or predicts at every timestep, or targets and head do
             not match.
     """
-    _check_reader(model)
+    if model.per_step or model.embedding is not None:
+        raise ValueError(
+            "Numbers are read by models without an embedding that predict after the last, but "
+            f"{model.name} has the head {model.kind}"
+            f"{'' if model.embedding is None else ' and reads tokens'}."
+        )
     _check_targets(model, numbers.targets)
+    return list(torch.from_numpy(numbers.features).to(next(model.parameters())))
 
 
 def record_numbers(
     model: SequenceModel,
-    features: Float[np.ndarray, "sequence time feature"],
-    targets: Float[np.ndarray, "other_sequence output"] | Int[np.ndarray, "other_sequence"],
+    numbers: Numbers,
     *,
-    ids: Sequence[str] | None = None,
     keep: Iterable[str] | None = None,
     gradients: GradientRecording = True,
-    about: Mapping[str, str] | None = None,
 ) -> Trace:
     """Records a model while it reads sequences of numbers.
 
@@ -84,28 +87,18 @@ def record_numbers(
 
     Arguments:
         model: With the head `classification` or `regression`.
-        features: What to read.
-        targets: What is right: classes, or numbers. Recorded as `label`, of numbers only where
-            the model has one output.
-        ids: A name for each sequence; their numbers if not given.
+        numbers: What to read, with what is right. That is recorded as `label`, of numbers only
+            where the model has one output.
         keep: Signals to record; the cells' declared defaults and `gate_attention` if not given.
         gradients: What to record of gradients, as `record` takes it, at the price of a backward.
-        about: What the trace shall say of the sequences, such as `{"task": "adding-100"}`.
 
     Returns:
         The trace, in memory.
 
     Raises:
-        ValueError: If the model reads no numbers, or sequences, targets and the head do not match.
+        ValueError: If the model reads no numbers, or its head predicts no such targets.
     """
-    _check_reader(model)
-    _check_targets(model, targets)
-    if len(features) != len(targets) or not len(features):
-        raise ValueError(
-            "record_numbers needs a row of targets for each sequence, and at least one, got "
-            f"{len(features)} sequences and {len(targets)} rows."
-        )
-    like = next(model.parameters())
+    read = number_rows(model, numbers)
     leaves = [values for values in model.layer.parameters() if values.requires_grad]
     if gradients and not leaves:
         raise ValueError(
@@ -114,28 +107,19 @@ def record_numbers(
         )
     watched = record(model, keep, gradients)
     with evaluated(model), watched as recording, torch.set_grad_enabled(bool(gradients)):
-        for start in range(0, len(features), BATCH):
+        for start in range(0, len(read), BATCH):
             rows = slice(start, start + BATCH)
-            named = None if ids is None else list(ids[rows])
-            recording.describe(id=named, label=_labels(targets[rows]))
-            predicted = model(torch.from_numpy(features[rows]).to(like))
+            named = None if numbers.ids is None else list(numbers.ids[rows])
+            right = numbers.targets[rows]
+            recording.describe(id=named, label=_labels(right))
+            predicted = model(torch.stack(read[rows]))
             if gradients:
-                loss = _loss(predicted, torch.from_numpy(targets[rows]).to(like.device))
+                loss = _loss(predicted, torch.from_numpy(right).to(predicted.device))
                 # Gradients at the states only: the parameters' own .grad stays untouched.
                 torch.autograd.grad(loss, leaves, allow_unused=True)
     trace = recording.trace
-    loss_name = "squared error" if model.kind == "regression" else "cross-entropy"
-    trace.tree.attrs |= {"loss": loss_name, "loss_target": "label", **(about or {})}
+    trace.tree.attrs |= {"loss": model.loss_name, "loss_target": "label", **numbers.about}
     return trace
-
-
-def _check_reader(model: SequenceModel) -> None:
-    if model.per_step or model.embedding is not None:
-        raise ValueError(
-            "Numbers are read by models without an embedding that predict after the last, but "
-            f"{model.name} has the head {model.kind}"
-            f"{'' if model.embedding is None else ' and reads tokens'}."
-        )
 
 
 def _check_targets(model: SequenceModel, targets: np.ndarray) -> None:

@@ -131,7 +131,7 @@ class _Job:
             "options": json.dumps(settings),
             **({"seed": str(recipe["seed"])} if "seed" in recipe else {}),
             "truncation": json.dumps(cut),
-            "loss": "cross-entropy",
+            "loss": self.model.loss_name,
             "loss_target": "predicted class" if self.texts.labels is None else "label",
             # A store is only gone on with by a recording of the same texts and signals.
             "recorded": json.dumps({"keep": self.keep, "gradients": self.gradients}),

@@ -13,7 +13,7 @@ from attnviz.edits import WHOLE, Collector, Method, References, check_method
 from attnviz.models import SequenceModel
 from attnviz.modes import evaluated
 from attnviz.recording import Numbers, Texts
-from attnviz.recording.numbers import check_numbers
+from attnviz.recording.numbers import number_rows
 from attnviz.recording.texts import check_labels, encoded_texts
 from attnviz.replay.plan import (
     AblationLevel,
@@ -112,9 +112,7 @@ def _right(given: Texts | Numbers, count: int) -> Sequence[int | Tensor | None]:
 def _rows(model: SequenceModel, given: Texts | Numbers) -> list[Tensor]:
     """What the model reads: a row of ids, or of features, each sequence."""
     if isinstance(given, Numbers):
-        check_numbers(model, given)
-        like = next(model.parameters())
-        return [torch.from_numpy(row).to(like) for row in given.features]
+        return number_rows(model, given)
     encoded = encoded_texts(model, given)
     check_labels(model, given)
     return [torch.from_numpy(text.ids) for text in encoded]

@@ -16,8 +16,6 @@ from attnviz.store.effects import EFFECTS
 
 __all__ = ["labelled_effects"]
 
-_LOSSES = {"classification": "cross-entropy", "regression": "squared error"}
-
 
 def labelled_effects(
     model: SequenceModel,
@@ -62,7 +60,7 @@ def labelled_effects(
     dataset.attrs = {
         "format": EFFECTS, **{name: said[name] for name in wanted}, "level": level,
         "method": method, "group": group, "path": "step", "model_mode": "eval",
-        "target": _target(texts), "loss": _LOSSES[model.kind],
+        "target": _target(texts), "loss": model.loss_name,
     }  # fmt: skip
     return dataset
 

@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from attnviz.analysis import ablation_effect, outcome
+from attnviz.analysis import measure_label, measures_of, outcome
 from attnviz.plots import KINDS, PlotOptions, drawable_kinds, plot_ablation
 from attnviz.plots.kinds import shown_of
 from attnviz.reporting.contents import Block, Paragraph, Picture, Section
@@ -66,8 +66,8 @@ def ablation_section(effects: xr.Dataset) -> Section:
         f"{about.get('method')}, of {about.get('model')}."
     )
     figure = _whole(plot_ablation(effects))
-    measured = ablation_effect(effects).name.replace("effect", "effect of each ablation")
-    picture = Picture("ablation", figure, f"The {measured}.")
+    on, _ = measure_label(effects, measures_of(effects)[0])
+    picture = Picture("ablation", figure, f"The effect of each ablation on the {on}.")
     return Section("What attention does", [Paragraph(said), picture, ablation_table(effects)])
 
 

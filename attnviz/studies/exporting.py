@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from attnviz.studies.answers import final_of
 from attnviz.studies.choices import chosen_seed, size_of
+from attnviz.studies.final_table import finals_of
 from attnviz.studies.records import Record
 from attnviz.studies.results import open_results
 from attnviz.studies.study import Study
@@ -75,8 +75,7 @@ def _winner(study: Study, cell: str, records: Iterable[Record], runs: Path) -> _
     """The run of the best seed, as its folder holds it."""
     held = list(records)
     record, found = chosen_seed(study, cell, held), {one.job: one for one in held}
-    every = (final_of(study, found, cell, size_of(study), seed) for seed in study.final.seeds)
-    among = [one for one in every if one is not None]
+    among = finals_of(study, found, cell, size_of(study))
     place = runs / record.job.name / "run"
     if not (place / "model" / "model.json").is_file():
         raise FileNotFoundError(

@@ -12,7 +12,7 @@ import attnviz
 from attnviz.influence import replacement_influence
 from attnviz.models import ModelSettings, build_model
 from attnviz.modes import evaluated, undisturbed
-from attnviz.recording import record_numbers
+from attnviz.recording import Numbers, record_numbers
 from attnviz.tasks import load_adding
 from attnviz.text import Vocabulary
 from attnviz.training import adding_recipe
@@ -146,7 +146,7 @@ def reads_numbers():
 
 def recorded_numbers(model):
     chosen = ADDING.splits["test"]
-    return record_numbers(model, chosen.features, chosen.targets)
+    return record_numbers(model, Numbers(chosen.features, chosen.targets))
 
 
 def measured_influence(model):

@@ -45,7 +45,7 @@ def test_recorded_reported_and_cited(place, typed):
     assert "Recorded 3 sequences of row-mnist (test split) in t.zarr." in said
     numbers = some("test", 0, 2, 4)
     model = attnviz.load_model("rra-row-mnist")
-    expected = record_numbers(model, numbers.features, numbers.targets, ids=numbers.ids)
+    expected = record_numbers(model, numbers)
     found = attnviz.open_trace("t.zarr")
     for name in ("contribution", "hidden_gradient_norm"):
         np.testing.assert_array_equal(

@@ -9,7 +9,7 @@ from attnviz.explorer.reading import panel_of
 from attnviz.explorer.shelf import TraceShelf
 from attnviz.explorer.tracks import probabilities, tracks
 from attnviz.models import SequenceModel
-from attnviz.recording import record_numbers
+from attnviz.recording import Numbers, record_numbers
 from tests.attnviz.explorer.subjects import (
     SHORT,
     TEXT,
@@ -61,7 +61,8 @@ def test_of_three_classes_each_has_its_line():
 def test_several_predicted_numbers_are_told_as_no_classes():
     model = SequenceModel(cells.RRA(3, 5, window=4, batch_first=True), outputs=2, head="regression")
     random = np.random.default_rng(6)
-    trace = record_numbers(model, random.normal(size=(2, 7, 3)), random.normal(size=(2, 2)))
+    numbers = Numbers(random.normal(size=(2, 7, 3)), random.normal(size=(2, 2)))
+    trace = record_numbers(model, numbers)
     assert trace.tree["score"].sizes["class"] == 2
     found = {track.name: track.unit for track in tracks(one_sequence(trace, 1), "l0")}
     assert "score" not in found and found["gradient"] == "per unit of loss"

@@ -10,7 +10,7 @@ import attnviz
 import cells
 from attnviz.checkup import examples
 from attnviz.models import ModelSettings, SequenceModel, build_model, load_folder, save_folder
-from attnviz.recording import record_numbers
+from attnviz.recording import Numbers, record_numbers
 from attnviz.training import recipe_for
 from attnviz.training.optimising import trained
 
@@ -85,7 +85,7 @@ def test_a_mapped_model_is_saved_recorded_examined_and_goes_on(tmp_path):
     _, state = model.go_on(numbers[:, :5])
     torch.testing.assert_close(model.go_on(numbers[:, 5:], state)[0], model(numbers))
 
-    trace = record_numbers(model, numbers.numpy(), torch.arange(5).numpy() % 4)
+    trace = record_numbers(model, Numbers(numbers.numpy(), torch.arange(5).numpy() % 4))
     torch.testing.assert_close(torch.from_numpy(trace.tree["prediction"].values), model(numbers))
 
     layers = {"layer": model.layer}

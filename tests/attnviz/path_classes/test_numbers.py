@@ -48,7 +48,7 @@ def test_a_shipped_models_gradient_is_that_of_its_recording():
 
     paths = number_gradient_paths(model, numbers, options=PathOptions(labels={}))
 
-    trace = record_numbers(model, rows, numbers.targets)
+    trace = record_numbers(model, numbers)
     recorded = trace.tree["l0"]["hidden_gradient_norm"].values
     assert_allclose(paths["hidden_gradient_norm"], recorded[:, ::-1], rtol=2e-3)
     assert paths["id"].values.tolist() == ["0", "1", "2"]

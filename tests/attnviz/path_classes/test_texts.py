@@ -35,7 +35,7 @@ def test_texts_are_read_as_the_model_reads_them(model):
 
 def test_many_texts_are_read_in_parts(model, monkeypatch):
     whole = text_gradient_paths(model, TEXTS)
-    monkeypatch.setattr("attnviz.path_classes.texts._AT_ONCE", 2)
+    monkeypatch.setattr("attnviz.path_classes.parts._AT_ONCE", 2)
 
     told = []
     parts = text_gradient_paths(model, TEXTS, progress=lambda *done: told.append(done))

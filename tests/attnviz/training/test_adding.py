@@ -8,7 +8,7 @@ import torch
 
 import attnviz
 from attnviz.models import build_model
-from attnviz.recording import record_numbers
+from attnviz.recording import Numbers, record_numbers
 from attnviz.tasks import load_adding
 from attnviz.tasks.adding import SOLVED
 from attnviz.training import (
@@ -160,7 +160,9 @@ def test_a_recording_holds_gradients_predictions_and_no_text(tmp_path):
     )
     model.classes = ("sum",)
 
-    trace = record_numbers(model, split.features, split.targets, about={"task": "adding-6"})
+    trace = record_numbers(
+        model, Numbers(split.features, split.targets, about={"task": "adding-6"})
+    )
 
     tree = trace.tree
     assert "text" not in tree and "span" not in tree
@@ -186,12 +188,13 @@ def test_a_recording_holds_gradients_predictions_and_no_text(tmp_path):
 
 def test_what_record_numbers_cannot_record_is_refused():
     model, split = build_model(small_recipe("gru").model), small_task().splits["test"]
-    with pytest.raises(ValueError, match=r"at least one, got 19 sequences and 2 rows"):
-        record_numbers(model, split.features, split.targets[:2])
+    with pytest.raises(ValueError, match=r"at least one sequence, .* got 19 sequences, 2 rows"):
+        Numbers(split.features, split.targets[:2])
+    numbers = Numbers(split.features, split.targets)
     with pytest.raises(ValueError, match=r"has the head classification and reads tokens"):
-        record_numbers(build_model(tiny_recipe("gru").model), split.features, split.targets)
+        record_numbers(build_model(tiny_recipe("gru").model), numbers)
     model.layer.requires_grad_(False)
     with pytest.raises(ValueError, match=r"none to follow. Pass gradients=False"):
-        record_numbers(model, split.features, split.targets)
-    trace = record_numbers(model, split.features, split.targets, gradients=False)
+        record_numbers(model, numbers)
+    trace = record_numbers(model, numbers, gradients=False)
     assert "hidden_gradient_norm" not in trace.tree["l0"]

@@ -11,7 +11,7 @@ from torchmetrics.functional.classification import multiclass_accuracy
 
 import attnviz
 from attnviz.models import build_model
-from attnviz.recording import record_numbers
+from attnviz.recording import Numbers, record_numbers
 from attnviz.training import Schedule, open_run, score, score_test, train
 from attnviz.training.labelled import LabelledData, labelled_loader
 from tests.attnviz.training.runs import KilledError, after, history_of, result
@@ -236,9 +236,8 @@ def test_a_recording_holds_labels_ids_and_the_gradients_of_the_cross_entropy(tmp
     torch.manual_seed(0)
     model, split = build_model(number_recipe("rra").model), number_task().splits["test"]
 
-    trace = record_numbers(
-        model, split.features(slice(70)), split.labels[:70], ids=split.ids[:70], about={"task": "x"}
-    )
+    numbers = Numbers(split.features(slice(70)), split.labels[:70], split.ids[:70], {"task": "x"})
+    trace = record_numbers(model, numbers)
 
     tree = trace.tree
     assert tree["id"].values.tolist() == list(split.ids[:70])
@@ -254,6 +253,6 @@ def test_a_recording_holds_labels_ids_and_the_gradients_of_the_cross_entropy(tmp
     np.testing.assert_allclose(tree["l0"]["hidden_gradient_norm"].values[:, -1], norm, rtol=1e-4)
 
     with pytest.raises(ValueError, match="has the head classification, but the targets are numb"):
-        record_numbers(model, split.features(slice(2)), np.zeros((2, 3)))
+        record_numbers(model, Numbers(split.features(slice(2)), np.zeros((2, 3))))
     with pytest.raises(ValueError, match=r"3 classes apart, .* run from 1 to 3"):
-        record_numbers(model, split.features(slice(2)), np.array([1, 3]))
+        record_numbers(model, Numbers(split.features(slice(2)), np.array([1, 3])))
