@@ -1,9 +1,22 @@
 """The functions of the cells and their slopes, each in few passes over memory."""
 
+from collections.abc import Sequence
+from itertools import groupby
+
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-__all__ = ["elu", "elu_slope", "sigmoid_slope", "softmax_slope", "tanh", "tanh_slope"]
+__all__ = [
+    "by_step",
+    "draw_mask",
+    "elu",
+    "elu_slope",
+    "sigmoid_slope",
+    "softmax_slope",
+    "tanh",
+    "tanh_slope",
+]
 
 # Numbers from which on the faster function makes up for two more calls.
 MANY = 2048
@@ -45,6 +58,27 @@ def elu(x: Tensor, *, out: Tensor) -> Tensor:
     # As functional.elu, which takes no out.
     found: Tensor = torch._C._nn.elu(x, out=out)  # type: ignore[call-arg]
     return found
+
+
+def by_step(like: Tensor, numbers: Sequence[int]) -> Tensor:
+    """A number for each timestep, of which many in a row are the same.
+
+    Filled in on the device: a graph cannot capture what comes from the host.
+    """
+    filled, start = like.new_empty(len(numbers)), 0
+    for number, same in groupby(numbers):
+        end = start + len(list(same))
+        filled[start:end] = number
+        start = end
+    return filled
+
+
+def draw_mask(room: Tensor, dropping: float) -> None:
+    """Draws what dropout multiplies by, the same numbers that `functional.dropout` draws."""
+    if room.device.type == "cpu" and dropping < 1:
+        room.bernoulli_(1 - dropping).div_(1 - dropping)  # in its own room: half the calls
+    else:
+        room.copy_(F.dropout(torch.ones_like(room), dropping))
 
 
 def elu_slope(times: Tensor, elu: Tensor, *, out: Tensor) -> Tensor:

@@ -5,9 +5,8 @@ from collections.abc import Iterator, Mapping
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional as F
 
-from cells.fast.functions import elu
+from cells.fast.functions import draw_mask, elu
 from cells.fast.gates import Gates
 from cells.fast.larnn_backward import LARNNBackward
 from cells.fast.larnn_readout import contribution, nearest_first, slot_uses
@@ -94,14 +93,14 @@ class LARNNSweep(Sweep):
                 elu(query[t], out=query[t])
             mapped = product(attend(t), self.output, output_bias)
             _elu_if(self.elu_context, mapped, out=elu_r[t])
-            attended[t].copy_(self.context_norm.forward(t, elu_r[t], own=own))
+            self.context_norm.forward(t, elu_r[t], own=own, out=attended[t])
 
             by_attention = product(attended[t], self.from_attention)
             gates.write(t, by_attention, c_past[:n], out=raw_c[t])
-            c_past = c[t].copy_(self.memory_norm.forward(t, raw_c[t], own=own))
+            c_past = self.memory_norm.forward(t, raw_c[t], own=own, out=c[t])
             elu(c_past, out=elu_c[t])
             torch.mul(gates.o[t], elu_c[t], out=raw_h[t])
-            h[t].copy_(self.hidden_norm.forward(t, raw_h[t], own=own))
+            self.hidden_norm.forward(t, raw_h[t], own=own, out=h[t])
             if self.dropping:
                 h[t].mul_(self.masks[t, :n])
             enter(t, c_past)
@@ -121,15 +120,15 @@ class LARNNSweep(Sweep):
         )
         self.slots.begin(self, self.memory[:lags], weights)
         for norm in self.norms():
-            norm.begin(weights, start.memory, self.time, saving=self.saving)
+            norm.begin(weights, start.memory, self.running, saving=self.saving)
         if self.dropping:
             self.masks = self.buffer(start.memory, units)
-        draw = self.slots.drawing()
         for t, n in enumerate(self.running):
-            draw(t)
+            if self.slots.dropping:
+                draw_mask(self.slots.masks[t, :n], self.slots.dropping)
             if self.dropping:
-                ones = self.masks.new_ones(n, units)
-                self.masks[t, :n] = F.dropout(ones, self.dropping)
+                draw_mask(self.masks[t, :n], self.dropping)
+        self.slots.order_masks()
 
     def kept(self) -> tuple[Tensor, ...]:
         """What stands before norms (memory, hidden state, what is attended) or behind."""
@@ -149,9 +148,12 @@ class LARNNSweep(Sweep):
         last_h = self.waiting(arriving.hidden, self.hidden)
         last_c = self.waiting(arriving.memory, self.hidden)
         carried_h, carried_c = last_h[: self.running[-1]], last_c[: self.running[-1]]
+        for norm in self.norms():
+            norm.begin_backward()
         self.slots.begin_backward(noting=self.watching == "all")
         way = LARNNBackward(self)
-        for start, end in self.pieces(5 * units):
+        # Longer pieces than elsewhere: each begins with many small operations.
+        for start, end in self.pieces(5 * units // 2):
             slopes = way.slopes(start, end)
             back, dh = way.through(slopes, start), self.piece(slopes.hidden, start)
             for t in reversed(range(start, end)):
@@ -238,8 +240,8 @@ class LARNNSweep(Sweep):
         found = self.slots.statistics() if self.fitting else {}
         for norm in self.norms():
             if self.fitting and norm.kind == "batch":
-                own = [t for t, n in enumerate(self.running) if n >= SMALLEST_BATCH]
-                found[f"{norm.name}_statistics"] = [norm.counted[t] for t in own]
+                own = sum(n >= SMALLEST_BATCH for n in self.running)  # the last have fewer
+                found[f"{norm.name}_statistics"] = list(norm.counted[:own].unbind())
         if self.training:
             memories = self.memory[len(self.lags) :]
             found["largest_memory"] = [torch.stack(torch.aminmax(memories)).abs().max()]

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cells.fast.functions import elu, elu_slope
+from cells.fast.functions import by_step, elu, elu_slope
 from cells.fast.norms import Part
 from cells.fast.products import WeightGradients, product
 from cells.larnn import LARNNCell
@@ -68,8 +68,9 @@ class Entries(Part):
         # Layer norm's mean and inverse deviation, from the first entry on.
         self.kept: list[tuple[Tensor, Tensor]] = []
         if self.fitting:
-            self.means, self.squares = window.new_zeros(2, lags + time, 2 * units)
-            self.within = window.new_zeros(time, 2 * units)
+            # Of each entry over its rows, and of each window over its entries and their rows.
+            self.means, self.variances = window.new_zeros(2, lags + time, 2 * units)
+            self.variance = window.new_zeros(time, 2 * units)
         # Mean and inverse deviation by which entries are taken to be normalised at each timestep.
         self.centre, self.scale = self._constant(window, time)
         self.batch = sweep.batch
@@ -90,7 +91,7 @@ class Entries(Part):
 
     def entering(self) -> Callable[[int, Tensor], None]:
         """What makes the entry of the memory of a timestep (before the first: counted from -1)."""
-        rooms = self._by_place(self.entries)
+        rooms, count = self._by_place(self.entries), self._counting()
         raws = self._by_place(self.raw) if self.kind == "layer" and self.saving else None
 
         def enter(t: int, memory: Tensor) -> None:
@@ -110,7 +111,7 @@ class Entries(Part):
             else:
                 elu(entry, out=room)
             if self.fitting:
-                self._count(slice(place, place + 1), len(memory))
+                count(place, room)
 
         return enter
 
@@ -145,37 +146,47 @@ class Entries(Part):
 
     # Batch statistics
 
-    def _count(self, places: slice, rows: int) -> None:
-        """Mean and sum of squares about it, over the rows, of some entries."""
-        # About the first row: memories that are all the same, as at the start, have no variance,
-        # and rounding must not give them one to be divided by.
-        first = self.entries[places, :1]
-        about = self.entries[places, :rows] - first
-        mean = about.mean(dim=1, keepdim=True)
-        torch.add(first[:, 0], mean[:, 0], out=self.means[places])
-        torch.sum(about.sub_(mean).square_(), dim=1, out=self.squares[places])
+    def _counting(self) -> Callable[[int, Tensor], None]:
+        """What takes mean and variance over the rows of the entry of a place."""
+        if not self.fitting:
+            return lambda place, rows: None
+        means, variances = self.means.unbind(), self.variances.unbind()
+
+        def count(place: int, rows: Tensor) -> None:
+            # With a momentum of one they are written over these two.
+            torch.batch_norm_update_stats(rows, means[place], variances[place], 1.0)
+
+        return count
 
     def fitter(self) -> Callable[[int], None]:
-        """What normalises by the statistics of a window's entries from a timestep on."""
+        r"""What normalises by the statistics of a window's entries from a timestep on.
+
+        .. math:: \mu = \frac1k \sum_j \mu_j, \qquad \sigma^2 = \frac1k \sum_j (\mu_j - \mu)^2
+            + \frac{n - 1}{k\,n} \sum_j s_j^2
+
+        with the mean :math:`\mu_j` and the unbiased variance :math:`s_j^2` of each of k entries
+        over n rows.
+        """
         if not self.fitting:
             return lambda t: None
-        means, squares = (
+        means, variances = (
             self.attended(part.unfold(0, self.lags, 1).movedim(-1, 1)[:, :, None].unbind())
-            for part in (self.means, self.squares)
+            for part in (self.means, self.variances)
         )
-        counted, centres, withins, scales = (
-            [self.batch], self.centre.unbind(), self.within.unbind(), self.scale.unbind()
-        )  # fmt: skip
+        count, counted = self._counting(), [self.batch]
+        centres, found, scales = self.centre.unbind(), self.variance.unbind(), self.scale.unbind()
+        between = self.means.new_empty(2 * self.units)  # unbiased, which nobody reads
 
         def fit(t: int) -> None:
             rows, mean = self.running[t], means[t][:, 0]
             if rows != counted[0]:
                 counted[0] = rows
-                self._count(self.window(t), rows)
-            centre = torch.mean(mean, dim=0, out=centres[t])
-            within = torch.sum(squares[t][:, 0], dim=0, out=withins[t])
-            within.add_((mean - centre).square_().sum(dim=0), alpha=rows)
-            torch.div(within, rows * len(mean), out=scales[t]).add_(self.epsilon).rsqrt_()
+                for place in range(self.lags + t)[self.window(t)]:
+                    count(place, self.entries[place, :rows])
+            _, apart = torch.batch_norm_update_stats(mean, centres[t], between, 1.0)
+            within = variances[t][:, 0].sum(dim=0)
+            torch.add(apart, within, alpha=(rows - 1) / (rows * len(mean)), out=found[t])
+            torch.add(found[t], self.epsilon, out=scales[t]).rsqrt_()
 
         return fit
 
@@ -183,23 +194,27 @@ class Entries(Part):
         """Count, mean and unbiased variance of each timestep that took its own."""
         if not self.fitting:
             return {}
-        own = [t for t, rows in enumerate(self.running) if rows >= SMALLEST_BATCH]
-        counts = self.within[: len(own)].clone()
-        for t in own:
-            counts[t] = self.running[t] * (self.lags - self.reached(t))
-        centre, within = self.centre[: len(own)], self.within[: len(own)]  # the last have fewer
-        counted = torch.stack([counts, centre, within / (counts - 1)], dim=1)
+        own = sum(rows >= SMALLEST_BATCH for rows in self.running)  # the last have fewer
+        counts = by_step(self.centre, self.counts()[:own])[:, None]
+        unbiased = self.variance[:own] * (counts / (counts - 1))
+        counted = torch.stack([counts.expand_as(unbiased), self.centre[:own], unbiased], dim=1)
         names = ("key_statistics", "value_statistics")
         halves = counted.chunk(2, dim=-1)
         return {name: list(half.unbind()) for name, half in zip(names, halves, strict=True)}
+
+    def counts(self) -> list[int]:
+        """How many entries each timestep attends, all rows counted."""
+        return [rows * (self.lags - self.reached(t)) for t, rows in enumerate(self.running)]
 
     # Backward
 
     def begin_entries_backward(self) -> None:
         """Room for the gradients of the entries, and for what batch norm sends to all of them."""
-        self.d_entries = torch.zeros_like(self.entries)
+        self.d_entries = torch.empty_like(self.entries)
+        self.d_entries[len(self.running) :] = 0  # the others when a timestep comes by
         if self.fitting:
-            self.slopes, self.levels = self.means.new_zeros(2, len(self.running), 2 * self.units)
+            # By which each of a window's entries is multiplied, and what is added to it.
+            self.from_statistics = self.means.new_zeros(len(self.running), 2, 2 * self.units)
         self.of_entries = WeightGradients()
 
     def leaving_backward(self) -> Callable[[int], Tensor | None]:
@@ -215,7 +230,7 @@ class Entries(Part):
                 return None
             d_entry, result = gradients[place], results[place]
             if self.fitting:
-                d_entry += self._from_statistics(slice(first, last + 1), place, len(d_entry))
+                self._add_statistics(slice(first, last + 1), place, d_entry)
             found = d_entry
             if self.kind == "layer":
                 mean, scale = self.kept[place - self.first]
@@ -230,17 +245,17 @@ class Entries(Part):
 
         return leave
 
-    def _from_statistics(self, steps: slice, place: int, rows: int) -> Tensor:
-        """What an entry receives as one of many that mean and deviation were taken over."""
-        running = self.running[steps]
-        entries = self.entries[place, :rows]
-        level: Tensor = self.levels[steps].sum(dim=0)
-        slope: Tensor = self.slopes[steps].sum(dim=0)
-        if running[-1] < rows:  # a row that has ended was not counted
+    def _add_statistics(self, steps: slice, place: int, d_entry: Tensor) -> None:
+        """Adds what an entry receives as one of many that mean and deviation were taken over."""
+        running, rows = self.running[steps], len(d_entry)
+        entries, by_step = self.entries[place, :rows], self.from_statistics[steps]
+        if running[-1] == rows:
+            slope, level = by_step.sum(dim=0)
+        else:  # a row that has ended was not counted
             row = torch.arange(rows, device=entries.device)[:, None]
             counted = (row < torch.tensor(running, device=entries.device)).to(entries.dtype)
-            level, slope = counted @ self.levels[steps], counted @ self.slopes[steps]
-        return torch.addcmul(level, slope, entries)
+            slope, level = counted @ by_step[:, 0], counted @ by_step[:, 1]
+        d_entry.addcmul_(entries, slope).add_(level)
 
     def learn_entries(self, places: slice, memories: Float[Tensor, "time batch unit"]) -> None:
         """The gradients of the maps to the entries of these places."""

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional as F
 
-from cells.fast.functions import softmax_slope
+from cells.fast.functions import by_step, softmax_slope
 from cells.fast.larnn_entries import Entries
 from cells.larnn import LARNNCell
 from cells.norms import SMALLEST_BATCH
@@ -47,30 +46,28 @@ class Slots(Entries):
         # Σ α V without scale, gain and shift, and with them. Always in a buffer: a product's last
         # bits can depend on where in memory its factors lie, and so on whether it is recorded.
         self.gathered, self.context = (sweep.buffer(window, self.units) for _ in range(2))
+        if self.dropping:  # as the step draws it, the nearest lag first
+            self.masks = window.new_zeros(time, batch, self.heads, lags)
+
+    def order_masks(self) -> None:
+        """Puts what was drawn into the order of windows."""
         if self.dropping:
-            self.drawn = window.new_zeros(time, batch, self.heads, lags)
-
-    def drawing(self) -> Callable[[int], None]:
-        """What draws what is dropped at a timestep, as the step draws it."""
-        if not self.dropping:
-            return lambda t: None
-        ones, drawn = torch.ones_like(self.drawn[0]), self.drawn.unbind()
-
-        def draw(t: int) -> None:
-            rows = self.running[t]
-            drawn[t][:rows] = F.dropout(ones[:rows], self.dropping)
-
-        return draw
+            self.masks = self.masks.flip(-1).permute(0, 3, 1, 2).contiguous()
 
     def _masks(self) -> list[Tensor]:
-        if not self.dropping:
-            return []
-        return self.attended(self.drawn.permute(0, 3, 1, 2).flip(1).contiguous().unbind())
+        return self.attended(self.masks.unbind()) if self.dropping else []
 
     def by_head(self, units: Float[Tensor, "time row unit"]) -> Float[Tensor, "time row head part"]:
         """The same numbers, the heads apart."""
         by_head: Tensor = units.unflatten(-1, (self.heads, self.part))
         return by_head
+
+    def steps(self, buffer: Float[Tensor, "time batch *part"]) -> list[Tensor]:
+        """The running rows of each timestep."""
+        return [
+            rows if n == self.batch else rows[:n]
+            for rows, n in zip(buffer.unbind(), self.running, strict=True)
+        ]
 
     def _rooms(self) -> list[Tensor]:
         """Room for a window, the same for all timesteps."""
@@ -87,8 +84,7 @@ class Slots(Entries):
         alphas, useds = (self.attended(w.unbind()) for w in (self.attention, self.used))
         masks, rooms, running, fit = self._masks(), self._rooms(), self.running, self.fitter()
         gathered, contexts = (
-            [rows[:n] for rows, n in zip(self.by_head(b).unbind(), running, strict=True)]
-            for b in (self.gathered, self.context)
+            self.steps(self.by_head(buffer)) for buffer in (self.gathered, self.context)
         )
         centres, scales = (
             part.unflatten(-1, (2, self.heads, self.part)).unbind()
@@ -150,20 +146,24 @@ class Slots(Entries):
         """
         keys, values = self.windows(self.entries)
         d_keys, d_values = self.windows(self.d_entries)
+        oldest = self.d_entries.unbind()
         alphas, useds = (self.attended(w.unbind()) for w in (self.attention, self.used))
         masks, rooms = self._masks(), self._rooms()
-        centres = self.centre[:, self.units :].unbind()
-        of_values = (self.value_gain * self.scale[:, self.units :]).unbind()
+        gains = self.value_gain * self.scale[:, self.units :]
+        # What the weights of a slot are worth whatever stands in it; without dropout the softmax
+        # ignores it.
+        common = (self.value_shift - gains * self.centre[:, self.units :]).unbind()
+        shared = self.dropping and (self.gained or self.kind == "batch")
+        of_values, to_statistics = gains.unbind(), self._statistics_backward()
 
         def back(t: int, d_context: Tensor, query: Tensor, out: Tensor) -> None:
             rows, room = len(query), rooms[t]
+            oldest[t].zero_()  # no later timestep attended it
             to_values = (d_context * of_values[t]).view(query.shape)
             d_weights = torch.mul(values[t], to_values, out=room).sum(dim=-1)
-            if self.dropping:  # otherwise the softmax ignores what all slots share
-                if self.kind == "batch":
-                    d_weights -= (to_values * centres[t].view(query.shape[1:])).sum(dim=-1)
-                if self.gained:
-                    d_weights += (d_context * self.value_shift).view(query.shape).sum(dim=-1)
+            if shared:
+                d_weights += (d_context * common[t]).view(query.shape).sum(dim=-1)
+            if self.dropping:
                 d_weights *= masks[t]
             d_scores = softmax_slope(d_weights, alphas[t], axis=0)
             shares = d_scores.unsqueeze(-1)
@@ -171,7 +171,7 @@ class Slots(Entries):
             d_keys[t].addcmul_(shares, query)
             d_values[t].addcmul_(useds[t].unsqueeze(-1), to_values)
             if self.fitting and rows >= SMALLEST_BATCH:
-                self._back_to_statistics(t, query * out, d_context, to_values)
+                to_statistics(t, query, out, d_context, to_values)
             if self.noting:
                 self.d_scores[t, self.reached(t) :, :rows] = d_scores
                 self.queries[t, :rows] = query.flatten(1)
@@ -179,25 +179,41 @@ class Slots(Entries):
 
         return back
 
-    def _back_to_statistics(
-        self, t: int, of_keys: Tensor, d_context: Tensor, to_values: Tensor
-    ) -> None:
-        r"""What the mean μ and deviation 1/s of a step's n entries pass on to each of them.
+    def _statistics_backward(self) -> Callable[[int, Tensor, Tensor, Tensor, Tensor], None]:
+        r"""What notes what the mean μ and deviation 1/s of a step's n entries pass on to each.
 
         .. math:: -\frac{s^2}{n} \sum (e - \mu)\, \lambda^e \; (e - \mu) - \frac1n \sum \lambda^e
+
+        It takes the timestep, the query as it met the keys and its gradient, and the gradients of
+        the context and of the sum over values.
         """
-        rows, units = len(d_context), self.units
-        of_values = (d_context * self.gathered[t, :rows]).sum(dim=0)
-        of_values *= self.value_gain * self.scale[t, units:]
-        along = torch.cat([of_keys.flatten(1).sum(dim=0), of_values])
-        count = rows * (self.lags - self.reached(t))
-        slope = torch.mul(along, self.scale[t], out=self.slopes[t])
-        slope.mul_(self.scale[t]).div_(-count)
-        level = torch.mul(slope, self.centre[t], out=self.levels[t]).neg_()
-        if self.dropping:
-            total = self.used[t, :, :rows].sum(dim=0)[..., None]
-            to_values = to_values * total
-        level[units:].sub_(to_values.sum(dim=0).flatten(), alpha=1 / count)
+        if not self.fitting:
+            return lambda t, query, d_query, d_context, d_sum: None
+        units, counts = self.units, self.counts()
+        factors = -self.scale.square() / by_step(self.scale, counts)[:, None]
+        factors[:, units:] *= self.value_gain * self.scale[:, units:]
+        factor, against = factors.unbind(), self.centre.neg().unbind()
+        slopes, levels = (part.unbind() for part in self.from_statistics.unbind(dim=1))
+        of_values = [level[units:] for level in levels]
+        gathered = self.steps(self.gathered)
+        totals = self.steps(self.used.sum(dim=1)[..., None]) if self.dropping else ()
+        room = self.gathered.new_empty(3, self.batch, units)
+        rooms = {n: (room[:, :n], *self.by_head(room)[:, :n].unbind()) for n in set(self.running)}
+
+        def note(t: int, query: Tensor, d_query: Tensor, d_context: Tensor, d_sum: Tensor) -> None:
+            room, by_keys, by_values, by_level = rooms[len(query)]
+            torch.mul(query, d_query, out=by_keys)
+            torch.mul(d_context.view_as(query), gathered[t].view_as(query), out=by_values)
+            if self.dropping:
+                torch.mul(d_sum, totals[t], out=by_level)
+            else:
+                by_level.copy_(d_sum)
+            found = room.sum(dim=1)
+            slope = torch.mul(found[:2].flatten(), factor[t], out=slopes[t])
+            torch.mul(slope, against[t], out=levels[t])
+            of_values[t].sub_(found[2], alpha=1 / counts[t])
+
+        return note
 
     def learn(
         self,

@@ -1,11 +1,12 @@
 """The norms of a recurrence, one timestep after the other, with what their gradients need."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cells.fast.functions import by_step
 from cells.norms import Norm
 
 __all__ = ["Part", "StepNorm", "norm_weights"]
@@ -43,47 +44,56 @@ class StepNorm(Part):
         self.gradients = {}
 
     def begin(
-        self, weights: Mapping[str, Tensor], like: Tensor, time: int, *, saving: bool
+        self, weights: Mapping[str, Tensor], like: Tensor, running: Sequence[int], *, saving: bool
     ) -> None:
         """Room for the statistics of all timesteps: of batch norm's rows, count, mean, variance."""
         self.saving = saving
         self.gain, self.shift = (weights.get(f"{self.name}_{part}") for part in ("gain", "shift"))
         if self.kind == "batch":
-            self.counted = like.new_zeros(time, 3, self.units)
+            self.counted = like.new_zeros(len(running), 3, self.units)
+            self.counted[:, 0] = by_step(like, running)[:, None]
+            self.statistics = list(zip(*self.counted[:, 1:].unbind(dim=1), strict=True))
+            saved = like.new_empty(2, len(running), self.units)
+            self.saved = list(zip(*saved, strict=True))
         # Mean and inverse deviation of each timestep: small, and nobody else's, so in a list.
         self.kept: list[tuple[Tensor, Tensor]] = []
 
     def forward(
-        self, t: int, x: Float[Tensor, "row unit"], *, own: bool
+        self, t: int, x: Float[Tensor, "row unit"], *, own: bool, out: Float[Tensor, "row unit"]
     ) -> Float[Tensor, "row unit"]:
         """Normalises a timestep; `own` is whether batch norm takes the rows' own statistics."""
         if self.kind == "none":
-            return x
+            return out.copy_(x)
         if self.kind == "layer":
             y, mean, scale = torch.native_layer_norm(
                 x, [self.units], self.gain, self.shift, self.epsilon
             )
             self._keep(mean, scale)
-            return y
+            return out.copy_(y)
         if own:
-            self.counted[t, 0] = len(x)
-            _, mean, variance = self.counted[t]
             # With a momentum of one the batch's statistics are written over these two.
-            y, mean, scale = torch.native_batch_norm(
-                x, self.gain, self.shift, mean, variance, True, 1.0, self.epsilon
-            )
-            self._keep(mean, scale)
-            return y
+            mean, variance = self.statistics[t]
+            torch.native_batch_norm(
+                x, self.gain, self.shift, mean, variance, True, 1.0, self.epsilon,
+                out=(out, *self.saved[t]),
+            )  # fmt: skip
+            self._keep(*self.saved[t])
+            return out
         mean, variance = self.running  # type: ignore[misc]  # batch norm has them
         y, _, _ = torch.native_batch_norm(
             x, self.gain, self.shift, mean, variance, False, 0.0, self.epsilon
         )
         self._keep(mean, variance)  # which backward leaves unread
-        return y
+        return out.copy_(y)
 
     def _keep(self, mean: Tensor, scale: Tensor) -> None:
         if self.saving:
             self.kept.append((mean, scale))
+
+    def begin_backward(self) -> None:
+        """Forgets what an earlier backward pass has added up."""
+        self.gradients = {}
+        self.by_step: list[tuple[Tensor | None, Tensor | None]] = []
 
     def backward(
         self,
@@ -107,7 +117,7 @@ class StepNorm(Part):
         found, d_gain, d_shift = torch.ops.aten.native_batch_norm_backward(
             dy, x, self.gain, *(self.running or ()), mean, scale, own, self.epsilon, wanted
         )
-        self._add_both(d_gain, d_shift)
+        self.by_step.append((d_gain, d_shift))
         return found
 
     def learn(self, dy: Float[Tensor, "time row unit"], x: Float[Tensor, "time row unit"]) -> None:
@@ -120,6 +130,15 @@ class StepNorm(Part):
             dy, x, [self.units], mean, scale, self.gain, self.shift, wanted
         )
         self._add_both(d_gain, d_shift)
+
+    def learned(self) -> dict[str, Tensor]:
+        """The gradients of gain and shift, after a backward pass."""
+        if self.by_step:
+            gains, shifts = zip(*self.by_step, strict=True)
+            self._add_both(
+                *(None if p[0] is None else torch.stack(p).sum(dim=0) for p in (gains, shifts))
+            )
+        return self.gradients
 
     def _add_both(self, gain: Tensor | None, shift: Tensor | None) -> None:
         for part, gradient in (("gain", gain), ("shift", shift)):

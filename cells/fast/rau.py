@@ -93,7 +93,7 @@ class RAUSweep(Sweep):
         self.candidate = self.passing(room, units, needed=saving or "candidate" in keep)
         recalled, weighed = self.steps(self.recalled), self.steps(self.weighed)
         attended, candidate = self.steps(self.attended_candidate), self.steps(self.candidate)
-        offset = weights.get("attended_bias", room.new_zeros(units))
+        offset = weights.get("attended_bias")
 
         for t in range(self.time):
             raw = product(h_past[t], self.from_hidden)
@@ -107,10 +107,7 @@ class RAUSweep(Sweep):
             torch.mul(attention[t], values, out=weighed[t])
             if self.scale != 1:
                 weighed[t].mul_(self.scale)
-            tanh(
-                torch.add(product(weighed[t], self.attended), offset, out=attended[t]),
-                out=attended[t],
-            )
+            tanh(product(weighed[t], self.attended, offset), out=attended[t])
 
             torch.add(plain[t], attended[t], out=candidate[t]).div_(2)
             torch.lerp(h_past[t], candidate[t], z[t], out=h[t])

@@ -191,10 +191,7 @@ class Sweep(ABC):
     def hoisted(self, x: Tensor, matrix: Tensor, bias: Tensor | None) -> Tensor:
         """What the input adds to every timestep, as one product before the loop."""
         rows = x.view(self.time * self.batch, self.features)
-        mapped = product(rows, matrix)
-        if bias is not None:
-            mapped += bias
-        return mapped.view(self.time, self.batch, -1)
+        return product(rows, matrix, bias).view(self.time, self.batch, -1)
 
     def buffer(self, like: Tensor, *axes: int, lead: int = 0) -> Tensor:
         """Room for all timesteps, and `lead` more before them."""
