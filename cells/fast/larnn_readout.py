@@ -1,5 +1,6 @@
 """What LARNN's attention over a whole sequence shows: weights, contributions, uses of memories."""
 
+import itertools
 from collections.abc import Iterator
 
 import torch
@@ -8,8 +9,8 @@ from torch import Tensor
 
 from cells.fast.functions import elu_slope
 from cells.fast.larnn_window import Slots
-from cells.fast.products import mapped
-from cells.fast.sweep import Use
+from cells.fast.products import mapped, product
+from cells.fast.sweep import PIECE, Use
 
 __all__ = ["contribution", "nearest_first", "slot_uses"]
 
@@ -55,30 +56,26 @@ def _sizes(
 def _sizes_fitted(
     slots: Slots, gram: Float[Tensor, "head part part"]
 ) -> Float[Tensor, "time lag row head"]:
-    r"""The same, as each timestep normalises its window: by its own μ and, in D, its γ/σ.
-
-    .. math:: \|W (D (e - \mu) + \beta)\|^2 = (e - \mu)^\top D G D (e - \mu)
-        + 2 \beta^\top G D (e - \mu) + \beta^\top G \beta, \qquad G = W^\top W
-    """
-    units, lags, time = slots.units, slots.lags, len(slots.running)
-    centres, gains = (
-        part[:, units:].view(time, slots.heads, 1, slots.part)
-        for part in (slots.centre, slots.scale)
+    """The same, as each timestep normalises its window: by its own mean and deviation."""
+    units, lags, time, part = slots.units, slots.lags, len(slots.running), slots.part
+    entries = slots.by_head(slots.entries[:, :, units:]).permute(2, 0, 1, 3).contiguous()
+    windows = entries.unfold(1, lags, 1).movedim(-1, 2)[:, :time]
+    gains = slots.scale[:, units:] * slots.value_gain
+    offsets = slots.value_shift - slots.centre[:, units:] * gains
+    gains, offsets = (
+        values.view(time, slots.heads, 1, 1, part).transpose(0, 1) for values in (gains, offsets)
     )
-    gains = gains * slots.value_gain.view(slots.heads, 1, slots.part)
-    grams = gram * gains * gains.transpose(2, 3)
-    shift = slots.value_shift.view(slots.heads, 1, slots.part)
-    crossed, own = 2 * (shift @ gram) * gains, (shift @ gram * shift).sum(dim=-1)
-    entries = slots.by_head(slots.entries[:, :, units:]).permute(2, 0, 1, 3).flatten(1, 2)
-    rows = slots.batch
-    room = entries.new_empty(slots.heads, lags * rows, slots.part)
-    squares = entries.new_empty(time, slots.heads, lags * rows)
-    for t in range(time):
-        values = torch.sub(entries[:, t * rows : (t + lags) * rows], centres[t], out=room)
-        mapped = torch.baddbmm(crossed[t], values, grams[t])
-        torch.sum(mapped.mul_(values), dim=-1, out=squares[t])
-    sizes = squares.add_(own).clamp_min_(0).sqrt_()
-    return sizes.view(time, slots.heads, lags, rows).permute(0, 2, 3, 1)
+    squares = entries.new_empty(windows.shape[:-1])
+    size = max(1, PIECE // windows[0, 0].numel())
+    room = entries.new_empty(size, *windows.shape[2:])
+    for head, start in itertools.product(range(slots.heads), range(0, time, size)):
+        piece = slice(start, start + size)
+        window, gain = windows[head, piece], gains[head, piece]
+        values = torch.addcmul(offsets[head, piece], window, gain, out=room[: len(window)])
+        by_gram = product(values.view(-1, part), gram[head]).view_as(values)
+        torch.sum(by_gram.mul_(values), dim=-1, out=squares[head, piece])
+    sizes: Tensor = squares.clamp_min_(0).sqrt_().permute(1, 2, 3, 0)
+    return sizes
 
 
 def slot_uses(slots: Slots, start: int, end: int) -> Iterator[Use]:

@@ -13,6 +13,7 @@ from torch.testing import assert_close
 
 import cells
 from cells import StepByStepWarning
+from cells.fast import larnn_readout, sweep
 from cells.norms import SMALLEST_BATCH
 from tests.cells.helpers import assert_nothing_left, randomise
 from tests.cells.own_cell import GlanceCell
@@ -179,6 +180,20 @@ def _assert_same(found, expected, tolerance):
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("kind", LAYERS)
 def test_fast_path_gives_what_the_step_gives(kind, case, dtype, device):
+    _compare(kind, case, dtype, device)
+
+
+@pytest.mark.parametrize("size", [1, 150])
+@pytest.mark.parametrize("case", ["long", "lengths", "carried state of unequal lengths"])
+@pytest.mark.parametrize("kind", LAYERS)
+def test_it_does_so_piece_by_piece(kind, case, size, device, monkeypatch):
+    # As long sequences are read: of a timestep each, and of some, the first of them fewer.
+    for module in (sweep, larnn_readout):
+        monkeypatch.setattr(module, "PIECE", size)
+    _compare(kind, case, torch.float64, device)
+
+
+def _compare(kind, case, dtype, device):
     features, units, time, batch, more = CASES[case]
     more = dict(more)
     carried, lengths = more.pop("carried", None), more.pop("lengths", None)
