@@ -6,7 +6,7 @@ import numpy as np
 
 from attnviz.trace import SQUARED_ERROR, Trace, sequence_length
 
-__all__ = ["Outcome", "outcome", "tells_classes"]
+__all__ = ["Outcome", "outcome", "predicts_numbers", "tells_classes"]
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,16 @@ def tells_classes(trace: Trace) -> bool:
     Arguments:
         trace: Any trace; that its outputs are numbers is told by its loss, a squared error.
     """
-    several = trace.tree.sizes.get("class", 0) > 1
-    return several and trace.tree.attrs.get("loss") != SQUARED_ERROR
+    return trace.tree.sizes.get("class", 0) > 1 and not predicts_numbers(trace)
+
+
+def predicts_numbers(trace: Trace) -> bool:
+    """Whether a model's outputs are numbers to be predicted, which its loss tells.
+
+    Arguments:
+        trace: Any trace.
+    """
+    return trace.tree.attrs.get("loss") == SQUARED_ERROR
 
 
 def outcome(trace: Trace, sequence: int) -> Outcome:

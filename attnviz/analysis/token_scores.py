@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from attnviz.analysis.attention import attention_map
 from attnviz.analysis.contribution import contribution_norm
 from attnviz.analysis.gates import gate_attention
+from attnviz.analysis.prediction import predicts_numbers
 from attnviz.analysis.reduce import choose_head
 from attnviz.analysis.selection import declared, one_sequence
 from attnviz.analysis.statistic import Statistic
@@ -101,12 +102,14 @@ def prediction_change(trace: Trace, sequence: int, *, target: int | None = None)
     .. math:: \Delta_t = m_t - m_{t-1}, \qquad m_t = s_{t,y} - \max_{y' \ne y} s_{t,y'}
 
     with the score :math:`s_t` the head would give if the sequence ended at `t`. Positive: towards
-    the class `y`. A head with a single output has no other class; its margin is the output.
+    the class `y`. A head with a single output has no other class, and predicted numbers are no
+    classes: the margin is the output itself.
 
     Arguments:
         trace: Must hold `score`.
         sequence: Index of the sequence.
-        target: The class `y`; the one with the highest score at the end if not given.
+        target: The class `y`, or which of several predicted numbers; the class with the highest
+            score at the end, or the first number, if not given.
 
     Returns:
         Axes `(time)`, in units of the score (logits). NaN at the first timestep, which has no
@@ -123,15 +126,21 @@ def prediction_change(trace: Trace, sequence: int, *, target: int | None = None)
             "'score'. It is recorded for unidirectional models with a class head."
         )
     score = part.tree["score"].isel(sequence=0).astype(np.float64)
-    count = score.sizes["class"]
-    chosen = int(score.values[-1].argmax()) if target is None else target
+    count, numbers = score.sizes["class"], predicts_numbers(trace)
+    chosen = target
+    if chosen is None:
+        chosen = 0 if numbers else int(score.values[-1].argmax())
     if not 0 <= chosen < count:
         raise IndexError(f"The trace has {count} classes, numbered from 0, and no class {chosen}.")
+    if numbers:
+        score, chosen = score.isel({"class": [chosen]}), 0
     change = xr.apply_ufunc(
         _margin_change, score, np.array(chosen),
         input_core_dims=[["time", "class"], []], output_core_dims=[["time"]],
     )  # fmt: skip
     name = str(score["class"].values[chosen]) if "class" in score.coords else f"class {chosen}"
+    if numbers:
+        return Statistic(f"change of the predicted “{name}”", change, "", symbol="Δ")
     return Statistic(f"change of the margin of “{name}”", change, "logits", symbol="Δm")
 
 

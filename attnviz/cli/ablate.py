@@ -110,7 +110,6 @@ def _usual(
 
 def _show(effects: "xr.Dataset", given: "Texts | Numbers") -> None:
     """The mean effects as a table; of maps the strongest."""
-    from rich.markup import escape
     from rich.table import Table
 
     from attnviz.analysis.ablation import ablation_effect, measures_of
@@ -134,7 +133,7 @@ def _show(effects: "xr.Dataset", given: "Texts | Numbers") -> None:
         table.add_row(*map(str, where.values()), *numbers)
     count, long = effects.sizes["sequence"], flat.sizes["edit"] > MOST_ROWS
     out().print(
-        f"{escape(str(effects.attrs['model']))}, layer {effects.attrs['group']}: mean over "
+        f"{effects.attrs['model']}, layer {effects.attrs['group']}: mean over "
         f"{counted(count, given)}{told(effects.attrs)}, edited minus unedited"
         + (f", the {STRONGEST} strongest" if long else "")
     )

@@ -2,15 +2,17 @@
 
 import functools
 import os
+import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 
 __all__ = [
@@ -21,6 +23,8 @@ __all__ = [
     "explain",
     "heard_again",
     "hush",
+    "labelled",
+    "next_commands",
     "out",
     "progress",
 ]
@@ -28,10 +32,13 @@ __all__ = [
 
 @functools.cache
 def out() -> "Console":
-    """The terminal, made when something is first said: a figure is drawn without a word."""
+    """The terminal, made when something is first said: a figure is drawn without a word.
+
+    Brackets in what is said are printed as they are: they may come from a path or a text.
+    """
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=True)
+    return Console(highlight=False, soft_wrap=True, markup=False)
 
 
 @functools.cache
@@ -39,7 +46,28 @@ def err() -> "Console":
     """The stream of messages."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+
+
+def next_commands(*commands: Iterable[object]) -> None:
+    """Suggests what to type next, quoted as a shell needs it.
+
+    Arguments:
+        commands: The words of each after `attnviz`.
+    """
+    typed = (shlex.join(["attnviz", *map(str, words)]) for words in commands)
+    out().print(f"Next: {', or '.join(typed)}")
+
+
+def labelled(rows: Iterable[tuple[str, str]]) -> "Table":
+    """A table of what is known, each behind its name."""
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold")
+    for name, value in rows:
+        table.add_row(name, value)
+    return table
 
 
 def hush(quiet: bool, *, answering: bool = False) -> None:
@@ -88,7 +116,7 @@ EXTRAS = {
 
 def explain(error: BaseException) -> None:
     """Prints an error as one message for the person who typed the command."""
-    from rich.markup import escape
+    from rich.text import Text
 
     from attnviz.cli.wording import in_the_shell
 
@@ -105,7 +133,7 @@ def explain(error: BaseException) -> None:
         )
     else:
         message = str(error) or type(error).__name__
-    err().print(f"[bold red]attnviz:[/] {escape(in_the_shell(message))}")
+    err().print(Text.assemble(("attnviz:", "bold red"), " ", in_the_shell(message)))
     if os.environ.get("ATTNVIZ_DEBUG"):
         err().print_exception()
 

@@ -42,7 +42,6 @@ def list_data(json: Json = False, quiet: Quiet = False, data: DataPlace = None) 
     if json:
         answer([_described(one, path) for one, path in rows])
         return
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table("data set", "holds", "download", "here", "what", box=None, pad_edge=False)
@@ -50,7 +49,7 @@ def list_data(json: Json = False, quiet: Quiet = False, data: DataPlace = None) 
         parts = ", ".join(f"{count:,} {part}" for part, count in one.published.items())
         size = "generated" if one.source is None else _megabytes(one.size)
         here = "–" if one.source is None else "no" if path is None else "yes"
-        table.add_row(one.name, parts or "any number", size, here, escape(one.what))
+        table.add_row(one.name, parts or "any number", size, here, one.what)
     out().print(table)
     out().print("\nNext: attnviz data terms imdb, or attnviz data download imdb")
 
@@ -109,15 +108,13 @@ def download(name: Name, json: Json = False, quiet: Quiet = False) -> None:
 
     Example: attnviz data download mnist
     """
-    from rich.markup import escape
-
     from attnviz.tasks.catalogue import dataset, find, place_of
 
     if dataset(name).source is None:
         raise ValueError(f"{name} is generated when it is needed: there is nothing to download.")
     found = place_of(name)
     if found is not None and not quiet:
-        err().print(f"{name} is here already. Terms: {escape(dataset(name).terms)}")
+        err().print(f"{name} is here already. Terms: {dataset(name).terms}")
     path = str(found or find(name))
     if json:
         answer({"name": name, "path": path, "downloaded": found is None})
@@ -155,8 +152,6 @@ def _verify_all(
     data: Path | None, *, json: bool, quiet: bool
 ) -> tuple[list[dict[str, object]], list[str]]:
     """Those that are whole, for a script, and the names of those that are not."""
-    from rich.markup import escape
-
     from attnviz.tasks import DamagedDataError
     from attnviz.tasks.catalogue import DATASETS, place_of
 
@@ -167,7 +162,7 @@ def _verify_all(
                 whole.append(_verified(name, data, json=json, quiet=quiet))
         except DamagedDataError as error:
             damaged.append(name)
-            err().print(f"{name}: {escape(str(error))}")
+            err().print(f"{name}: {error}")
     if not whole and not damaged:
         raise FileNotFoundError(
             "No data set is here to be verified. attnviz data list has all, attnviz data download "
@@ -190,10 +185,9 @@ def _verified(name: str, data: Path | None, *, json: bool, quiet: bool) -> dict[
 
 
 def _show(found: "Verdict", unit: str) -> None:
-    from rich.markup import escape
     from rich.table import Table
 
-    out().print(escape(f"{found.path}: {_checked(found.digests)}"))
+    out().print(f"{found.path}: {_checked(found.digests)}")
     table = Table("split", "class", box=None, pad_edge=False)
     table.add_column(unit, justify="right")
     for split, by_class in found.counts.items():

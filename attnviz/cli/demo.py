@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from attnviz.cli.console import hush, out, progress
+from attnviz.cli.console import hush, next_commands, out, progress
 from attnviz.cli.figure_options import Appearance, Choice
 from attnviz.cli.scripting import Quiet
 
@@ -53,7 +53,7 @@ def demo(
 
     Example: attnviz demo
     """
-    from rich.markup import escape
+    from rich.text import Text
 
     from attnviz.pretrained import load_model
     from attnviz.recording import Texts, record_texts
@@ -77,9 +77,9 @@ def demo(
         stores[name] = store
     for picture in PICTURES:
         figure = _draw(picture, stores[picture.model], output, sequence)
-        out().print(f"[bold]{escape(str(figure))}[/]: {picture.look}")
+        out().print(Text.assemble((str(figure), "bold"), f": {picture.look}"))
     out().print(f"\nEach as PDF and PNG in {output}; the traces are in {output / 'traces'}.")
-    out().print(f"Next: attnviz info {output / 'traces' / 'rra-imdb.zarr'}")
+    next_commands(["info", output / "traces" / "rra-imdb.zarr"])
 
 
 def _draw(picture: Picture, store: Path, folder: Path, sequence: int) -> Path:

@@ -131,7 +131,7 @@ class Written:
             for file in self.files:
                 typer.echo(f"{file['path']}: {file['shows']}")
             for lower, stems in self.high.items():
-                err().print(f"Higher than a page: {', '.join(stems)}. {lower}", markup=False)
+                err().print(f"Higher than a page: {', '.join(stems)}. {lower}")
 
 
 def lower(takes: Sequence[str], look: Appearance) -> str:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from attnviz.cli.console import out
+from attnviz.cli.console import labelled, out
 from attnviz.cli.scripting import answer
 from attnviz.plots.suffixes import FORMATS
 
@@ -85,7 +85,7 @@ def _refuse_damage(path: Path) -> None:
 
 
 def _about_figure(path: Path, *, as_json: bool) -> None:
-    from rich.markup import escape
+    from rich.text import Text
 
     from attnviz.cli.provenance import again
 
@@ -99,34 +99,27 @@ def _about_figure(path: Path, *, as_json: bool) -> None:
         return
     for name, value in said.items():
         if name != "command":
-            out().print(f"[bold]{escape(name)}[/]  {escape(', '.join(str(value).splitlines()))}")
+            said_so = ", ".join(str(value).splitlines())
+            out().print(Text.assemble((name, "bold"), f"  {said_so}"))
     if made is None:
         return
     for name, digest in made.missing.items():
-        out().print(
-            f"[bold]not found here[/]  {escape(name)} (digest {digest[:12]}…): put its path into "
-            "the command."
-        )
-    out().print("[bold]made again by[/]", style=None)
-    out().print(escape(made.command))
+        missing = f"  {name} (digest {digest[:12]}…): put its path into the command."
+        out().print(Text.assemble(("not found here", "bold"), missing))
+    out().print("made again by", style="bold")
+    out().print(made.command)
 
 
 def _about_result(path: Path) -> None:
     """What was measured, on what, and what can be drawn from it."""
-    from rich.markup import escape
-    from rich.table import Table
-
     from attnviz.cli.sources import open_source
     from attnviz.store import open_result
 
     result, kinds = open_result(path), open_source(path).drawable
-    table = Table(show_header=False, box=None, pad_edge=False)
-    for name, value in result.attrs.items():
-        table.add_row(f"[bold]{escape(str(name))}[/]", escape(str(value)))
-    sizes = ", ".join(f"{axis} {size}" for axis, size in result.sizes.items())
-    table.add_row("[bold]axes[/]", sizes)
-    table.add_row("[bold]kinds[/]", ", ".join(kinds))
-    out().print(table)
+    rows = {str(name): str(value) for name, value in result.attrs.items()}
+    rows["axes"] = ", ".join(f"{axis} {size}" for axis, size in result.sizes.items())
+    rows["kinds"] = ", ".join(kinds)
+    out().print(labelled(rows.items()))
 
 
 def _says(path: Path) -> bool:
@@ -148,9 +141,6 @@ def _said_by(path: Path) -> dict[str, str]:
 
 
 def _about(trace: "Trace", digest: str) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
     lengths = trace.tree.dataset["length"].values
     recorded = lengths[lengths >= 0]
     rows = {
@@ -163,10 +153,7 @@ def _about(trace: "Trace", digest: str) -> None:
         rows["timesteps"] = f"{recorded.min()} to {recorded.max()}, {recorded.sum():,} in all"
     rows |= {str(name): str(value) for name, value in trace.tree.attrs.items()}
     rows["digest"] = digest
-    table = Table(show_header=False, box=None, pad_edge=False)
-    for name, value in rows.items():
-        table.add_row(f"[bold]{escape(name)}[/]", escape(value))
-    out().print(table)
+    out().print(labelled(rows.items()))
 
 
 def _signals(trace: "Trace") -> None:
@@ -184,7 +171,6 @@ def _signals(trace: "Trace") -> None:
 def _some_sequences(trace: "Trace", count: int = 5) -> None:
     """The first sequences, with what the model made of them."""
     from rich.cells import cell_len
-    from rich.markup import escape
     from rich.table import Table
     from rich.text import Text
 
@@ -212,7 +198,7 @@ def _some_sequences(trace: "Trace", count: int = 5) -> None:
     for *cells, text in rows:
         short = Text(text)
         short.truncate(left, overflow="ellipsis")
-        table.add_row(*map(escape, cells), short)
+        table.add_row(*cells, short)
     out().print()
     out().print(table)
     if (more := len(lengths) - len(rows)) > 0:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from attnviz.analysis import StudyCurves
-from attnviz.cli.console import out
+from attnviz.cli.console import labelled, out
 
 if TYPE_CHECKING:
     from attnviz.cli.sources import Opened
@@ -22,18 +22,14 @@ def about_training(source: "Opened") -> None:
     Arguments:
         source: Probes, or a folder of a study's results.
     """
-    from rich.markup import escape
     from rich.table import Table
 
     data = source.data
     if not isinstance(data, StudyCurves | xr.DataTree):
         raise TypeError(f"Expected probes or a study, got {type(data).__name__}.")
     rows = _of_study(data) if isinstance(data, StudyCurves) else _of_probes(data)
-    table = Table(show_header=False, box=None, pad_edge=False)
-    for name, value in rows:
-        table.add_row(f"[bold]{escape(name)}[/]", escape(value))
-    table.add_row("[bold]kinds[/]", ", ".join(source.drawable) or "none yet")
-    out().print(table)
+    kinds = ", ".join(source.drawable) or "none yet"
+    out().print(labelled([*rows, ("kinds", kinds)]))
     if isinstance(data, StudyCurves):
         return
     kept = Table("layer", "kept at every step", "axes", box=None, pad_edge=False)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from attnviz.cli.console import checked_output, out
+from attnviz.cli.console import checked_output, next_commands, out
 from attnviz.cli.given import READABLE
 from attnviz.cli.reading import Asked, told
 
@@ -86,7 +86,7 @@ def write_result(
     read = f"{counted(count, given)}{told(given.about or {})}"
     out().print(f"{path}: from {read} (attnviz.open_result).")
     for kind in kinds:
-        out().print(f"Next: attnviz plot {path} --kind {kind} -o {kind}.pdf")
+        next_commands(["plot", path, "--kind", kind, "-o", f"{kind}.pdf"])
 
 
 def what_is_read(given: "Texts | Numbers") -> str:

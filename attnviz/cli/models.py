@@ -46,7 +46,7 @@ def models(folders: Folders = None, json: Json = False, quiet: Quiet = False) ->
         _show(found)
         for place in places:
             for run in find_unfinished(place):
-                out().print(f"\n{why_no_model(run)}", markup=False)
+                out().print(f"\n{why_no_model(run)}")
 
 
 def _called(card: "Card") -> str:
@@ -77,14 +77,13 @@ def _width(table: "Table") -> int:
 
 def _table(cards: "list[Card]", without: Collection[str]) -> "Table":
     """What is known of each model, but for columns that a narrow terminal has no room for."""
-    from rich.markup import escape
     from rich.table import Table
 
     rows = [
         {
-            "model": escape(_called(card)),
-            "cell": escape(card.cell),
-            "task": escape(str(card.card.get("task", "–"))),
+            "model": _called(card),
+            "cell": card.cell,
+            "task": str(card.card.get("task", "–")),
             LAYERS: f"{card.settings.get('num_layers', '?')} × "
             f"{card.settings.get('hidden_size', '?')}",
             "parameters": f"{card.parameters:,}",

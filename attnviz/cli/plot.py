@@ -179,9 +179,7 @@ def figured(
 
 
 def _leave_out(drawn: "Drawn", error: Exception) -> None:
-    from rich.markup import escape
-
     from attnviz.cli.console import err
 
     why = str(error.args[0]) if error.args else type(error).__name__
-    err().print(f"Left out {drawn.stem}: {escape(why)}")
+    err().print(f"Left out {drawn.stem}: {why}")

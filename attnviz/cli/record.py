@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from attnviz.cli.console import busy, checked_output, hush, out, progress
+from attnviz.cli.console import busy, checked_output, hush, next_commands, out, progress
 from attnviz.cli.given import READABLE, check_trained, read_numbers, read_texts
 from attnviz.cli.reading import Asked, told
 from attnviz.cli.scripting import Quiet
@@ -107,8 +107,8 @@ def _conclude(trace: "Trace", what: str, output: Path) -> None:
         f"Recorded {count} {what}{'' if count == 1 else 's'}{told(trace.tree.attrs)} in {output}."
     )
     kinds = drawable_kinds(trace)
-    plot = f", or attnviz plot {output} --kind {kinds[0]} -o figure.pdf" if kinds else ""
-    out().print(f"Next: attnviz info {output}{plot}")
+    plots = [["plot", output, "--kind", kind, "-o", "figure.pdf"] for kind in kinds[:1]]
+    next_commands(["info", output], *plots)
 
 
 def _running(

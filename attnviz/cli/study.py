@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from attnviz.cli.console import busy, checked_output, err, hush, out, progress
+from attnviz.cli.console import busy, checked_output, err, hush, next_commands, out, progress
 from attnviz.cli.reading import DataPlace
 from attnviz.cli.scripting import Quiet
 
@@ -180,8 +180,8 @@ def models(
         results, runs, output, cells=cell or (), limits=limits or (), licence=licence
     )
     for folder in written:
-        out().print(str(folder), markup=False)
-    out().print(f"Next: attnviz models {output}", markup=False)
+        out().print(str(folder))
+    next_commands(["models", output])
 
 
 COMMANDS: Mapping[str, tuple[Callable[..., None], bool]] = {
@@ -234,4 +234,4 @@ def _conclude(study: "Study", done: "Progress", results: Path) -> None:
         out().print(f"  {job.name} is held by {who}.")
     if done.open:
         out().print(f"{len(done.open)} are left: the same command goes on.")
-    out().print(f"Next: attnviz study tables {results}")
+    next_commands(["study", "tables", results])

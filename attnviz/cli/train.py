@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from attnviz.cli.console import busy, hush, out, progress
+from attnviz.cli.console import busy, hush, next_commands, out, progress
 from attnviz.cli.scripting import Quiet
 from attnviz.cli.spreading import spread
 from attnviz.cli.train_options import OTHERS, Read, Recipes, Watched
@@ -72,9 +72,9 @@ def train(
         _conclude(finished, loaded, test)
     out().quiet = quiet or not first
     if watched.probe is not None:
-        probes = folder / "probes.zarr"
-        out().print(f"Probes: attnviz plot {probes} --kind kernel-evolution -o kernel.pdf")
-    out().print(f"Next: attnviz record {folder} {read.again(task)} --limit 100 -o trace.zarr")
+        kernel = ["--kind", "kernel-evolution", "-o", "kernel.pdf"]
+        next_commands(["plot", folder / "probes.zarr", *kernel])
+    next_commands(["record", folder, *read.again(task), "--limit", 100, "-o", "trace.zarr"])
 
 
 def _of_size(recipe: "Recipe", task: "AnyTask") -> "Recipe":

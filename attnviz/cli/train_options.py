@@ -103,12 +103,13 @@ class Read:
         columns = Columns(self.text, self.label, ("--text", "--label"))
         return load_texts(task, columns, self.data, others=OTHERS)
 
-    def again(self, task: str) -> str:
+    def again(self, task: str) -> list[str]:
         """The options with which `attnviz record` reads the same."""
-        own = f" --text-column {self.text} --label-column {self.label} --split test"
-        columns = "" if self.text is None else own
-        where = "" if self.data is None else f" --data {self.data}"
-        return f"--task {task}{columns}{where}"
+        words = ["--task", task]
+        if self.text is not None:
+            words += ["--text-column", self.text, "--label-column", str(self.label)]
+            words += ["--split", "test"]
+        return words if self.data is None else [*words, "--data", str(self.data)]
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,8 @@ def open_probes(path: Path | str) -> xr.DataTree:
     attributes, files = root_attributes(path), Files(path)
     try:
         return _read(files, attributes)
+    except MemoryError:
+        raise
     except Exception as error:  # a damaged file can raise anything
         raise TraceFormatError(
             f"{path} holds damaged probes: {error} Copy them again, or train again."

@@ -85,6 +85,18 @@ def test_prediction_change_by_hand():
         prediction_change(trace, 0, target=2)
 
 
+def test_the_change_of_predicted_numbers_is_their_own():
+    trace = traces.larnn(["a b c"])
+    trace.tree["score"].values[0] = [[1.0, 2.0], [4.0, 3.0], [0.0, 5.0]]
+    trace.tree.attrs["loss"] = "squared error"
+
+    first, second = prediction_change(trace, 0), prediction_change(trace, 0, target=1)
+
+    assert_allclose(first.values.values, [np.nan, 3, -4])
+    assert_allclose(second.values.values, [np.nan, 1, 2])
+    assert (first.name, first.unit) == ("change of the predicted “neg”", "")
+
+
 def test_signed_attention_gives_signed_scores():
     trace = traces.small([[[[1.5, -0.5]]] * 4], [1, 3], cell="RRA")
 
