@@ -315,10 +315,11 @@ def test_input_that_does_not_lie_in_order_is_read_as_it_stands(kind):
         assert all(torch.equal(left[n].nan_to_num(), right[n].nan_to_num()) for n in right)
 
 
+@pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
 @pytest.mark.parametrize("kind", LAYERS)
-def test_a_second_backward_gives_the_same_again(kind):
-    layer = randomise(LAYERS[kind](3, 5)).double().eval()
-    x = torch.randn(6, 2, 3, dtype=torch.float64, requires_grad=True)
+def test_a_second_backward_gives_the_same_again(kind, training):
+    layer = randomise(LAYERS[kind](3, 5)).double().train(training)
+    x = torch.randn(6, 9, 3, dtype=torch.float64, requires_grad=True)
     output, _ = layer(x)
     assert layer.last_path == "fast"
     names = [name for name, _ in layer.named_parameters() if not _idle(layer, name)]
@@ -361,9 +362,10 @@ def test_the_gradient_of_a_gradient_is_refused():
     gradient.sum().backward()
 
 
+@pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
 @pytest.mark.parametrize("kind", LAYERS)
-def test_a_call_leaves_nothing_in_memory(kind):
-    assert_nothing_left(LAYERS[kind](3, 5).eval(), torch.randn(6, 9, 3))
+def test_a_call_leaves_nothing_in_memory(kind, training):
+    assert_nothing_left(LAYERS[kind](3, 5).train(training), torch.randn(6, 9, 3))
 
 
 @pytest.mark.parametrize("kind", LAYERS)
