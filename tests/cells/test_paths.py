@@ -414,3 +414,19 @@ def test_mixed_precision_keeps_the_states_whole(kind, device):
     for path in results:
         assert_close(results[path][0], exact, rtol=0, atol=0.05)
     assert_close(results["fast"][1], results["step"][1], rtol=0.1, atol=0.1)
+
+
+@pytest.mark.parametrize("path", ["step", "fast"])
+def test_batch_statistics_are_learned_in_mixed_precision(path, device):
+    torch.manual_seed(3)
+    layer = _larnn(8, 16, "fixed", attention_dropout=0.0).to(device).float()
+    whole, x = copy.deepcopy(layer), torch.randn(12, 9, 8, device=device, dtype=torch.float32)
+    _on(whole, "step")(x)[0].sum().backward()
+    with torch.autocast(x.device.type, torch.bfloat16):
+        output, _ = _on(layer, path)(x)
+    output.sum().backward()
+    assert all(p.grad.isfinite().all() for p in layer.parameters() if p.grad is not None)
+    learned = {name: buffer for name, buffer in whole.named_buffers() if "running" in name}
+    for name, found in layer.named_buffers():
+        if name in learned:
+            assert_close(found, learned[name], rtol=0.02, atol=0.002, msg=name)
