@@ -91,8 +91,9 @@ class Norm(nn.Module):
         if collected is None:
             mean, variance = self.running_mean, self.running_var
             return F.batch_norm(x, mean, variance, self.weight, self.bias, eps=self.epsilon)
-        # A momentum of one makes batch_norm write the batch's own statistics over these.
-        statistics = x.new_full((3, self.units), len(x))
+        # A momentum of one makes batch_norm write the batch's own statistics over these. They stay
+        # whole in mixed precision, where x does not.
+        statistics = self.running_mean.new_full((3, self.units), len(x))
         _, mean, variance = statistics.unbind()
         collected[name] = statistics
         return F.batch_norm(

@@ -49,6 +49,9 @@ def measure_label(effects: xr.Dataset, measure: Measure) -> tuple[str, str]:
     Arguments:
         effects: As `attnviz.ablate` gives them.
         measure: One of `measures_of`.
+
+    Returns:
+        Such as `("margin", "logits")`; the unit is empty where there is none.
     """
     if measure == "loss" and effects.attrs.get("loss") == SQUARED_ERROR:
         return SQUARED_ERROR, ""

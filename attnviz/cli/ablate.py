@@ -33,8 +33,8 @@ Method = Annotated[
 Reference = Annotated[
     list[str] | None,
     typer.Option(
-        help="A text that other values are taken from; of a task of numbers, sequences of another "
-        "split are taken."
+        help="A text that other values are taken from; of a task of numbers they come from its "
+        "training split, of the adding problem from the other of validation and test."
     ),
 ]
 Layer = Annotated[str | None, typer.Option(help="Layer and direction, such as l0.")]

@@ -43,6 +43,10 @@ def read_given(model: "SequenceModel", source: "Source") -> "Texts | Numbers":
 def read_texts(model: "SequenceModel", source: "Source") -> "Texts":
     """The texts that a command is told to read.
 
+    Arguments:
+        model: What shall read them.
+        source: As it was typed.
+
     Raises:
         ValueError: If the model reads none.
     """
@@ -70,6 +74,11 @@ def usual_numbers(
 
     The adding problem is drawn anew for training: of those that are drawn to be held out, the ones
     that are not read.
+
+    Arguments:
+        model: What shall read them.
+        source: What it reads itself.
+        reference: Texts that were given to say what is usual.
 
     Raises:
         ValueError: If texts were given to say so.
@@ -135,6 +144,11 @@ def _sums(model: "SequenceModel", split: str, limit: int | None) -> "Numbers":
 
 def check_trained(model: "SequenceModel", name: str, task: str) -> None:
     """Refuses a model that learnt another task.
+
+    Arguments:
+        model: What shall read the task.
+        name: Of the task, as it was typed.
+        task: Its full name, as a model's card has it.
 
     Raises:
         ValueError: If it did.

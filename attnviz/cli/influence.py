@@ -55,8 +55,8 @@ def influence(  # noqa: PLR0913  (one parameter an option)
 ) -> None:
     """Measures how much each earlier word, or timestep, matters, by replacing it with usual ones.
 
-    What is usual: texts or sequences of the training split, or texts of the whole file; for --text
-    the sentences that ship.
+    What is usual: texts or sequences of the training split (of the adding problem, of the other of
+    validation and test), or texts of the whole file; for --text the sentences that ship.
 
     Example: attnviz influence rra-imdb --task imdb --at last -o influence.nc
 

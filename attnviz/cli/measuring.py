@@ -90,7 +90,7 @@ def write_result(
 
 
 def what_is_read(given: "Texts | Numbers") -> str:
-    """One of them, for a sentence: a text or a sequence."""
+    """What one of them is called, for a sentence: a text or a sequence."""
     from attnviz.recording import Texts
 
     return "text" if isinstance(given, Texts) else "sequence"

@@ -57,6 +57,10 @@ class Numbers:
 def number_rows(model: SequenceModel, numbers: Numbers) -> list[Float[Tensor, "time feature"]]:
     """The sequences as a model reads them, on its device and in its precision.
 
+    Arguments:
+        model: What shall read them.
+        numbers: What to read, with what is right.
+
     Raises:
         ValueError: If the model reads tokens or predicts at every timestep, or targets and head do
             not match.

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cells.fast.functions import draw_mask, elu
+from cells.fast.functions import by_step, draw_mask, elu
 from cells.fast.gates import Gates
 from cells.fast.larnn_backward import LARNNBackward
 from cells.fast.larnn_readout import contribution, nearest_first, slot_uses
@@ -31,8 +31,10 @@ class LARNNSweep(Sweep):
         self.elu_query, self.elu_context = options.query == "elu", options.context == "elu"
         self.training, self.begun = cell.training, 0
         noisy = cell.training or not options.eval_honoured
-        # Batch statistics where enough rows run; otherwise the running ones.
+        # Batch statistics where enough rows run, of which the last timesteps have fewer; otherwise
+        # the running ones.
         self.fitting = noisy and options.norm == "batch"
+        self.own_steps = sum(n >= SMALLEST_BATCH for n in self.running) if self.fitting else 0
         self.dropping = options.hidden_dropout if noisy else 0.0
         dropping = options.attention_dropout if noisy else 0.0
         self.slots = Slots(cell, fitting=self.fitting, dropping=dropping)
@@ -87,7 +89,7 @@ class LARNNSweep(Sweep):
         raw_c, raw_h, elu_r, attended, elu_c = (self.steps(b) for b in self.kept())
 
         for t, n in enumerate(self.running):
-            own = self.fitting and n >= SMALLEST_BATCH
+            own = t < self.own_steps
             entering[t].add_(product(h_past[t], self.from_hidden))
             if self.elu_query:
                 elu(query[t], out=query[t])
@@ -223,8 +225,8 @@ class LARNNSweep(Sweep):
         if name == "context":
             return self.slots.context
         if name == "running_statistics":
-            by_step = [0.0 if self.fitting and n >= SMALLEST_BATCH else 1.0 for n in self.running]
-            return self.gates.new_tensor(by_step)[:, None].expand(-1, self.batch)
+            taken = by_step(self.gates, [t >= self.own_steps for t in range(self.time)])
+            return taken[:, None].expand(-1, self.batch)
         found: dict[str, Tensor] = {
             "hidden": self.hidden[1:],
             "memory": self.memory[len(self.lags) :],
@@ -240,8 +242,8 @@ class LARNNSweep(Sweep):
         found = self.slots.statistics() if self.fitting else {}
         for norm in self.norms():
             if self.fitting and norm.kind == "batch":
-                own = sum(n >= SMALLEST_BATCH for n in self.running)  # the last have fewer
-                found[f"{norm.name}_statistics"] = list(norm.counted[:own].unbind())
+                counted = norm.counted[: self.own_steps]
+                found[f"{norm.name}_statistics"] = list(counted.unbind())
         if self.training:
             memories = self.memory[len(self.lags) :]
             found["largest_memory"] = [torch.stack(torch.aminmax(memories)).abs().max()]

@@ -11,7 +11,6 @@ from torch import Tensor
 from cells.fast.functions import elu_slope
 from cells.fast.gates import GateDeltas
 from cells.fast.products import WeightGradients, product
-from cells.norms import SMALLEST_BATCH
 
 if TYPE_CHECKING:
     from cells.fast.larnn import LARNNSweep
@@ -113,7 +112,7 @@ class LARNNBackward:
 
         def back(t: int, dh: Tensor, dc: Tensor) -> tuple[Tensor, Tensor]:
             s, n = t - start, sweep.running[t]
-            own = sweep.fitting and n >= SMALLEST_BATCH
+            own = t < sweep.own_steps
             d_normed = dh * sweep.masks[t, :n] if sweep.dropping else dh
             d_raw_h = sweep.hidden_norm.backward(t, d_normed, raw_h[s], own=own)
             torch.addcmul(dc, d_raw_h, of_c[s], out=d_c[s])

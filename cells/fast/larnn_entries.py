@@ -17,7 +17,7 @@ from cells.fast.functions import by_step, elu, elu_slope
 from cells.fast.norms import Part
 from cells.fast.products import WeightGradients, product
 from cells.larnn import LARNNCell
-from cells.norms import SMALLEST_BATCH, Norm
+from cells.norms import Norm
 
 if TYPE_CHECKING:
     from cells.fast.larnn import LARNNSweep
@@ -58,6 +58,7 @@ class Entries(Part):
         """
         time, lags, units = sweep.time, self.lags, self.units
         self.running, self.saving = sweep.running, sweep.saving
+        self.own_steps = sweep.own_steps if self.fitting else 0
         self.begun, self.first = sweep.begun, max(0, lags - sweep.begun - 1)
         self.to_entry, self.entry_bias = w["to_entry"], w["entry_bias"]
         self.entries = sweep.buffer(window, 2 * units, lead=lags)
@@ -86,7 +87,9 @@ class Entries(Part):
             variance = torch.cat([norm.running_var for norm in self.norms])
             scale = (variance + self.epsilon).rsqrt()
         if self.fitting:
-            return centre.repeat(time, 1), scale.repeat(time, 1)
+            centre, scale = centre.repeat(time, 1), scale.repeat(time, 1)
+            centre[: self.own_steps] = 0  # theirs is added to nought times what stands here
+            return centre, scale
         return centre.expand(time, -1), scale.expand(time, -1)
 
     def entering(self) -> Callable[[int, Tensor], None]:
@@ -194,10 +197,10 @@ class Entries(Part):
         """Count, mean and unbiased variance of each timestep that took its own."""
         if not self.fitting:
             return {}
-        own = sum(rows >= SMALLEST_BATCH for rows in self.running)  # the last have fewer
-        counts = by_step(self.centre, self.counts()[:own])[:, None]
-        unbiased = self.variance[:own] * (counts / (counts - 1))
-        counted = torch.stack([counts.expand_as(unbiased), self.centre[:own], unbiased], dim=1)
+        own = slice(self.own_steps)
+        counts = by_step(self.centre, self.counts()[own])[:, None]
+        unbiased = self.variance[own] * (counts / (counts - 1))
+        counted = torch.stack([counts.expand_as(unbiased), self.centre[own], unbiased], dim=1)
         names = ("key_statistics", "value_statistics")
         halves = counted.chunk(2, dim=-1)
         return {name: list(half.unbind()) for name, half in zip(names, halves, strict=True)}
@@ -248,13 +251,13 @@ class Entries(Part):
     def _add_statistics(self, steps: slice, place: int, d_entry: Tensor) -> None:
         """Adds what an entry receives as one of many that mean and deviation were taken over."""
         running, rows = self.running[steps], len(d_entry)
-        entries, by_step = self.entries[place, :rows], self.from_statistics[steps]
+        entries, sent = self.entries[place, :rows], self.from_statistics[steps]
         if running[-1] == rows:
-            slope, level = by_step.sum(dim=0)
+            slope, level = sent.sum(dim=0)
         else:  # a row that has ended was not counted
             row = torch.arange(rows, device=entries.device)[:, None]
             counted = (row < torch.tensor(running, device=entries.device)).to(entries.dtype)
-            slope, level = counted @ by_step[:, 0], counted @ by_step[:, 1]
+            slope, level = counted @ sent[:, 0], counted @ sent[:, 1]
         d_entry.addcmul_(entries, slope).add_(level)
 
     def learn_entries(self, places: slice, memories: Float[Tensor, "time batch unit"]) -> None:

@@ -10,7 +10,6 @@ from torch import Tensor
 from cells.fast.functions import by_step, softmax_slope
 from cells.fast.larnn_entries import Entries
 from cells.larnn import LARNNCell
-from cells.norms import SMALLEST_BATCH
 
 if TYPE_CHECKING:
     from cells.fast.larnn import LARNNSweep
@@ -98,7 +97,7 @@ class Slots(Entries):
         def attend(t: int) -> Tensor:
             rows, room = running[t], rooms[t]
             by_keys, by_values = of_keys, of_values
-            if self.fitting and rows >= SMALLEST_BATCH:
+            if t < self.own_steps:
                 fit(t)
                 by_keys, by_values = gains * scales[t]
             scores = torch.mul(keys[t], queries[t] * by_keys, out=room).sum(dim=-1)
@@ -170,8 +169,8 @@ class Slots(Entries):
             torch.sum(torch.mul(keys[t], shares, out=room), 0, out=out)
             d_keys[t].addcmul_(shares, query)
             d_values[t].addcmul_(useds[t].unsqueeze(-1), to_values)
-            if self.fitting and rows >= SMALLEST_BATCH:
-                to_statistics(t, query, out, d_context, to_values)
+            if t < self.own_steps:
+                to_statistics(t, query, out, to_values)
             if self.noting:
                 self.d_scores[t, self.reached(t) :, :rows] = d_scores
                 self.queries[t, :rows] = query.flatten(1)
@@ -179,31 +178,34 @@ class Slots(Entries):
 
         return back
 
-    def _statistics_backward(self) -> Callable[[int, Tensor, Tensor, Tensor, Tensor], None]:
+    def _statistics_backward(self) -> Callable[[int, Tensor, Tensor, Tensor], None]:
         r"""What notes what the mean μ and deviation 1/s of a step's n entries pass on to each.
 
         .. math:: -\frac{s^2}{n} \sum (e - \mu)\, \lambda^e \; (e - \mu) - \frac1n \sum \lambda^e
 
-        It takes the timestep, the query as it met the keys and its gradient, and the gradients of
-        the context and of the sum over values.
+        with the gradient :math:`\lambda^e` that reaches an entry e while μ and s are held. That of
+        keys sums to zero, as the softmax's does.
+
+        It takes the timestep, the query as it met the keys and its gradient, and the gradient of
+        the sum over values.
         """
         if not self.fitting:
-            return lambda t, query, d_query, d_context, d_sum: None
+            return lambda t, query, d_query, d_sum: None
         units, counts = self.units, self.counts()
-        factors = -self.scale.square() / by_step(self.scale, counts)[:, None]
-        factors[:, units:] *= self.value_gain * self.scale[:, units:]
+        # Not the square first: where entries are all the same it is too large for half precision.
+        factors = self.scale / by_step(self.scale, counts)[:, None] * -self.scale
         factor, against = factors.unbind(), self.centre.neg().unbind()
         slopes, levels = (part.unbind() for part in self.from_statistics.unbind(dim=1))
         of_values = [level[units:] for level in levels]
-        gathered = self.steps(self.gathered)
+        gathered = self.steps(self.by_head(self.gathered))
         totals = self.steps(self.used.sum(dim=1)[..., None]) if self.dropping else ()
         room = self.gathered.new_empty(3, self.batch, units)
         rooms = {n: (room[:, :n], *self.by_head(room)[:, :n].unbind()) for n in set(self.running)}
 
-        def note(t: int, query: Tensor, d_query: Tensor, d_context: Tensor, d_sum: Tensor) -> None:
+        def note(t: int, query: Tensor, d_query: Tensor, d_sum: Tensor) -> None:
             room, by_keys, by_values, by_level = rooms[len(query)]
             torch.mul(query, d_query, out=by_keys)
-            torch.mul(d_context.view_as(query), gathered[t].view_as(query), out=by_values)
+            torch.mul(d_sum, gathered[t], out=by_values)
             if self.dropping:
                 torch.mul(d_sum, totals[t], out=by_level)
             else:

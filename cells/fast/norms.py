@@ -91,9 +91,8 @@ class StepNorm(Part):
             self.kept.append((mean, scale))
 
     def begin_backward(self) -> None:
-        """Forgets what an earlier backward pass has added up."""
-        self.gradients = {}
-        self.by_step: list[tuple[Tensor | None, Tensor | None]] = []
+        """Room for batch norm's gradients of gain and shift, of each timestep."""
+        self.learning: list[tuple[Tensor | None, Tensor | None]] = []
 
     def backward(
         self,
@@ -103,7 +102,7 @@ class StepNorm(Part):
         *,
         own: bool,
     ) -> Float[Tensor, "row unit"]:
-        """The gradient of what was normalised; batch norm's for gain and shift are added up."""
+        """The gradient of what was normalised; batch norm's of gain and shift are kept."""
         if self.kind == "none":
             return dy
         mean, scale = self.kept[t]
@@ -117,7 +116,7 @@ class StepNorm(Part):
         found, d_gain, d_shift = torch.ops.aten.native_batch_norm_backward(
             dy, x, self.gain, *(self.running or ()), mean, scale, own, self.epsilon, wanted
         )
-        self.by_step.append((d_gain, d_shift))
+        self.learning.append((d_gain, d_shift))
         return found
 
     def learn(self, dy: Float[Tensor, "time row unit"], x: Float[Tensor, "time row unit"]) -> None:
@@ -133,8 +132,8 @@ class StepNorm(Part):
 
     def learned(self) -> dict[str, Tensor]:
         """The gradients of gain and shift, after a backward pass."""
-        if self.by_step:
-            gains, shifts = zip(*self.by_step, strict=True)
+        if self.learning:
+            gains, shifts = zip(*self.learning, strict=True)
             self._add_both(
                 *(None if p[0] is None else torch.stack(p).sum(dim=0) for p in (gains, shifts))
             )

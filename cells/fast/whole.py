@@ -130,7 +130,8 @@ def _undisturbed() -> Iterator[None]:
 
     Nothing is differentiated within a node, so that no operation need ask whether to. And the views
     that a long sequence is cut into, thousands and in no cycle, would make the garbage collector
-    search all that the process holds.
+    search all that the process holds. Where two threads are at it, the one that began first turns
+    the collector on again for both when it ends.
     """
     collecting = gc.isenabled()
     gc.disable()

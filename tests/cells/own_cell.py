@@ -49,7 +49,8 @@ class GlanceCell(Cell[GlanceState]):
         )
 
     def forward(self, x, state, *, edit=same, via=alias):
-        lags = torch.tensor(self.lags, device=x.device)
+        # Counted on the device: a graph cannot capture what comes from the host.
+        lags = torch.arange(1, len(self.lags) + 1, device=x.device)
         at = At(state.steps[:, None] + 1 >= lags, self.lags)  # the initial state counts
         keys = [via(Slot("key", lag), state.window[lag - 1]) for lag in self.lags]
         past = [via(Slot("value", lag), state.window[lag - 1]) for lag in self.lags]

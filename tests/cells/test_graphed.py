@@ -7,6 +7,7 @@ from contextlib import nullcontext
 
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 from torch.testing import assert_close
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -411,6 +412,17 @@ class NothingFromTheHost(TorchDispatchMode):
         return found
 
 
+class NoNewNumbers(TorchFunctionMode):
+    """Refuses tensors made of Python's numbers, which are copied where no dispatch sees it."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        found = function(*args, **(kwargs or {}))
+        made = function in (torch.tensor, torch.as_tensor, torch.Tensor.new_tensor)
+        if made and found.device.type == "meta":
+            raise AssertionError(f"{function} makes a tensor of numbers from the host")
+        return found
+
+
 @pytest.mark.parametrize("inner", ["step", "fast"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_captured_comes_from_the_host(kind, inner, monkeypatch):
@@ -424,7 +436,7 @@ def test_nothing_captured_comes_from_the_host(kind, inner, monkeypatch):
     captured = []
 
     def run(function, samples):
-        with NothingFromTheHost():
+        with NothingFromTheHost(), NoNewNumbers():
             outputs, rest = function(*samples)
             asking = [output for output in outputs if output.requires_grad]
             of = [sample for sample in samples if sample.requires_grad]
@@ -453,6 +465,8 @@ def test_what_a_capture_refuses_is_noticed():
         torch.ones(3).to("meta")
     with pytest.raises(RuntimeError, match=r"meta"), NothingFromTheHost():
         bool(torch.ones(1, device="meta").all())
+    with pytest.raises(AssertionError, match="numbers from the host"), NoNewNumbers():
+        torch.empty(1, device="meta").new_tensor([1.0])
 
 
 def test_a_pretended_graph_behaves_as_a_graph_does(monkeypatch):

@@ -330,10 +330,11 @@ def test_input_that_does_not_lie_in_order_is_read_as_it_stands(kind):
         assert all(torch.equal(left[n].nan_to_num(), right[n].nan_to_num()) for n in right)
 
 
+@pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
 @pytest.mark.parametrize("kind", LAYERS)
-def test_a_second_backward_gives_the_same_again(kind):
-    layer = randomise(LAYERS[kind](3, 5)).double().eval()
-    x = torch.randn(6, 2, 3, dtype=torch.float64, requires_grad=True)
+def test_a_second_backward_gives_the_same_again(kind, training):
+    layer = randomise(LAYERS[kind](3, 5)).double().train(training)
+    x = torch.randn(6, 9, 3, dtype=torch.float64, requires_grad=True)
     output, _ = layer(x)
     assert layer.last_path == "fast"
     names = [name for name, _ in layer.named_parameters() if not _idle(layer, name)]
@@ -376,9 +377,10 @@ def test_the_gradient_of_a_gradient_is_refused():
     gradient.sum().backward()
 
 
+@pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
 @pytest.mark.parametrize("kind", LAYERS)
-def test_a_call_leaves_nothing_in_memory(kind):
-    assert_nothing_left(LAYERS[kind](3, 5).eval(), torch.randn(6, 9, 3))
+def test_a_call_leaves_nothing_in_memory(kind, training):
+    assert_nothing_left(LAYERS[kind](3, 5).train(training), torch.randn(6, 9, 3))
 
 
 @pytest.mark.parametrize("kind", LAYERS)
@@ -427,3 +429,19 @@ def test_mixed_precision_keeps_the_states_whole(kind, device):
     for path in results:
         assert_close(results[path][0], exact, rtol=0, atol=0.05)
     assert_close(results["fast"][1], results["step"][1], rtol=0.1, atol=0.1)
+
+
+@pytest.mark.parametrize("path", ["step", "fast"])
+def test_batch_statistics_are_learned_in_mixed_precision(path, device):
+    torch.manual_seed(3)
+    layer = _larnn(8, 16, "fixed", attention_dropout=0.0).to(device).float()
+    whole, x = copy.deepcopy(layer), torch.randn(12, 9, 8, device=device, dtype=torch.float32)
+    _on(whole, "step")(x)[0].sum().backward()
+    with torch.autocast(x.device.type, torch.bfloat16):
+        output, _ = _on(layer, path)(x)
+    output.sum().backward()
+    assert all(p.grad.isfinite().all() for p in layer.parameters() if p.grad is not None)
+    learned = {name: buffer for name, buffer in whole.named_buffers() if "running" in name}
+    for name, found in layer.named_buffers():
+        if name in learned:
+            assert_close(found, learned[name], rtol=0.02, atol=0.002, msg=name)
