@@ -93,8 +93,8 @@ def test_a_page_holds_card_results_numbers_and_whom_to_cite(tmp_path):
     text = write_report(traces.rra(), tmp_path / "r.html").read_text(encoding="utf-8")
     said = " ".join(Page(text).text)
     for expected in (
-        "545,164", "attnviz train rra imdb --epochs 4", "Large Movie Review Dataset",
-        "87.37%", "88.36%", "mean lag (timesteps)", "wang2017rra", "Residuals and warnings",
+        "545,164", "notebooks/results/imdb.toml --cell rra", "Large Movie Review Dataset",
+        "89.43%", "89.29%", "mean lag (timesteps)", "wang2017rra", "Residuals and warnings",
     ):  # fmt: skip
         assert expected in said
 

@@ -104,7 +104,7 @@ def test_what_diverged_stands_for_nothing():
 
 
 # Of the adding problem and of windows there are several studies, but one recipe.
-@pytest.mark.parametrize("task", ["har", "row-mnist"])
+@pytest.mark.parametrize("task", ["har", "imdb", "row-mnist"])
 def test_what_ships_as_tuned_is_what_its_study_chose(task, tmp_path):
     held, records = open_results(ROOT / "notebooks" / "results" / task)
     for cell in held.cells:

@@ -49,7 +49,7 @@ def test_published_settings_are_those_of_the_papers():
     assert rau.epochs == round(100_000 * 128 / 55_000)
     assert recipe_for("rra", "pixel-mnist", "paper").optimiser == "rmsprop"
     assert recipe_for("rra", "imdb", "paper").optimiser == "adadelta"
-    assert recipe_for("gru", "imdb").model.dropout == 0.3
+    assert recipe_for("larnn", "imdb").model.dropout == 0.3
     assert recipe_for("lstm", "imdb").model.options == {"forget_bias": 3.0}
 
 
