@@ -49,14 +49,15 @@ def err() -> "Console":
     return Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 
-def next_commands(*commands: Iterable[object]) -> None:
+def next_commands(*commands: Iterable[object], why: str = "Next") -> None:
     """Suggests what to type next, quoted as a shell needs it.
 
     Arguments:
         commands: The words of each after `attnviz`.
+        why: What is said in front.
     """
     typed = (shlex.join(["attnviz", *map(str, words)]) for words in commands)
-    out().print(f"Next: {', or '.join(typed)}")
+    out().print(f"{why}: {', or '.join(typed)}")
 
 
 def labelled(rows: Iterable[tuple[str, str]]) -> "Table":

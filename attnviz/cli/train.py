@@ -73,7 +73,7 @@ def train(
     out().quiet = quiet or not first
     if watched.probe is not None:
         kernel = ["--kind", "kernel-evolution", "-o", "kernel.pdf"]
-        next_commands(["plot", folder / "probes.zarr", *kernel])
+        next_commands(["plot", folder / "probes.zarr", *kernel], why="Probes")
     next_commands(["record", folder, *read.again(task), "--limit", 100, "-o", "trace.zarr"])
 
 

@@ -473,3 +473,19 @@ def test_what_the_system_refuses_is_told_without_its_number(capsys):
     explain(caught.value)
     said = " ".join(capsys.readouterr().err.split())
     assert said.startswith("attnviz: The system refuses /nowhere/x: no such file or directory.")
+
+
+def test_a_path_with_brackets_and_blanks_is_said_as_it_is_and_can_be_typed_again(
+    monkeypatch, capsys, tmp_path
+):
+    path = tmp_path / "my [bold] [/traces]" / "a [red]one.zarr"
+    path.parent.mkdir(parents=True)
+    recorded = ("record", "rra-imdb", "--text", "a fine film", "-o", path)
+    status, said, error = called(monkeypatch, capsys, *recorded)
+    assert status == 0, error
+    assert f"in {path}." in said
+    suggested = said[said.index("Next: ") :].removeprefix("Next: ").split(", or ")[0]
+    _, *words = shlex.split(suggested)
+    status, said, error = called(monkeypatch, capsys, *words)
+    assert status == 0, error
+    assert str(path) in said
