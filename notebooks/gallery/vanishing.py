@@ -1,4 +1,4 @@
-"""How fast the gradient fades in two cells: its norm by distance from the loss."""
+"""The gradient in two cells: its norm by distance from the loss."""
 
 import attnviz
 from attnviz.tasks import load_demo_sentences
