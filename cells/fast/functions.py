@@ -1,4 +1,4 @@
-"""The functions of the cells and their slopes, each in few passes over memory."""
+"""The functions of the cells and their slopes, in few passes over memory; timesteps apart."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -12,6 +12,7 @@ __all__ = [
     "draw_mask",
     "elu",
     "elu_slope",
+    "running_rows",
     "sigmoid_slope",
     "softmax_slope",
     "tanh",
@@ -71,6 +72,14 @@ def by_step(like: Tensor, numbers: Sequence[int]) -> Tensor:
         filled[start:end] = number
         start = end
     return filled
+
+
+def running_rows(buffer: Tensor, running: Sequence[int]) -> list[Tensor]:
+    """The rows of each timestep of a buffer `(time, batch, ...)` that still run."""
+    batch = buffer.shape[1]
+    return [
+        rows if n == batch else rows[:n] for rows, n in zip(buffer.unbind(), running, strict=True)
+    ]
 
 
 def draw_mask(room: Tensor, dropping: float) -> None:

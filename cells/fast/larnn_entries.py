@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cells.fast.functions import by_step, elu, elu_slope
+from cells.fast.functions import by_step, elu, elu_slope, running_rows
 from cells.fast.norms import Part
 from cells.fast.products import WeightGradients, product
 from cells.larnn import LARNNCell
@@ -120,11 +120,7 @@ class Entries(Part):
 
     def _by_place(self, entries: Float[Tensor, "place row two_units"]) -> list[Tensor]:
         """Those of the rows that ran when each was made."""
-        rows = [self.batch] * self.lags + list(self.running)
-        return [
-            entry if n == self.batch else entry[:n]
-            for entry, n in zip(entries.unbind(), rows, strict=True)
-        ]
+        return running_rows(entries, [self.batch] * self.lags + list(self.running))
 
     def reached(self, t: int) -> int:
         """How many of the window's oldest places hold nothing yet at a timestep."""

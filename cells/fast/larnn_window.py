@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cells.fast.functions import by_step, softmax_slope
+from cells.fast.functions import by_step, running_rows, softmax_slope
 from cells.fast.larnn_entries import Entries
 from cells.larnn import LARNNCell
 
@@ -61,13 +61,6 @@ class Slots(Entries):
         by_head: Tensor = units.unflatten(-1, (self.heads, self.part))
         return by_head
 
-    def steps(self, buffer: Float[Tensor, "time batch *part"]) -> list[Tensor]:
-        """The running rows of each timestep."""
-        return [
-            rows if n == self.batch else rows[:n]
-            for rows, n in zip(buffer.unbind(), self.running, strict=True)
-        ]
-
     def _rooms(self) -> list[Tensor]:
         """Room for a window, the same for all timesteps."""
         room = self.entries.new_empty(self.lags, self.batch, self.heads, self.part)
@@ -83,7 +76,7 @@ class Slots(Entries):
         alphas, useds = (self.attended(w.unbind()) for w in (self.attention, self.used))
         masks, rooms, running, fit = self._masks(), self._rooms(), self.running, self.fitter()
         gathered, contexts = (
-            self.steps(self.by_head(buffer)) for buffer in (self.gathered, self.context)
+            running_rows(self.by_head(buffer), running) for buffer in (self.gathered, self.context)
         )
         centres, scales = (
             part.unflatten(-1, (2, self.heads, self.part)).unbind()
@@ -197,8 +190,9 @@ class Slots(Entries):
         factor, against = factors.unbind(), self.centre.neg().unbind()
         slopes, levels = (part.unbind() for part in self.from_statistics.unbind(dim=1))
         of_values = [level[units:] for level in levels]
-        gathered = self.steps(self.by_head(self.gathered))
-        totals = self.steps(self.used.sum(dim=1)[..., None]) if self.dropping else ()
+        gathered = running_rows(self.by_head(self.gathered), self.running)
+        total = self.used.sum(dim=1)[..., None]
+        totals = running_rows(total, self.running) if self.dropping else []
         room = self.gathered.new_empty(3, self.batch, units)
         rooms = {n: (room[:, :n], *self.by_head(room)[:, :n].unbind()) for n in set(self.running)}
 

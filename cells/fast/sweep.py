@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cells.base import Cell, StateName
+from cells.fast.functions import running_rows
 from cells.fast.norms import Part
 from cells.fast.products import product
 from cells.hooks import norm_of_each
@@ -242,9 +243,7 @@ class Sweep(ABC):
 
     def steps(self, buffer: Tensor) -> list[Tensor]:
         """The running rows of each timestep."""
-        if self.even:
-            return list(buffer.unbind())
-        return [rows[:n] for rows, n in zip(buffer.unbind(), self.running, strict=True)]
+        return running_rows(buffer, self.running)
 
     # What backward passes are made of
 
@@ -282,10 +281,7 @@ class Sweep(ABC):
 
     def piece(self, buffer: Tensor, start: int) -> list[Tensor]:
         """The running rows of each timestep of a piece."""
-        if self.even:
-            return list(buffer.unbind())
-        running = self.running[start : start + len(buffer)]
-        return [rows[:n] for rows, n in zip(buffer.unbind(), running, strict=True)]
+        return running_rows(buffer, self.running[start : start + len(buffer)])
 
     def blank(self, buffer: Tensor, start: int) -> None:
         """Zeros for the rows of a piece that have ended."""
