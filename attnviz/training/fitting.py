@@ -33,7 +33,7 @@ def fit(
         before: Callbacks that see each step before its checkpoint is written.
     """
     try:
-        with resume.stop.restoring(), _quiet_lightning():
+        with resume.stop.restoring(), _quiet_lightning(), _flushing_denormals():
             _trainer(data, [*before, resume]).fit(learner, data)
     except (SystemExit, KeyboardInterrupt):  # Lightning makes the first of the second
         if not resume.interrupted:
@@ -62,6 +62,27 @@ def _trainer(data: ResumableData[Any], callbacks: list[Callback]) -> Trainer:
         enable_progress_bar=False,
         enable_model_summary=False,
     )
+
+
+@contextmanager
+def _flushing_denormals() -> Iterator[None]:
+    """Numbers too small to be held exactly, below 1e-38 in float32, are zero in here.
+
+    A gradient that vanishes over hundreds of timesteps passes through them, and a processor takes
+    many times as long for each: an untrained GRU over 784 timesteps four times as long in all.
+    """
+    before = _denormals_flushed()
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)
+
+
+def _denormals_flushed() -> bool:
+    """What this thread does with them; torch sets it, but does not tell."""
+    smallest = torch.finfo(torch.float32).smallest_normal
+    return not bool(torch.tensor(smallest) * 0.5)
 
 
 @contextmanager
