@@ -123,7 +123,7 @@ def default_recipe(cell: str, *, hidden_size: int = 64) -> Recipe:
 
 
 def adding_recipe(cell: str, *, hidden_size: int = 64) -> Recipe:
-    """A recipe for the adding problem.
+    """A recipe for the adding problem, before tuning: the same rate for every cell.
 
     Arguments:
         cell: One of the five cells.

@@ -103,14 +103,24 @@ def test_what_diverged_stands_for_nothing():
     assert chosen_seed(study(), "rra", held).job.number == 0
 
 
-# Of the adding problem and of windows there are several studies, but one recipe.
-@pytest.mark.parametrize("task", ["har", "imdb", "row-mnist"])
+@pytest.mark.parametrize("task", ["har", "imdb", "row-fashion-mnist", "row-mnist"])
 def test_what_ships_as_tuned_is_what_its_study_chose(task, tmp_path):
     held, records = open_results(ROOT / "notebooks" / "results" / task)
     for cell in held.cells:
         path = tmp_path / f"{cell}.toml"
         path.write_text(recipes_to_toml(held, [cell], records))
         assert recipe_for(cell, task, "tuned") == read_recipe(path, cell, task)
+
+
+def test_what_ships_for_adding_is_what_two_studies_chose(tmp_path):
+    chosen = {cell: ("adding-100", cell) for cell in ("rra", "rau", "lstm", "gru")}
+    chosen["larnn"] = "adding-larnn", "no-norm"
+    for cell, (name, variant) in chosen.items():
+        held, records = open_results(ROOT / "notebooks" / "results" / name)
+        path = tmp_path / f"{cell}.toml"
+        path.write_text(recipes_to_toml(held, [variant], records).replace(variant, cell))
+        recipe = read_recipe(path, cell, "adding")
+        assert recipe_for(cell, "adding", "tuned") == dataclasses.replace(recipe, epochs=20)
 
 
 def of_studies():
