@@ -12,6 +12,7 @@ from pytorch_lightning import Callback, Trainer
 
 from attnviz.training.batching import ResumableData
 from attnviz.training.module import Learner
+from attnviz.training.recipe import MatmulPrecision
 from attnviz.training.resume import ExactResume
 
 __all__ = ["fit"]
@@ -33,7 +34,12 @@ def fit(
         before: Callbacks that see each step before its checkpoint is written.
     """
     try:
-        with resume.stop.restoring(), _quiet_lightning(), _flushing_denormals():
+        with (
+            resume.stop.restoring(),
+            _quiet_lightning(),
+            _flushing_denormals(),
+            _computing_products(data.recipe.matmul_precision),
+        ):
             _trainer(data, [*before, resume]).fit(learner, data)
     except (SystemExit, KeyboardInterrupt):  # Lightning makes the first of the second
         if not resume.interrupted:
@@ -77,6 +83,16 @@ def _flushing_denormals() -> Iterator[None]:
         yield
     finally:
         torch.set_flush_denormal(before)
+
+
+@contextmanager
+def _computing_products(precision: MatmulPrecision) -> Iterator[None]:
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(precision)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def _denormals_flushed() -> bool:

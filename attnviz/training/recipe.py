@@ -7,7 +7,7 @@ from typing import Literal, get_args
 from attnviz.models import ModelSettings
 
 __all__ = [
-    "OPTIMISERS",
+    "MatmulPrecision",
     "Optimiser",
     "Precision",
     "Recipe",
@@ -17,8 +17,8 @@ __all__ = [
 ]
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+MatmulPrecision = Literal["highest", "high", "medium"]
 Optimiser = Literal["adam", "sgd", "rmsprop", "adadelta"]
-OPTIMISERS: tuple[str, ...] = get_args(Optimiser)
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,10 @@ class Recipe:
             is read as one.
         precision: As Lightning names it: `bf16-mixed` and `16-mixed` compute products in half
             precision, in training and its validation. Scoring is always in float32.
+        matmul_precision: As `torch.set_float32_matmul_precision` names it: how exactly products of
+            float32 are computed in training and all that is measured meanwhile, where the device
+            has a faster way. `high` is TF32 on a GPU; `medium` reads bfloat16 and sums in float32,
+            also on processors with AMX.
         devices: Processes that share each batch, by Lightning's `ddp`; on GPUs where there are.
         frozen: Beginnings of the names of parameters that stay as they were drawn, such as
             `layer.`, the recurrent layers: a reservoir. No optimiser knows them.
@@ -119,6 +123,7 @@ class Recipe:
     sum_over_time: bool = False
     validation_streams: int = 20
     precision: Precision = "32-true"
+    matmul_precision: MatmulPrecision = "highest"
     devices: int = 1
     frozen: tuple[str, ...] = ()
     test_every_epoch: bool = False
@@ -135,14 +140,14 @@ class Recipe:
         for name in ("weight_decay", "input_noise"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"A recipe needs {name} of 0 or more, got {getattr(self, name)}.")
-        if self.optimiser not in OPTIMISERS:
-            raise ValueError(
-                f"There is no optimiser {self.optimiser!r}; there are {', '.join(OPTIMISERS)}."
-            )
-        if self.precision not in get_args(Precision):
-            raise ValueError(
-                f"There is no precision {self.precision!r}; there are {get_args(Precision)}."
-            )
+        for name, kind in (
+            ("optimiser", Optimiser), ("precision", Precision),
+            ("matmul_precision", MatmulPrecision),
+        ):  # fmt: skip
+            if (value := getattr(self, name)) not in get_args(kind):
+                raise ValueError(
+                    f"There is no {name} {value!r}; there are {', '.join(get_args(kind))}."
+                )
         # A single text is no tuple: its letters would be beginnings of names.
         whole = self.frozen == tuple(self.frozen)
         if not whole or not all(isinstance(one, str) and one for one in self.frozen):

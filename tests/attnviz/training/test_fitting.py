@@ -41,3 +41,16 @@ def test_denormals_are_as_before_after_a_training_that_failed(tmp_path, flushing
     with pytest.raises(KilledError):
         train(number_recipe("gru", epochs=1), number_task(), tmp_path, progress=after(2))
     assert not is_flushed()
+
+
+@pytest.mark.parametrize("precision", ["highest", "high", "medium"])
+def test_products_are_as_exact_as_the_recipe_says_only_while_training(tmp_path, precision):
+    seen = {}
+    train(
+        number_recipe("gru", epochs=1, matmul_precision=precision),
+        number_task(),
+        tmp_path,
+        progress=lambda step, steps: seen.update({step: torch.get_float32_matmul_precision()}),
+    )
+    assert {seen[step] for step in range(1, 6)} == {precision}
+    assert torch.get_float32_matmul_precision() == "highest"
