@@ -49,7 +49,7 @@ def train(
 
     Example: attnviz train larnn reviews.csv --text review --label stars
 
-    Example: attnviz train rra adding --length 200
+    Example: attnviz train rra adding --length 200 --option 'forget_bias={"chrono": 200}'
 
     Example: attnviz train larnn har --fold 3
 

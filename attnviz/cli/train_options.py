@@ -21,7 +21,11 @@ __all__ = ["OTHERS", "Read", "Recipes", "Watched", "with_options"]
 OTHERS = ("adding", *NUMBER_TASKS, "ptb")
 
 Length = Annotated[
-    int | None, typer.Option(help="Timesteps of the adding problem; 100 if not given.", min=2)
+    int | None,
+    typer.Option(
+        help="Timesteps of the adding problem; 100 if not given, for which tuned was chosen.",
+        min=2,
+    ),
 ]
 Fold = Annotated[
     int | None,

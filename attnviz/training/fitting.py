@@ -10,9 +10,9 @@ import torch
 from lightning_fabric.utilities.warnings import PossibleUserWarning
 from pytorch_lightning import Callback, Trainer
 
+from attnviz.training.arithmetic import computing_products, flushing_denormals
 from attnviz.training.batching import ResumableData
 from attnviz.training.module import Learner
-from attnviz.training.recipe import MatmulPrecision
 from attnviz.training.resume import ExactResume
 
 __all__ = ["fit"]
@@ -37,8 +37,8 @@ def fit(
         with (
             resume.stop.restoring(),
             _quiet_lightning(),
-            _flushing_denormals(),
-            _computing_products(data.recipe.matmul_precision),
+            flushing_denormals(),
+            computing_products(data.recipe.matmul_precision),
         ):
             _trainer(data, [*before, resume]).fit(learner, data)
     except (SystemExit, KeyboardInterrupt):  # Lightning makes the first of the second
@@ -68,37 +68,6 @@ def _trainer(data: ResumableData[Any], callbacks: list[Callback]) -> Trainer:
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-
-
-@contextmanager
-def _flushing_denormals() -> Iterator[None]:
-    """Numbers too small to be held exactly, below 1e-38 in float32, are zero in here.
-
-    A gradient that vanishes over hundreds of timesteps passes through them, and a processor takes
-    many times as long for each: an untrained GRU over 784 timesteps four times as long in all.
-    """
-    before = _denormals_flushed()
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(before)
-
-
-@contextmanager
-def _computing_products(precision: MatmulPrecision) -> Iterator[None]:
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision(precision)
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
-
-
-def _denormals_flushed() -> bool:
-    """What this thread does with them; torch sets it, but does not tell."""
-    smallest = torch.finfo(torch.float32).smallest_normal
-    return not bool(torch.tensor(smallest) * 0.5)
 
 
 @contextmanager

@@ -93,9 +93,9 @@ class Recipe:
         precision: As Lightning names it: `bf16-mixed` and `16-mixed` compute products in half
             precision, in training and its validation. Scoring is always in float32.
         matmul_precision: As `torch.set_float32_matmul_precision` names it: how exactly products of
-            float32 are computed in training and all that is measured meanwhile, where the device
-            has a faster way. `high` is TF32 on a GPU; `medium` reads bfloat16 and sums in float32,
-            also on processors with AMX.
+            float32 are computed in training and its validation, where the device has a faster way;
+            what the process has set does not count meanwhile. `high` is TF32 on a GPU; `medium`
+            reads bfloat16 and sums in float32, also on processors with AMX.
         devices: Processes that share each batch, by Lightning's `ddp`; on GPUs where there are.
         frozen: Beginnings of the names of parameters that stay as they were drawn, such as
             `layer.`, the recurrent layers: a reservoir. No optimiser knows them.

@@ -12,6 +12,7 @@ from lightning_fabric.utilities.rank_zero import rank_zero_only
 from pytorch_lightning import Callback
 
 from attnviz.models import ModelSettings, SequenceModel, build_model, load_folder, save_folder
+from attnviz.training.arithmetic import computing_products
 from attnviz.training.batching import ResumableData
 from attnviz.training.fitting import fit
 from attnviz.training.history import Row, finished, rank, write_history
@@ -200,7 +201,9 @@ def _untrained(data: ResumableData[Any]) -> SequenceModel:
 
 def _test_scores(model: SequenceModel, task: Task, recipe: Recipe) -> Row:
     """What an epoch's row tells of the test split."""
-    return {f"test_{name}": value for name, value in score(model, task, "test", recipe).items()}
+    with computing_products("highest"):  # as `score_test` computes
+        scores = score(model, task, "test", recipe)
+    return {f"test_{name}": value for name, value in scores.items()}
 
 
 def _tell_beginning(

@@ -1,9 +1,10 @@
-"""The functions of the cells and their slopes, in few passes over memory; timesteps apart."""
+"""The functions of the cells and their slopes, each in few passes over memory."""
 
 from collections.abc import Sequence
 from itertools import groupby
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -74,8 +75,8 @@ def by_step(like: Tensor, numbers: Sequence[int]) -> Tensor:
     return filled
 
 
-def running_rows(buffer: Tensor, running: Sequence[int]) -> list[Tensor]:
-    """The rows of each timestep of a buffer `(time, batch, ...)` that still run."""
+def running_rows(buffer: Float[Tensor, "time batch *part"], running: Sequence[int]) -> list[Tensor]:
+    """The rows of each timestep of a buffer that still run."""
     batch = buffer.shape[1]
     return [
         rows if n == batch else rows[:n] for rows, n in zip(buffer.unbind(), running, strict=True)

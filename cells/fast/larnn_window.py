@@ -191,8 +191,9 @@ class Slots(Entries):
         slopes, levels = (part.unbind() for part in self.from_statistics.unbind(dim=1))
         of_values = [level[units:] for level in levels]
         gathered = running_rows(self.by_head(self.gathered), self.running)
-        total = self.used.sum(dim=1)[..., None]
-        totals = running_rows(total, self.running) if self.dropping else []
+        totals: list[Tensor] = []
+        if self.dropping:
+            totals = running_rows(self.used.sum(dim=1)[..., None], self.running)
         room = self.gathered.new_empty(3, self.batch, units)
         rooms = {n: (room[:, :n], *self.by_head(room)[:, :n].unbind()) for n in set(self.running)}
 

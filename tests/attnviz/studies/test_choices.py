@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from attnviz.cards import shipped_cards
-from attnviz.studies import Job, open_results
+from attnviz.studies import Job, load_study_task, open_results, read_study
 from attnviz.studies.choices import chosen_fields, chosen_seed, recipes_to_toml
 from attnviz.studies.recipes import recipe_of
 from attnviz.training import recipe_for
@@ -121,6 +121,21 @@ def test_what_ships_for_adding_is_what_two_studies_chose(tmp_path):
         path.write_text(recipes_to_toml(held, [variant], records).replace(variant, cell))
         recipe = read_recipe(path, cell, "adding")
         assert recipe_for(cell, "adding", "tuned") == dataclasses.replace(recipe, epochs=20)
+
+
+@pytest.mark.parametrize("length", [200, 400])
+def test_longer_sums_are_learnt_with_what_ships_for_adding(length):
+    held = read_study(ROOT / "notebooks" / "results" / f"adding-{length}.toml")
+    task = load_study_task(held, None)
+    for cell in held.cells:
+        given = recipe_of(held, Job(cell, "final", 0), {}, task)
+        shipped = recipe_for(cell, "adding", "tuned")
+        options = {**shipped.model.options}
+        if "forget_bias" in options:
+            options["forget_bias"] = {"chrono": length}
+        options.pop("gain", None)  # of norms, which LARNN has none of here
+        model = dataclasses.replace(shipped.model, options=options)
+        assert given == dataclasses.replace(shipped, model=model, epochs=given.epochs)
 
 
 def of_studies():

@@ -114,3 +114,5 @@ def test_a_language_model_trains_in_half_precision_and_goes_on(tmp_path):
 def test_a_precision_that_there_is_not_is_refused(unchecked):
     with pytest.raises(ValueError, match="no precision '8-true'; there are"):
         dataclasses.replace(number_recipe("gru"), precision="8-true")
+    with pytest.raises(ValueError, match="no matmul_precision 'low'; there are highest, high, med"):
+        dataclasses.replace(number_recipe("gru"), matmul_precision="low")
