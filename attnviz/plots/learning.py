@@ -32,6 +32,8 @@ _AXES = {
     "test": "test score",
 }
 Curves = Mapping[str, pd.DataFrame | Sequence[pd.DataFrame]]
+# Where nothing but these is compared, each has its own colour, whichever of the others are there.
+_CELLS = ("rra", "larnn", "rau", "lstm", "gru")
 
 
 def plot_learning_curves(
@@ -45,7 +47,8 @@ def plot_learning_curves(
 ) -> Axes:
     """Draws a score against iterations: the mean over seeds, their range, and each run faintly.
 
-    The mean ends where the shortest of the runs ends; the faint lines go on.
+    The mean ends where the shortest of the runs ends; the faint lines go on. Where nothing but the
+    five cells is compared, a cell has the same colour in every figure.
 
     Arguments:
         histories: By the name to show, a table a run, or one for each seed: with the column `step`
@@ -78,7 +81,7 @@ def plot_learning_curves(
             "them with logarithmic=False."
         )
     with axes_to_draw_on(ax, _WIDTH, _HEIGHT) as drawn:
-        for number, (name, curve) in enumerate(curves.items()):
+        for number, (name, curve) in zip(_numbered([*curves]), curves.items(), strict=True):
             _draw_curve(drawn, curve, named[name], number)
         _name_curves(drawn, curves, named)
         for axis, wanted, scale in (
@@ -91,6 +94,14 @@ def plot_learning_curves(
         if limits is not None:
             drawn.set_ylim(*limits)
     return drawn
+
+
+def _numbered(names: Sequence[str]) -> list[int]:
+    """The colours of names, by their place."""
+    cells = [name.lower() for name in names]
+    if len({*cells}) == len(cells) and {*cells} <= {*_CELLS}:
+        return [_CELLS.index(cell) for cell in cells]
+    return [*range(len(names))]
 
 
 def _draw_curve(ax: Axes, curve: Statistic, runs: Sequence[pd.DataFrame], number: int) -> None:
@@ -137,7 +148,8 @@ def plot_score_against(
 
     The line is the mean over the runs that had the value, bars reach from the lowest to the
     highest. What else differs between these runs, seeds or other searched values, is in the bars.
-    Each value is numbered below the axis, where the numbers do not touch.
+    Each value is numbered below the axis, where the numbers do not touch. Colours are as in
+    `plot_learning_curves`.
 
     Arguments:
         runs: One row a run, as `trials` of what `attnviz.studies.open_curves` gives.
@@ -167,10 +179,11 @@ def plot_score_against(
         )
     at = places.astype(float) if numbers else np.arange(float(len(places)))
     with axes_to_draw_on(ax, _WIDTH, _HEIGHT) as drawn:
-        for number in range(statistic.values.sizes[by]):
+        names = [str(name) for name in statistic.values[by].values]
+        for row, number in enumerate(_numbered(names)):
             # Side by side, so that bars at one value can be told apart.
-            beside = (number - (statistic.values.sizes[by] - 1) / 2) * enlarged(2.5)
-            _draw_scores(drawn, statistic, number, at, beside)
+            beside = (row - (len(names) - 1) / 2) * enlarged(2.5)
+            _draw_scores(drawn, statistic, (row, number), at, beside)
         if logarithmic:
             drawn.set_xscale("log")
         _name_scores(drawn, statistic, at)
@@ -205,13 +218,14 @@ def _number_evenly(ax: Axes) -> None:
 
 
 def _draw_scores(
-    ax: Axes, statistic: Statistic, number: int, at: np.ndarray, beside: float
+    ax: Axes, statistic: Statistic, which: tuple[int, int], at: np.ndarray, beside: float
 ) -> None:
-    mean, ends = statistic.values[number].values, statistic.uncertainty
+    row, number = which  # of the statistic, and of its colour
+    mean, ends = statistic.values[row].values, statistic.uncertainty
     there = np.isfinite(mean)
     place = offset_copy(ax.transData, ax.get_figure(root=True), x=beside, units="points")
     low, high = (
-        (mean, mean) if ends is None else (ends[number].sel(end=end) for end in ("low", "high"))
+        (mean, mean) if ends is None else (ends[row].sel(end=end) for end in ("low", "high"))
     )
     for ys in (low, high):  # what stands beside its place has no say in the limits by itself
         ax.update_datalim(np.column_stack([at[there], np.asarray(ys)[there]]))

@@ -131,3 +131,25 @@ def test_only_what_is_there_can_be_drawn():
     assert drawable_curves(study(histories={})) == ["score-against"]
     assert drawable_curves(study(searched=())) == ["learning-curves"]
     assert drawable_curves(study(trials=nothing, histories={})) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "colours"),
+    [
+        (["LSTM", "rra"], ["C3", "C0"]),
+        (["rra", "larnn", "rau", "lstm", "gru"], ["C0", "C1", "C2", "C3", "C4"]),
+        (["gru", "gru, untrained"], ["C0", "C1"]),
+        (["gru", "GRU"], ["C0", "C1"]),
+    ],
+)
+def test_a_cell_has_its_colour_where_only_cells_are_compared(names, colours):
+    ax = attnviz.plot_learning_curves({name: history([5, 10], [0.1, 0.2]) for name in names})
+    assert [line.get_color() for line in means(ax)] == colours
+    rows = [
+        {"cell": name, "window": window, "validation": 0.1 * window + number}
+        for number, name in enumerate(names)
+        for window in (2, 5)
+    ]
+    drawn = attnviz.plot_score_against(pd.DataFrame(rows), value="window")
+    by_height = sorted(means(drawn), key=lambda line: line.get_ydata()[0])
+    assert [line.get_color() for line in by_height] == colours
