@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 __all__ = [
+    "CELLS",
     "Card",
     "current_task",
     "find_cards",
@@ -19,6 +20,8 @@ __all__ = [
     "why_no_model",
 ]
 
+# The names of `attnviz.models.CELLS`, for what knows no torch.
+CELLS = ("rra", "larnn", "rau", "lstm", "gru")
 SHIPPED = Path(__file__).parent / "pretrained"
 FORMAT = "attnviz-model/1"
 MODEL, WEIGHTS, RUN = "model.json", "model.safetensors", "recipe.json"

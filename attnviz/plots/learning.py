@@ -11,6 +11,7 @@ from matplotlib.transforms import offset_copy
 
 from attnviz.analysis.learning import learning_curve, score_against, scores_of
 from attnviz.analysis.statistic import Statistic
+from attnviz.cards import CELLS
 from attnviz.plots.axes import (
     axes_to_draw_on,
     draw_band,
@@ -32,8 +33,6 @@ _AXES = {
     "test": "test score",
 }
 Curves = Mapping[str, pd.DataFrame | Sequence[pd.DataFrame]]
-# Where nothing but these is compared, each has its own colour, whichever of the others are there.
-_CELLS = ("rra", "larnn", "rau", "lstm", "gru")
 
 
 def plot_learning_curves(
@@ -97,10 +96,10 @@ def plot_learning_curves(
 
 
 def _numbered(names: Sequence[str]) -> list[int]:
-    """The colours of names, by their place."""
+    """The colours of names: a cell's own where nothing but cells is compared, else by place."""
     cells = [name.lower() for name in names]
-    if len({*cells}) == len(cells) and {*cells} <= {*_CELLS}:
-        return [_CELLS.index(cell) for cell in cells]
+    if len({*cells}) == len(cells) and {*cells} <= {*CELLS}:
+        return [CELLS.index(cell) for cell in cells]
     return [*range(len(names))]
 
 
@@ -183,7 +182,7 @@ def plot_score_against(
         for row, number in enumerate(_numbered(names)):
             # Side by side, so that bars at one value can be told apart.
             beside = (row - (len(names) - 1) / 2) * enlarged(2.5)
-            _draw_scores(drawn, statistic, (row, number), at, beside)
+            _draw_scores(drawn, statistic, row, number, at, beside)
         if logarithmic:
             drawn.set_xscale("log")
         _name_scores(drawn, statistic, at)
@@ -218,9 +217,8 @@ def _number_evenly(ax: Axes) -> None:
 
 
 def _draw_scores(
-    ax: Axes, statistic: Statistic, which: tuple[int, int], at: np.ndarray, beside: float
+    ax: Axes, statistic: Statistic, row: int, number: int, at: np.ndarray, beside: float
 ) -> None:
-    row, number = which  # of the statistic, and of its colour
     mean, ends = statistic.values[row].values, statistic.uncertainty
     there = np.isfinite(mean)
     place = offset_copy(ax.transData, ax.get_figure(root=True), x=beside, units="points")

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
+from attnviz.cards import CELLS
 from attnviz.studies.entries import Entries, EntryError
 from attnviz.studies.study import (
-    CELLS,
     Checks,
     Claim,
     Final,

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 __all__ = [
-    "CELLS",
     "Checks",
     "Final",
     "Question",
@@ -17,7 +16,6 @@ __all__ = [
     "Trials",
 ]
 
-CELLS = ("rra", "larnn", "rau", "lstm", "gru")
 
 Score = Literal["accuracy", "loss", "perplexity"]
 Size = Literal["hidden", "parameters"]

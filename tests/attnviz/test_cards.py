@@ -6,6 +6,7 @@ import sys
 import pytest
 
 import attnviz
+from attnviz import cards, models
 from attnviz.cards import (
     SHIPPED,
     current_task,
@@ -111,3 +112,7 @@ def test_it_needs_no_torch():
         "sys.exit('torch' in sys.modules or 'safetensors' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_the_cells_known_without_torch_are_those_that_models_are_made_of():
+    assert cards.CELLS == tuple(models.CELLS)
