@@ -78,17 +78,17 @@ def run_command(
 
     Example: attnviz study run har.toml --cell rra --cell lstm --budget 30
     """
-    from attnviz.studies import load_study_task, read_study
+    from attnviz.studies import load_study_folds, load_study_task, read_study
 
     read = read_study(study)
     with busy(f"Loading PyTorch and {read.task[0]}"):
         from attnviz.studies.running import Watch, run_study
 
-        task = load_study_task(read, data)
+        task, folds = load_study_task(read, data), load_study_folds(read, data)
     bars = _Bars()
     try:
         done = run_study(
-            read, task, runs, results, cells=cell or (),
+            read, task, runs, results, folds=folds, cells=cell or (),
             budget=math.inf if budget is None else 60 * budget,
             watch=Watch(bars.say, bars.report, bars.advance),
         )  # fmt: skip

@@ -6,7 +6,7 @@ What trains needs torch and is in `attnviz.studies.running`; reading studies and
 from attnviz.studies.curves import open_checks, open_curves
 from attnviz.studies.drawing import draw_trials
 from attnviz.studies.jobs import Job, list_jobs
-from attnviz.studies.loading import load_study_task
+from attnviz.studies.loading import load_study_folds, load_study_task
 from attnviz.studies.reading import parse_study, read_study
 from attnviz.studies.records import Record, choose
 from attnviz.studies.results import open_results, update_results
@@ -19,6 +19,7 @@ __all__ = [
     "choose",
     "draw_trials",
     "list_jobs",
+    "load_study_folds",
     "load_study_task",
     "open_checks",
     "open_curves",

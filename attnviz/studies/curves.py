@@ -84,16 +84,18 @@ def _table(folder: Path, job: Job) -> pd.DataFrame | None:
 def _trials(study: Study, records: list[Record]) -> pd.DataFrame:
     """A row a trial, the cells in the order of the study: figures give colours in that order."""
     searched, cells = study.searched, study.cells
+    folds = ["fold"] * bool(study.trials.folds)
     trials = [one for one in records if one.job.phase == "trial" and one.job.cell in cells]
     trials.sort(key=lambda one: (cells.index(one.job.cell), one.job.number))
     rows = [
         {
             "cell": one.job.cell, "trial": one.job.number,
+            **dict.fromkeys(folds, study.trials.fold(one.job.number)),
             **{name: one.values.get(name) for name in searched},
             "status": one.status, "validation": one.validation,
             "validation_loss": one.validation_loss, "epochs": one.epochs,
         }
         for one in trials
     ]  # fmt: skip
-    columns = ["cell", "trial", *searched, "status", "validation", "validation_loss", "epochs"]
-    return pd.DataFrame(rows, columns=columns)
+    measured = ["status", "validation", "validation_loss", "epochs"]
+    return pd.DataFrame(rows, columns=["cell", "trial", *folds, *searched, *measured])

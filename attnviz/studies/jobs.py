@@ -47,7 +47,7 @@ def list_jobs(study: Study) -> list[Job]:
         The runs, each once.
     """
     trials = [
-        Job(cell, "trial", number) for number in range(study.trials.count) for cell in study.cells
+        Job(cell, "trial", number) for number in range(study.trials.runs) for cell in study.cells
     ]
     finals = [
         Job(cell, "final", seed, size)

@@ -21,7 +21,7 @@ from attnviz.tasks import (
     load_table,
 )
 
-__all__ = ["TASKS", "AnyTask", "load_study_task"]
+__all__ = ["TASKS", "AnyTask", "load_study_folds", "load_study_task"]
 
 AnyTask = TextTask | LabelledTask | LanguageTask | GeneratedTask
 
@@ -47,7 +47,7 @@ _SCORES: Mapping[type, Score] = {
 
 
 def load_study_task(study: Study, data: Path | None = None) -> AnyTask:
-    """The task that a study is on.
+    """The task that a study is on, as its final runs see it.
 
     Arguments:
         study: Names it, with its options.
@@ -60,18 +60,40 @@ def load_study_task(study: Study, data: Path | None = None) -> AnyTask:
         ValueError: If there is no such task or option, or the study scores it otherwise, or asks
             when it is solved though it has no bar.
     """
+    return _load(study, data, {})
+
+
+def load_study_folds(study: Study, data: Path | None = None) -> list[AnyTask]:
+    """The task of a study's trials, once for each of the folds that they are validated on.
+
+    Arguments:
+        study: Names the task and the folds.
+        data: As of `load_study_task`.
+
+    Returns:
+        Tasks in the order of the folds; none if trials are validated as final runs are.
+
+    Raises:
+        ValueError: As `load_study_task`; or if the task has no folds, or not that one.
+    """
+    return [_load(study, data, {"fold": fold}) for fold in study.trials.folds]
+
+
+def _load(study: Study, data: Path | None, fold: Mapping[str, int]) -> AnyTask:
     name, options = study.task
     if name not in TASKS:
         raise ValueError(f"{study.name}: there is no task {name!r}; there are {', '.join(TASKS)}.")
     load = TASKS[name]
     known = _options(load)
+    if fold and "fold" not in known:
+        raise ValueError(f"{study.name}: the task {name} has no folds to try settings on.")
     if unknown := sorted({*options} - {*known}):
         raise ValueError(
             f"{study.name}: the task {name} has no {', '.join(unknown)}; its options are "
             f"{', '.join(known) or 'none'}."
         )
     place: dict[str, Any] = {"data": data} if "data" in inspect.signature(load).parameters else {}
-    task = load(**options, **place)
+    task = load(**{**options, **fold}, **place)
     if study.score != (score := _SCORES[type(task)]):
         raise ValueError(f"{study.name}: {name} is scored by {score}, not by {study.score}.")
     if study.checks is not None and not isinstance(task, GeneratedTask):

@@ -109,30 +109,33 @@ def _variants(table: Entries) -> dict[str, str]:
 def _trials(table: Entries) -> Trials:
     """[trials]."""
     # Where nothing is searched there is nothing to try; _check sees to it.
-    count, seeds = table.take("count", int), _seeds(table, [])
+    count, seeds = table.take("count", int), _numbers(table, "seeds", [])
     if seeds and count % len(seeds):
         raise EntryError(
             f"{table.of('count')} is {count}, which {len(seeds)} seeds cannot share evenly."
         )
-    trials = Trials(count, table.take("seed", int, 0), _fields(table.table("recipe")), seeds)
+    if (folds := _numbers(table, "folds", [])) and not count:
+        raise EntryError(f"{table.of('folds')} is {[*folds]}, but no trials are asked for.")
+    recipe = _fields(table.table("recipe"))
+    trials = Trials(count, table.take("seed", int, 0), recipe, seeds, folds)
     table.done()
     return trials
 
 
 def _final(table: Entries) -> Final:
     """[final]."""
-    if not (seeds := _seeds(table)):
+    if not (seeds := _numbers(table, "seeds")):
         raise EntryError(f"{table.of('seeds')} has to be whole numbers, one at least, got [].")
     final = Final(seeds, _fields(table.table("recipe")))
     table.done()
     return final
 
 
-def _seeds(table: Entries, default: list[Any] | None = None) -> tuple[int, ...]:
-    seeds = table.take("seeds", list, default)
-    if any(type(seed) is not int or seed < 0 for seed in seeds):
-        raise EntryError(f"{table.of('seeds')} has to be whole numbers from 0, got {seeds}.")
-    return table.different("seeds", seeds)
+def _numbers(table: Entries, key: str, default: list[Any] | None = None) -> tuple[int, ...]:
+    numbers = table.take(key, list, default)
+    if any(type(number) is not int or number < 0 for number in numbers):
+        raise EntryError(f"{table.of(key)} has to be whole numbers from 0, got {numbers}.")
+    return table.different(key, numbers)
 
 
 def _sizes(table: Entries, cells: Sequence[str]) -> Sizes:

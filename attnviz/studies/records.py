@@ -3,7 +3,8 @@
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -86,7 +87,8 @@ def choose(study: Study, cell: str, records: Iterable[Record]) -> Record | None:
     """The trial whose setting is trained with every seed, by validation only.
 
     With checks the one that solved the task first, then the smallest validation loss; else the
-    best validation score, then the smallest loss; then the first. What diverged is never chosen.
+    best validation score, then the smallest loss; then the first. Where a setting is tried on
+    several folds, these are means over them. What diverged, on any fold, is never chosen.
 
     Arguments:
         study: With the score.
@@ -94,17 +96,32 @@ def choose(study: Study, cell: str, records: Iterable[Record]) -> Record | None:
         records: Of any runs.
 
     Returns:
-        The trial; None if all diverged, some have not been run, or there are none to run.
+        The trial, on the first fold; None if all diverged, some have not been run, or there are
+        none to run.
     """
-    trials = [one for one in records if (one.job.cell, one.job.phase) == (cell, "trial")]
-    if {one.job.number for one in trials} != {*range(study.trials.count)}:
+    trials = {
+        one.job.number: one for one in records if (one.job.cell, one.job.phase) == (cell, "trial")
+    }
+    count, runs = study.trials.count, study.trials.runs
+    if {*trials} != {*range(runs)}:
         return None
-    able = [one for one in trials if one.status == "finished"]
-    return min(able, key=lambda one: _order(study, one), default=None)
+    settings = [[trials[run] for run in range(number, runs, count)] for number in range(count)]
+    able = [tried for tried in settings if all(one.status == "finished" for one in tried)]
+    best = min(able, key=lambda tried: _order(study, tried), default=None)
+    return None if best is None else best[0]
 
 
-def _order(study: Study, record: Record) -> tuple[float, float, int]:
-    """The smaller the better."""
+def _order(study: Study, tried: Sequence[Record]) -> tuple[float, float, int]:
+    """The smaller the better, of one setting on every fold."""
+    orders = [_order_of_one(study, one) for one in tried]
+    return (
+        statistics.fmean(score for score, _, _ in orders),
+        statistics.fmean(loss for _, loss, _ in orders),
+        tried[0].job.number,
+    )
+
+
+def _order_of_one(study: Study, record: Record) -> tuple[float, float, int]:
     score, loss, number = by_validation(study, record)
     if record.reached is not None:
         score = float(record.reached.iterations) if record.reached.solved else math.inf

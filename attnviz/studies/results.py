@@ -169,19 +169,21 @@ def _check_same(study: Study, results: Path) -> None:
 
 def _write(study: Study, results: Path, records: Iterable[Record]) -> None:
     ordered = sorted(records, key=lambda one: (one.job.cell, one.job.size, one.job.number))
-    trials = [_trial_row(one) for one in ordered if one.job.phase == "trial"]
+    trials = [_trial_row(study, one) for one in ordered if one.job.phase == "trial"]
     finals = [_final_row(one) for one in ordered if one.job.phase == "final"]
     measured = [name for name in _MEASURED if name != "test"]
-    _write_table(results / TRIALS, ["cell", "trial", *study.searched, *measured], trials)
+    told = ["cell", "trial", *["fold"] * bool(study.trials.folds), *study.searched]
+    _write_table(results / TRIALS, [*told, *measured], trials)
     _write_table(results / FINALS, ["cell", "size", "seed", "settings", *_MEASURED], finals)
 
 
-def _trial_row(record: Record) -> dict[str, str]:
+def _trial_row(study: Study, record: Record) -> dict[str, str]:
     job = record.job
+    fold = study.trials.fold(job.number)
     values = {name: json.dumps(value, sort_keys=True) for name, value in record.values.items()}
     row = {"cell": job.cell, "trial": str(job.number), **values, **_measured(record)}
     del row["test"]
-    return row
+    return row if fold is None else {**row, "fold": str(fold)}
 
 
 def _final_row(record: Record) -> dict[str, str]:
@@ -197,7 +199,7 @@ def _measured(record: Record) -> dict[str, str]:
 
 
 def _read_trial(row: Mapping[str, str]) -> Record:
-    known = {"cell", "trial", *_MEASURED}
+    known = {"cell", "trial", "fold", *_MEASURED}
     values = {name: json.loads(text) for name, text in row.items() if name not in known and text}
     return _record(Job(row["cell"], "trial", int(row["trial"])), values, {**row, "test": ""})
 

@@ -92,6 +92,7 @@ def run_study(
     runs: Path,
     results: Path,
     *,
+    folds: Sequence[AnyTask] = (),
     cells: Sequence[str] = (),
     budget: float = math.inf,
     watch: Watch | None = None,
@@ -107,6 +108,8 @@ def run_study(
         task: The one it is on.
         runs: In it a folder called after the study holds the runs.
         results: In it a folder called after the study holds what came out.
+        folds: The task with each of the folds that its trials are validated on, in their order, as
+            `load_study_folds` gives them.
         cells: Only these; all if none is given.
         budget: No run is begun after so many seconds.
         watch: Told how it gets on.
@@ -115,14 +118,18 @@ def run_study(
         How far the study is, as far as it was asked for.
 
     Raises:
-        ValueError: If the study and the task, a recipe, or results that are there do not fit.
+        ValueError: If the study and the task, its folds, a recipe, or results that are there do
+            not fit.
         KeyboardInterrupt: If it is asked to stop; the run at hand has written a checkpoint.
     """
     check_study(study, task)
+    if len(folds) != (asked := len(study.trials.folds)):
+        raise ValueError(f"{study.name} tries settings on {asked} folds; got {len(folds)}.")
     if unknown := sorted({*cells} - {*study.cells}):
         raise ValueError(f"{study.name} is of {study.cells}, not of {', '.join(unknown)}.")
     until = time.monotonic() + budget
-    worker = _Worker(study, task, runs / study.name, results / study.name, watch or Watch())
+    tasks = {None: task, **dict[int | None, AnyTask](zip(study.trials.folds, folds, strict=True))}
+    worker = _Worker(study, tasks, runs / study.name, results / study.name, watch or Watch())
     worker.update()
     jobs = [job for job in list_jobs(study) if not cells or job.cell in cells]
     said = False
@@ -143,9 +150,14 @@ class _Worker:
     """One process at work on a study."""
 
     def __init__(
-        self, study: Study, task: AnyTask, runs: Path, results: Path, watch: Watch
+        self,
+        study: Study,
+        tasks: Mapping[int | None, AnyTask],  # by the fold for validation; None is the task's own
+        runs: Path,
+        results: Path,
+        watch: Watch,
     ) -> None:
-        self.study, self.task, self.watch = study, task, watch
+        self.study, self.tasks, self.task, self.watch = study, tasks, tasks[None], watch
         self.runs, self.results = runs, results
         self._twins: dict[Job, Job | None] = {}
 
@@ -199,7 +211,7 @@ class _Worker:
     def _values(self, job: Job, found: Mapping[Job, Record]) -> dict[str, Any] | None:
         """What a run sets; none while others that it needs have not been run."""
         if job.phase == "trial":
-            return draw_trials(self.study, job.cell)[job.number]
+            return draw_trials(self.study, job.cell)[self.study.trials.setting(job.number)]
         values: dict[str, Any] = {}
         if self.study.trials.count:
             chosen = choose(self.study, job.cell, found.values())
@@ -225,7 +237,8 @@ class _Worker:
         folder = self.runs / job.name / "run"
         self.watch.say(f"{self.study.name}: {job.name} with {_told(values)}.")
         test: float | None = None
-        task: Any = self.task  # training refuses kinds of task that it does not know
+        fold = self.study.trials.fold(job.number) if job.phase == "trial" else None
+        task: Any = self.tasks[fold]  # training refuses kinds of task that it does not know
         status: Status = "finished"
         try:
             run = train(

@@ -42,21 +42,40 @@ class Trials:
     """The search: as many trials for every cell.
 
     Arguments:
-        count: Of each cell; 0 where nothing is searched, and the setting is that of the file.
+        count: Settings tried of each cell; 0 where nothing is searched, and the setting is that of
+            the file.
         seed: Of the draws and of every trial's training.
         recipe: Fields of the recipe that are other than in the base while searching.
         seeds: Of the trainings in place of that: the first share of the trials has the first, and
             so on. Choices, which are dealt in decks, can thus be tried with every seed.
+        folds: Of the task, for validation: each setting is tried on every one of them, and judged
+            by its mean. Without them validation is that of the task.
     """
 
     count: int
     seed: int
     recipe: Values
     seeds: tuple[int, ...] = ()
+    folds: tuple[int, ...] = ()
+
+    @property
+    def runs(self) -> int:
+        """Trainings of each cell: every setting on the first fold, then on the next."""
+        return self.count * max(1, len(self.folds))
+
+    def setting(self, trial: int) -> int:
+        """Which of the settings a trial tries."""
+        return trial % self.count
+
+    def fold(self, trial: int) -> int | None:
+        """The fold that a trial is validated on; None for the task's own."""
+        return self.folds[trial // self.count] if self.folds else None
 
     def training_seed(self, trial: int) -> int:
         """The seed that a trial is trained with."""
-        return self.seeds[trial * len(self.seeds) // self.count] if self.seeds else self.seed
+        if not self.seeds:
+            return self.seed
+        return self.seeds[self.setting(trial) * len(self.seeds) // self.count]
 
 
 @dataclass(frozen=True)

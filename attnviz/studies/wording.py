@@ -57,9 +57,10 @@ def effort(study: Study) -> str:
     )
     sizes = " Settings are searched at equal hidden size." if len(study.sizes.equal) > 1 else ""
     return (
-        f"{plural(study.trials.count, 'trial')} for every cell ({_searched(study)}); the setting "
-        f"of {best} is trained with each seed, and each of these is scored on the test split once. "
-        f"Mean ± standard deviation over seeds.{_lengths(study)}{sizes}"
+        f"{plural(study.trials.count, 'trial')} for every cell ({_searched(study)})"
+        f"{_folds(study)}; the setting of {best} is trained with each seed, and each of these is "
+        "scored on the test split once. Mean ± standard deviation over seeds."
+        f"{_lengths(study)}{sizes}"
     )
 
 
@@ -94,6 +95,12 @@ def _searched(study: Study) -> str:
     ]
     seeds = f"{len(study.trials.seeds)} seeds" if study.trials.seeds else ""
     return "; ".join(filter(None, [*told, seeds])) or "nothing searched"
+
+
+def _folds(study: Study) -> str:
+    """Says so, where a trial is several trainings."""
+    count = len(study.trials.folds)
+    return f", each the mean over {plural(count, 'fold')} for validation" if count else ""
 
 
 def _lengths(study: Study) -> str:
