@@ -72,7 +72,7 @@ def answered(study: Study, question: Question, answer: Answer) -> str:
             return f"{asked} Not run."
         seeds = f"{answer.seeds} of the {seeds_needed(study)} seeds"
         return f"{asked} Only {seeds} that an answer needs have been run."
-    verdict = f"{answer.verdict.capitalize()} ({_margin(study, question)})"
+    verdict = answer.verdict.capitalize() + _margin(study, question)
     if answer.advantage is None and not answer.censored:
         return f"{asked} {verdict}: a run diverged."
     paired = "paired seeds" if len(question.cells) > 1 else "seeds"
@@ -126,11 +126,11 @@ def _watched(study: Study) -> str:
 
 def _margin(study: Study, question: Question) -> str:
     if question.measure == "iterations":
-        return f"margin a factor of {max(question.margin, 1.0):g}"
+        return f" (margin a factor of {question.margin:g})" if question.margin > 1 else ""
     scale = 100 if study.score == "accuracy" else 1
     # Not worse by more than it, or better by more than it.
     word = "margin" if question.claim == "better" else "within"
-    return f"{word} {scale * question.margin:g}{_points(study)}"
+    return f" ({word} {scale * question.margin:g}{_points(study)})"
 
 
 def _mean(study: Study, question: Question, answer: Answer) -> str:

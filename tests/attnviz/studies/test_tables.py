@@ -237,10 +237,13 @@ def test_factors_in_words():
     # of ln 1.9, ln 9, ln 3.9 and ln 1.9, for the LSTM may have been there right after a check,
     # the mean is 1.2105 and the deviation 0.7400: from exp(0.0330) on
     assert (
-        "**Is it?** Yes (margin a factor of 1): 1 of 8 runs did not solve it, 95 % interval "
+        "**Is it?** Yes: 1 of 8 runs did not solve it, 95 % interval "
         "1.03 to no limit over 4 paired seeds. Above 1 is in favour of RRA, at equal hidden size."
         in text
     )
+    half = study("loss", f"[checks]\nevery = 10\n{question.replace('1.0', '1.5')}")
+    several = [*speeds("rra", ["100"] * 4), *speeds("lstm", ["100"] * 4)]
+    assert "**Is it?** No (margin a factor of 1.5): 1.00 times" in study_section(half, several)
 
 
 def test_runs_the_study_does_not_name_are_told():
