@@ -1,12 +1,13 @@
 """Files that are whole or not there: written beside their place, then renamed."""
 
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["replacing", "replacing_several"]
+__all__ = ["replacing", "replacing_several", "to_disk"]
 
 
 @contextmanager
@@ -19,16 +20,27 @@ def replacing(path: Path) -> Iterator[Path]:
     Yields:
         The path to write to, in the same folder and with the same suffix.
     """
-    beside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    # On a shared folder another host may have a process of the same number.
+    number = f"{os.getpid()}-{secrets.token_hex(4)}"
+    beside = path.with_name(f".{path.stem}.{number}{path.suffix}")
     try:
         yield beside
+        if beside.is_file():
+            to_disk(beside)
         beside.replace(path)
     except OSError as error:
-        if error.filename == str(beside):  # a name that nobody typed
+        # The name is one that nobody typed; a full disk is told without any.
+        if error.strerror and error.filename in (None, str(beside)):
             raise type(error)(f"Cannot write {path}: {error.strerror}.") from error
         raise
     finally:
         beside.unlink(missing_ok=True)
+
+
+def to_disk(path: Path) -> None:
+    """Waits until a file that was written is on the disk: a power cut could leave it empty."""
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
 
 
 @contextmanager

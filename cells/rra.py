@@ -11,10 +11,14 @@ from cells.base import At, Cell, Edit, GatedState, Readout, Route, Signal, Slot,
 from cells.gates import ForgetBias, LSTMGates, check_sizes
 from cells.window import Window, empty_window, push, reachable
 
-__all__ = ["RRACell", "RRAState"]
+__all__ = ["CancellingWeightsError", "RRACell", "RRAState"]
 
 # Below this share of the weights' magnitudes, their sum amplifies rounding a thousandfold.
 SMALLEST_SUM = 1e-3
+
+
+class CancellingWeightsError(ValueError, FloatingPointError):
+    """Weights that sum to nearly nothing: no setting for a layer, and in training a divergence."""
 
 
 class RRAState(NamedTuple):
@@ -196,12 +200,12 @@ class RRACell(Cell[RRAState]):
         """Refuses weights whose sum is too near zero to divide by.
 
         Raises:
-            ValueError: If the weights nearly cancel.
+            CancellingWeightsError: If the weights nearly cancel.
         """
         total = float(self.lag_scores.detach().sum())
         magnitude = float(self.lag_scores.detach().abs().sum())
         if self.normalization == "sum" and not abs(total) > SMALLEST_SUM * magnitude:
-            raise ValueError(
+            raise CancellingWeightsError(
                 f"RRA divides its attention weights by their sum, but they sum to {total:.3g} "
                 f"while their magnitudes sum to {magnitude:.3g}: they cancel, are all zero, or are "
                 "not finite. Lower the learning rate, or choose normalization='softmax'."

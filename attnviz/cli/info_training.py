@@ -58,4 +58,5 @@ def _of_study(study: StudyCurves) -> Iterator[tuple[str, str]]:
     for cell in dict.fromkeys([*study.histories, *trials.get("cell", [])]):
         tried = int((trials["cell"] == cell).sum()) if len(trials) else 0
         kept = len(study.histories.get(cell, ()))
-        yield str(cell), f"{tried} trials, histories of {kept} final runs"
+        what = "trial runs" if "fold" in trials else "trials"  # some for each trial
+        yield str(cell), f"{tried} {what}, histories of {kept} final runs"

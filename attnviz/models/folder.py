@@ -28,12 +28,13 @@ def save_folder(
         model: Its name, reading, classes and card are written too.
         settings: What it was built from.
         folder: Made if it is not there; files in it are replaced whole.
-        half: Store weights in float16.
+        half: Store weights in float16. Statistics, which may be of any size, stay as they are.
+
+    Raises:
+        ValueError: If a weight is too large for float16. Nothing is written then.
     """
+    state = _halved(model) if half else model.state_dict()
     folder.mkdir(parents=True, exist_ok=True)
-    state = model.state_dict()
-    if half:
-        state = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
     described = {
         "format": "attnviz-model/1",
         "name": model.name,
@@ -87,6 +88,19 @@ def load_folder(folder: Path) -> SequenceModel:
                 f"built for {settings.vocabulary_size}. The files do not belong together."
             )
     return model.eval()
+
+
+def _halved(model: SequenceModel) -> dict[str, Tensor]:
+    """A model's state with its weights in float16."""
+    state = model.state_dict()
+    for name, _ in model.named_parameters(remove_duplicate=False):
+        whole, state[name] = state[name], state[name].half()
+        if (lost := whole.isfinite() & state[name].isinf()).any():
+            raise ValueError(
+                f"Weights in float16 have to stay below 65,520, but {name} has "
+                f"{whole[lost][0]:,.0f}. Save the model with half=False."
+            )
+    return state
 
 
 def _read_settings(folder: Path) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """What a study chose: the recipe to train with, and the run that stands for a cell."""
 
 import json
+import tomllib
 from collections.abc import Iterable, Mapping
+from importlib import resources
 from typing import Any
 
 from attnviz.studies.answers import final_of
@@ -9,6 +11,13 @@ from attnviz.studies.records import Record, by_validation, choose
 from attnviz.studies.study import Size, Study
 
 __all__ = ["chosen_fields", "chosen_seed", "recipes_to_toml", "size_of"]
+
+#: What a study trains where it says nothing, as `Recipe` has it; that one needs torch. Of the other
+#: fields that tasks have defaults of, the task decides, or nothing is trained without them.
+_UNSAID = {
+    "batch_size": 64, "bptt": 35, "clip": 1.0, "epochs": 4, "keep": "end", "learning_rate": 2e-3,
+    "minimum_count": 2, "model.num_layers": 1,
+}  # fmt: skip
 
 
 def chosen_fields(study: Study, cell: str, records: Iterable[Record]) -> dict[str, Any]:
@@ -81,6 +90,9 @@ def size_of(study: Study) -> Size:
 def recipes_to_toml(study: Study, cells: Iterable[str], records: Iterable[Record]) -> str:
     """What was chosen for several cells, as tables `[tuned.CELL]` of a file of recipes.
 
+    Read on top of the defaults of the study's task, they are what was trained: what the study left
+    to `Recipe` is written too, where these defaults have something else.
+
     Arguments:
         study: Which.
         cells: Some of its cells.
@@ -92,9 +104,9 @@ def recipes_to_toml(study: Study, cells: Iterable[str], records: Iterable[Record
     Raises:
         ValueError: As `chosen_fields`.
     """
-    held, tables = list(records), []
+    held, unsaid, tables = list(records), _unsaid(study.task[0]), []
     for cell in cells:
-        fields = sorted(chosen_fields(study, cell, held).items())
+        fields = sorted({**unsaid, **chosen_fields(study, cell, held)}.items())
         tables.append(
             "".join(
                 [f"[tuned.{cell}]\n", *(f"{name} = {_toml(value)}\n" for name, value in fields)]
@@ -106,6 +118,17 @@ def recipes_to_toml(study: Study, cells: Iterable[str], records: Iterable[Record
 def _check_cell(study: Study, cell: str) -> None:
     if cell not in study.cells:
         raise ValueError(f"{study.name} has no cell {cell!r}; it has {', '.join(study.cells)}.")
+
+
+def _unsaid(task: str) -> dict[str, Any]:
+    """What has to be said to train as a study does that says nothing."""
+    file = resources.files("attnviz").joinpath("training", "recipes", f"{task}.toml")
+    if not file.is_file():
+        return {}
+    defaults = tomllib.loads(file.read_text("utf-8")).get("defaults", {})
+    model = {f"model.{name}": value for name, value in defaults.get("model", {}).items()}
+    there = {**defaults, **model}
+    return {name: value for name, value in _UNSAID.items() if there.get(name, value) != value}
 
 
 def _toml(value: object) -> str:

@@ -7,12 +7,12 @@ and of two who try one fails. No file is ever taken away, so nobody takes away a
 
 import json
 import os
+import secrets
 import socket
-import threading
 from pathlib import Path
 from typing import Any
 
-from attnviz.files import replacing
+from attnviz.files import replacing, to_disk
 
 __all__ = ["Claim", "claim", "holder"]
 
@@ -41,16 +41,20 @@ def claim(folder: Path) -> Claim | None:
 
     Returns:
         The claim; None if a living process holds it, or another host.
+
+    Raises:
+        ValueError: If the last claim is damaged.
     """
     folder.mkdir(parents=True, exist_ok=True)
     last = _last(folder)
     if last is not None and _held(last):
         return None
     path = folder / f"{0 if last is None else int(last.stem) + 1:06d}.json"
-    beside = folder / f".{os.getpid()}-{threading.get_ident()}-{path.name}"
+    beside = folder / f".{secrets.token_hex(8)}-{path.name}"
     about = {"pid": os.getpid(), "host": socket.gethostname(), "began": _began(os.getpid())}
     try:
         beside.write_text(json.dumps(about) + "\n", encoding="utf-8")
+        to_disk(beside)
         os.link(beside, path)  # fails where it is there: a rename would replace it
     except FileExistsError:
         return None
@@ -60,7 +64,11 @@ def claim(folder: Path) -> Claim | None:
 
 
 def holder(folder: Path) -> str | None:
-    """Who holds a claim, in words; None if nobody alive does."""
+    """Who holds a claim, in words; None if nobody alive does.
+
+    Raises:
+        ValueError: If the last claim is damaged.
+    """
     last = _last(folder)
     held = None if last is None else _held(last)
     if not held:
@@ -74,8 +82,7 @@ def _last(folder: Path) -> Path | None:
 
 def _held(path: Path) -> dict[str, Any] | None:
     """What a claim says, if who made it may still be at work."""
-    about: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    if not about:
+    if (about := _said(path)) is None:
         return None
     if about["host"] != socket.gethostname() or os.name != "posix":
         return about  # whether it lives cannot be seen from here; elsewhere asking would end it
@@ -84,9 +91,27 @@ def _held(path: Path) -> dict[str, Any] | None:
     except ProcessLookupError:
         return None
     except PermissionError:
-        return about  # another user's
-    # The number may have gone to another process since.
-    return about if about["began"] == _began(about["pid"]) else None
+        pass  # another user's process, perhaps not the one that claimed
+    # The number may have gone to another process since. Where that is not told, it has not.
+    return about if _began(about["pid"]) in (about["began"], None) else None
+
+
+def _said(path: Path) -> dict[str, Any] | None:
+    """What a claim says; None if it was released.
+
+    So it is if the file is empty: a claim appears with all that it says, so that nobody is writing
+    it, and only the end of the machine itself can have emptied it, which ended its process too.
+    """
+    try:
+        about = json.loads(path.read_bytes().strip(b"\0") or "{}")  # some file systems leave zeros
+        if about == {}:
+            return None
+        return {"pid": int(about["pid"]), "host": about["host"], "began": about["began"]}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} is damaged and does not say which process is at work there: {error!r}. If "
+            "none is, delete it."
+        ) from error
 
 
 def _began(pid: int) -> str | None:

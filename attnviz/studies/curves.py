@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from attnviz.analysis import StudyCurves
-from attnviz.studies.jobs import Job
+from attnviz.studies.histories import curve_of
 from attnviz.studies.records import Record
 from attnviz.studies.results import open_results
 from attnviz.studies.study import Size, Study
@@ -16,7 +16,8 @@ __all__ = ["open_checks", "open_curves"]
 def open_curves(folder: Path | str, *, size: Size = "hidden") -> StudyCurves:
     """The learning curves of a study's final runs, and the table of its trials.
 
-    A cell without a final run that has a history is left out of `histories`.
+    A cell without a final run that has a history is left out of `histories`. Where equal parameters
+    come to the same hidden size, the histories at both sizes are the same.
 
     Arguments:
         folder: The study's results, such as `notebooks/results/har`.
@@ -63,17 +64,15 @@ def _read(
     found: dict[str, list[pd.DataFrame]] = {}
     for cell in study.cells:
         wanted = (cell, "final", study.sizes.run_at(cell, size))
-        jobs = [one.job for one in records if (one.job.cell, one.job.phase, one.job.size) == wanted]
-        tables = [_table(folder, job) for job in sorted(jobs, key=lambda job: job.number)]
-        if kept := [table for table in tables if table is not None]:
-            found[cell] = kept
+        runs = [one for one in records if (one.job.cell, one.job.phase, one.job.size) == wanted]
+        runs.sort(key=lambda one: one.job.number)
+        paths = [curve_of(folder, one, records) for one in runs]
+        if tables := [_table(path) for path in paths if path is not None]:
+            found[cell] = tables
     return found
 
 
-def _table(folder: Path, job: Job) -> pd.DataFrame | None:
-    path = folder / f"{job.name}.csv"
-    if not path.is_file():
-        return None  # it diverged before its first epoch was over
+def _table(path: Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(path)
         return table.assign(step=table["step"].astype(int))

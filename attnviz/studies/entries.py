@@ -1,12 +1,43 @@
 """Tables of a TOML file, of which every key has to be taken and every type is checked."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from dataclasses import is_dataclass
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
-__all__ = ["Entries", "EntryError"]
+__all__ = ["NONE", "Entries", "EntryError", "fits", "kinds_of"]
 
-_KINDS = {int: "a whole number", float: "a number", str: "a text", list: "a list", dict: "a table"}
+NONE = "none"  # how a file says it, where a field may be None
+
+_KINDS = {
+    int: "a whole number", float: "a number", str: "a text", bool: "true or false",
+    list: "a list", dict: "a table",
+}  # fmt: skip
 T = TypeVar("T")
+
+
+def fits(value: object, hint: Any) -> bool:  # noqa: ANN401  (any annotation)
+    """Whether a value that TOML can say is of an annotated type; a dataclass is said as a table."""
+    if get_origin(hint) is Literal:
+        return value in get_args(hint)
+    if get_origin(hint) is tuple:
+        return isinstance(value, list) and all(fits(one, get_args(hint)[0]) for one in value)
+    if get_args(hint):
+        return any(fits(value, one) for one in get_args(hint))
+    if hint is type(None):
+        return value == NONE
+    if hint is float:
+        return type(value) in (int, float)
+    if hint in (int, str, bool):
+        return type(value) is hint
+    return is_dataclass(hint) and isinstance(value, dict)
+
+
+def kinds_of(hint: Any) -> str:  # noqa: ANN401  (any annotation)
+    """What TOML can say of an annotated type, for messages."""
+    if get_origin(hint) is Literal:
+        return " or ".join(map(repr, get_args(hint)))
+    kinds = [_KINDS[one] for one in get_args(hint) or (hint,) if one in _KINDS]
+    return " or ".join(kinds) or str(hint)
 
 
 class EntryError(ValueError):

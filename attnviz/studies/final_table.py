@@ -79,17 +79,18 @@ def spread(study: Study, values: Sequence[float | None]) -> str:
 
 
 def iterations(finals: Sequence[Record]) -> str:
-    """Until solved: the median and the range; of those that did not get there how far they got."""
+    """Until solved: the median and the range; of those that did not get there how far they got.
+
+    A median that is not known is above the mean of the two in the middle.
+    """
     reached = [one.reached for one in finals if one.reached is not None]
     if not reached:
         return NONE
     # Whoever has not solved it comes after all who have.
     ordered = sorted(reached, key=lambda one: (not one.solved, one.iterations))
     middle = ordered[(len(ordered) - 1) // 2 : len(ordered) // 2 + 1]
-    if all(one.solved for one in middle):
-        median = f"{statistics.fmean(one.iterations for one in middle):,.0f}"
-    else:
-        median = f">{min(one.iterations for one in middle if not one.solved):,}"
+    above = "" if all(one.solved for one in middle) else ">"
+    median = f"{above}{statistics.fmean(one.iterations for one in middle):,.0f}"
     ends = [f"{'' if one.solved else '>'}{one.iterations:,}" for one in (ordered[0], ordered[-1])]
     span = f" ({ends[0]} to {ends[1]})" if ends[0] != ends[1] else ""
     solved = sum(one.solved for one in reached)

@@ -1,13 +1,14 @@
 """The epochs of a study's runs: which one is chosen, and which one the test split would choose."""
 
 import csv
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from attnviz.studies.records import Record
+from attnviz.studies.results import read_results
 
-__all__ = ["Epochs", "epochs_of", "read_history"]
+__all__ = ["Epochs", "curve_of", "epochs_of", "read_history"]
 
 Row = Mapping[str, float]
 
@@ -27,6 +28,27 @@ class Epochs:
     best_on_test: int
 
 
+def curve_of(folder: Path, record: Record, records: Iterable[Record]) -> Path | None:
+    """The file with the curve of a run.
+
+    Where equal parameters come to the same hidden size, one training is the run at both sizes. Its
+    curve is kept once, at equal hidden size.
+
+    Arguments:
+        folder: `histories` or `checks` of the results.
+        record: What came out of the run.
+        records: What came out of the study's other runs.
+
+    Returns:
+        The file; None if there is none, as of a run that diverged in its first epoch.
+    """
+    twin = replace(record.job, size="hidden")
+    trained = (record.values, record.hidden_size)
+    same = [one for one in records if (one.job, (one.values, one.hidden_size)) == (twin, trained)]
+    paths = [folder / f"{one.job.name}.csv" for one in (record, *same)]
+    return next((path for path in paths if path.is_file()), None)
+
+
 def read_history(folder: Path, record: Record) -> list[dict[str, float]]:
     """The epochs of a run.
 
@@ -39,11 +61,12 @@ def read_history(folder: Path, record: Record) -> list[dict[str, float]]:
 
     Raises:
         FileNotFoundError: If the results have no history of that run.
-        ValueError: If the file holds what is no number.
+        ValueError: If the file holds what is no number, or the results are damaged.
     """
-    path = folder / "histories" / f"{record.job.name}.csv"
-    if not path.is_file():
-        raise FileNotFoundError(f"{folder} has no history of {record.job.name}: no {path.name}.")
+    name = record.job.name
+    path = curve_of(folder / "histories", record, read_results(folder))
+    if path is None:
+        raise FileNotFoundError(f"{folder} has no history of {name}: no {name}.csv.")
     with path.open(newline="", encoding="utf-8") as file:
         try:
             return [

@@ -4,8 +4,9 @@ import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
+from attnviz.studies.entries import fits, kinds_of
 from attnviz.studies.study import Score, Study
 from attnviz.tasks import (
     GeneratedTask,
@@ -57,8 +58,9 @@ def load_study_task(study: Study, data: Path | None = None) -> AnyTask:
         The task.
 
     Raises:
-        ValueError: If there is no such task or option, or the study scores it otherwise, or asks
-            when it is solved though it has no bar.
+        ValueError: If there is no such task or option, an option is missing or of another type,
+            there is nothing to validate or test on, or the study scores it otherwise, or asks when
+            it is solved though it has no bar.
     """
     return _load(study, data, {})
 
@@ -84,23 +86,55 @@ def _load(study: Study, data: Path | None, fold: Mapping[str, int]) -> AnyTask:
     if name not in TASKS:
         raise ValueError(f"{study.name}: there is no task {name!r}; there are {', '.join(TASKS)}.")
     load = TASKS[name]
-    known = _options(load)
-    if fold and "fold" not in known:
+    if fold and "fold" not in _options(load):
         raise ValueError(f"{study.name}: the task {name} has no folds to try settings on.")
-    if unknown := sorted({*options} - {*known}):
+    _check_options(study, load)
+    place: dict[str, Any] = {"data": data} if "data" in inspect.signature(load).parameters else {}
+    task = load(**{**options, **fold}, **place)
+    _check_task(study, task)
+    return task
+
+
+def _options(load: Callable[..., AnyTask]) -> dict[str, inspect.Parameter]:
+    fixed = set(load.keywords) if isinstance(load, partial) else set()
+    taken = inspect.signature(load).parameters
+    return {name: one for name, one in taken.items() if name not in {"data", *fixed}}
+
+
+def _check_options(study: Study, load: Callable[..., AnyTask]) -> None:
+    """Refuses options that the task does not have or take, and those it needs and does not get."""
+    (name, given), known = study.task, _options(load)
+    if unknown := sorted({*given} - {*known}):
         raise ValueError(
             f"{study.name}: the task {name} has no {', '.join(unknown)}; its options are "
             f"{', '.join(known) or 'none'}."
         )
-    place: dict[str, Any] = {"data": data} if "data" in inspect.signature(load).parameters else {}
-    task = load(**{**options, **fold}, **place)
+    hints = get_type_hints(load.func if isinstance(load, partial) else load)
+    needed = [option for option, one in known.items() if one.default is one.empty]
+    if missing := [f"{one} ({kinds_of(hints[one])})" for one in needed if one not in given]:
+        raise ValueError(
+            f"{study.name}: the task {name} needs {', '.join(missing)}, but [task] has "
+            f"{', '.join(given) or 'only its name'}."
+        )
+    for option, value in given.items():
+        if not fits(value, hints[option]):
+            raise ValueError(
+                f"{study.name}: the option {option} of the task {name} has to be "
+                f"{kinds_of(hints[option])}, got {value!r}."
+            )
+
+
+def _check_task(study: Study, task: AnyTask) -> None:
+    """Refuses a task that the study cannot be run on to its end."""
+    name, _ = study.task
     if study.score != (score := _SCORES[type(task)]):
         raise ValueError(f"{study.name}: {name} is scored by {score}, not by {study.score}.")
     if study.checks is not None and not isinstance(task, GeneratedTask):
         raise ValueError(f"{study.name}: [checks] need a generated task, which {name} is not.")
-    return task
-
-
-def _options(load: Callable[..., AnyTask]) -> list[str]:
-    fixed = set(load.keywords) if isinstance(load, partial) else set()
-    return [name for name in inspect.signature(load).parameters if name not in {"data", *fixed}]
+    # A generated task has no split to train on, and others refuse to leave nothing for it.
+    if empty := [split for split in ("validation", "test") if not len(task.splits[split])]:
+        raise ValueError(
+            f"{study.name}: the task {name} has nothing for {' and '.join(empty)}, but epochs are "
+            "chosen on validation and final runs scored on test. Give both a share by the options "
+            f"of [task], which are {', '.join(_options(TASKS[name]))}."
+        )

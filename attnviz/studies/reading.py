@@ -24,14 +24,16 @@ from attnviz.studies.study import (
 __all__ = ["MOST_QUESTIONS", "parse_study", "read_study"]
 
 MOST_QUESTIONS = 6
+TRIAL_SEED = 100  # where none is given; seeds of final runs are small by habit
 T = TypeVar("T")
 
 
-def read_study(path: Path) -> Study:
+def read_study(path: Path, *, name: str | None = None) -> Study:
     """A study from its file.
 
     Arguments:
-        path: Ends in `.toml`; its name is that of the study.
+        path: Ends in `.toml`.
+        name: Of the study; that of the file if not given.
 
     Returns:
         The study. Whether recipes have the fields it names is seen when it runs.
@@ -42,7 +44,11 @@ def read_study(path: Path) -> Study:
     """
     if not path.is_file():
         raise FileNotFoundError(f"There is no study at {path}.")
-    return parse_study(path.read_text("utf-8"), name=path.stem, where=str(path))
+    try:
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not text in UTF-8: {error}. Save it as UTF-8.") from error
+    return parse_study(text, name=path.stem if name is None else name, where=str(path))
 
 
 def parse_study(text: str, *, name: str, where: str) -> Study:
@@ -117,7 +123,9 @@ def _trials(table: Entries) -> Trials:
     if (folds := _numbers(table, "folds", [])) and not count:
         raise EntryError(f"{table.of('folds')} is {[*folds]}, but no trials are asked for.")
     recipe = _fields(table.table("recipe"))
-    trials = Trials(count, table.take("seed", int, 0), recipe, seeds, folds)
+    if (seed := table.take("seed", int, TRIAL_SEED)) < 0:
+        raise EntryError(f"{table.of('seed')} has to be a whole number from 0, got {seed}.")
+    trials = Trials(count, seed, recipe, seeds, folds)
     table.done()
     return trials
 
@@ -230,6 +238,13 @@ def _question(entries: object, cells: Sequence[str]) -> Question:
 
 def _check(study: Study) -> None:
     """Refuses what no single entry shows."""
+    _check_questions(study)
+    _check_trials(study)
+    for cell in study.cells:
+        _check_search(study, cell)
+
+
+def _check_questions(study: Study) -> None:
     if len(study.questions) > MOST_QUESTIONS:
         raise EntryError(
             f"{len(study.questions)} questions are asked; at most {MOST_QUESTIONS}, or some will "
@@ -240,13 +255,30 @@ def _check(study: Study) -> None:
             raise EntryError(f"question.size is {question.size}, which [sizes] does not have.")
         if question.measure == "iterations" and study.checks is None:
             raise EntryError("question.measure is iterations, but there are no [checks].")
+
+
+def _check_trials(study: Study) -> None:
     searched = any(study.space(cell) for cell in study.cells)
     if study.trials.count < (1 if searched else 0):
         least = "1" if searched else "0, where nothing is searched"
         raise EntryError(f"trials.count has to be at least {least}, got {study.trials.count}.")
-    for cell in study.cells:
-        fixed = {*study.base, *study.own.get(cell, {}), *study.trials.recipe, *study.final.recipe}
-        if twice := sorted({"seed", "model.cell", "model.hidden_size"} & {*study.space(cell)}):
-            raise EntryError(f"search: {', '.join(twice)} cannot be searched.")
-        if twice := sorted(fixed & {*study.space(cell)}):
-            raise EntryError(f"{', '.join(twice)} of {cell} is both set and searched.")
+    used = {study.trials.training_seed(trial) for trial in range(study.trials.count)}
+    if shared := sorted(used & {*study.final.seeds}):
+        raise EntryError(
+            f"final.seeds: trials are trained with {shared} too, and the trial that was chosen "
+            "would be among the final runs. Give one or the other other seeds."
+        )
+
+
+def _check_search(study: Study, cell: str) -> None:
+    space, own = study.space(cell), study.own_search.get(cell, {})
+    fixed = {*study.base, *study.own.get(cell, {}), *study.trials.recipe, *study.final.recipe}
+    if twice := sorted({"seed", "model.cell", "model.hidden_size"} & {*space}):
+        raise EntryError(f"search: {', '.join(twice)} cannot be searched.")
+    if twice := sorted({*study.search} & {*own}):
+        raise EntryError(
+            f"search: {', '.join(twice)} is searched for every cell, and once more for {cell}: "
+            "the same range for all is equal effort."
+        )
+    if twice := sorted(fixed & {*space}):
+        raise EntryError(f"{', '.join(twice)} of {cell} is both set and searched.")

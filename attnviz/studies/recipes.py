@@ -3,10 +3,11 @@
 import dataclasses
 import json
 from collections.abc import Mapping
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
 from attnviz.models import ModelSettings, build_model
 from attnviz.studies.drawing import draw_trials
+from attnviz.studies.entries import NONE, fits
 from attnviz.studies.jobs import Job
 from attnviz.studies.loading import AnyTask
 from attnviz.studies.study import Study
@@ -18,7 +19,6 @@ __all__ = ["count_parameters", "equal_parameters", "recipe_of"]
 
 _MODEL, _OPTIONS = "model.", "model.options."
 LARGEST = 1 << 14  # units
-NONE = "none"  # how a file says it, where a field may be None
 
 
 def recipe_of(study: Study, job: Job, values: Mapping[str, Any], task: AnyTask) -> Recipe:
@@ -155,23 +155,6 @@ def _check_fields(study: Study, given: Mapping[str, Any]) -> None:
                 f"{', '.join(sorted({*known} - decided))} and, as model.options.NAME, the options "
                 "of cells."
             )
-        if not _fits(value, known[name]):
+        if not fits(value, known[name]):
             told = getattr(known[name], "__name__", known[name])
             raise ValueError(f"{study.name}: {name} has to be {told}, got {value!r}.")
-
-
-def _fits(value: object, hint: Any) -> bool:  # noqa: ANN401  (any annotation of a field)
-    """Whether a value that TOML can say is of a field's type."""
-    if get_origin(hint) is Literal:
-        return value in get_args(hint)
-    if get_origin(hint) is tuple:
-        return isinstance(value, list) and all(_fits(one, get_args(hint)[0]) for one in value)
-    if get_args(hint):
-        return any(_fits(value, one) for one in get_args(hint))
-    if hint is type(None):
-        return value == NONE
-    if hint is float:
-        return type(value) in (int, float)
-    if hint in (int, str, bool):
-        return type(value) is hint
-    return isinstance(value, dict)  # a table, which the recipe reads itself

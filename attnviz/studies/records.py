@@ -130,10 +130,14 @@ def _order_of_one(study: Study, record: Record) -> tuple[float, float, int]:
 
 def by_validation(study: Study, record: Record) -> tuple[float, float, int]:
     """To sort runs by, the best first: validation score, then validation loss, then number."""
-    loss = math.inf if record.validation_loss is None else record.validation_loss
     sign = -1 if study.score == "accuracy" else 1
-    score = math.inf if record.validation is None else sign * record.validation
+    score, loss = _or_worst(record.validation, sign), _or_worst(record.validation_loss, 1)
     return score, loss, record.job.number
+
+
+def _or_worst(score: float | None, sign: int) -> float:
+    """To be minimised; what is not there or NaN comes last."""
+    return math.inf if score is None or math.isnan(score) else sign * score
 
 
 def record_to_json(record: Record) -> str:

@@ -9,13 +9,20 @@ from typing import Any
 
 from attnviz.files import replacing
 from attnviz.studies.jobs import Job
-from attnviz.studies.reading import parse_study, read_study
-from attnviz.studies.records import Reached, Record, record_from_json
+from attnviz.studies.reading import read_study
+from attnviz.studies.records import Reached, Record, record_from_json, record_to_json
 from attnviz.studies.study import Study
 
-__all__ = ["gather", "open_results", "open_studies", "read_results", "update_results"]
+__all__ = [
+    "gather",
+    "keep_digest",
+    "open_results",
+    "open_studies",
+    "read_results",
+    "update_results",
+]
 
-STUDY, TRIALS, FINALS = "study.toml", "trials.csv", "finals.csv"
+STUDY, TRIALS, FINALS, DIGEST = "study.toml", "trials.csv", "finals.csv", "data.md5"
 RESULT = "result.json"
 CURVES = {"histories": "history.csv", "checks": "checks.csv"}  # folder of results: file of a run
 
@@ -42,8 +49,7 @@ def open_results(folder: Path) -> tuple[Study, list[Record]]:
     path = folder / STUDY
     if not path.is_file():
         raise FileNotFoundError(f"{folder} holds no results of a study: it has no {STUDY}.")
-    study = parse_study(path.read_text("utf-8"), name=folder.name, where=str(path))
-    return study, read_results(folder)
+    return read_study(path, name=folder.name), read_results(folder)
 
 
 def open_studies(folder: Path) -> list[tuple[Study, list[Record]]]:
@@ -113,10 +119,19 @@ def gather(runs: Path, results: Path) -> dict[Job, Record]:
 
     Returns:
         Records by run.
+
+    Raises:
+        ValueError: If a file is damaged.
     """
     found = {record.job: record for record in read_results(results)}
     for path in sorted(runs.glob(f"*/{RESULT}")):
-        record = record_from_json(path.read_text("utf-8"))
+        try:
+            record = record_from_json(path.read_text("utf-8"))
+        except ValueError as error:
+            raise ValueError(
+                f"{path} is damaged. Delete it and run the study again: what was trained is kept, "
+                f"and only its result is found anew. {error}"
+            ) from error
         found[record.job] = record
     return found
 
@@ -139,13 +154,38 @@ def update_results(study: Study, runs: Path, results: Path) -> None:
     _check_same(study, results)
     results.mkdir(parents=True, exist_ok=True)
     _write_text(results / STUDY, study.text)
-    written: dict[Job, Record] | None = None
-    while (found := gather(runs, results)) != written:
+    written: dict[Job, str] | None = None
+    # By their texts: NaN is not equal to itself, and this would go on for ever.
+    while (told := _told(found := gather(runs, results))) != written:
         _write(study, results, found.values())
-        written = found
+        written = told
     for job in written:
         for kind, file in CURVES.items():
             _copy_new(runs / job.name / "run" / file, results / kind / f"{job.name}.csv")
+
+
+def keep_digest(digest: str, results: Path) -> None:
+    """Notes which file a study runs on; published data sets are verified wherever they are read.
+
+    Arguments:
+        digest: Of the file.
+        results: The study's folder of results; made if it is not there.
+
+    Raises:
+        ValueError: If results are there of another file, or of one that was changed.
+    """
+    path = results / DIGEST
+    if path.is_file() and (found := path.read_text("utf-8").strip()) != digest:
+        raise ValueError(
+            f"{results} holds results of other data: its file had the MD5 digest {found}, this one "
+            f"has {digest}. Put the file back, or give these results another folder."
+        )
+    results.mkdir(parents=True, exist_ok=True)
+    _write_text(path, f"{digest}\n")
+
+
+def _told(found: Mapping[Job, Record]) -> dict[Job, str]:
+    return {job: record_to_json(record) for job, record in found.items()}
 
 
 def _check_same(study: Study, results: Path) -> None:
@@ -153,13 +193,16 @@ def _check_same(study: Study, results: Path) -> None:
         return
     before, records = open_results(results)
     there = before.settles()
+    final = any(one.job.phase == "final" for one in records)
     different = [key for key, here in study.settles().items() if there[key] != here]
+    if not final and "final recipe" in different:
+        different.remove("final recipe")  # it has decided nothing yet
     if different:
         raise ValueError(
             f"{results} holds results of another study {study.name}: {', '.join(different)} "
             "differ. Give these results another folder, or the study another name."
         )
-    if before.asked() != study.asked() and any(one.job.phase == "final" for one in records):
+    if final and before.asked() != study.asked():
         raise ValueError(
             f"{results} holds final runs of {study.name}, but its questions were others then, and "
             "they are asked beforehand: cells, claims, measures, sizes and margins stay. Take them "

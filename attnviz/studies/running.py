@@ -20,7 +20,7 @@ from attnviz.studies.loading import AnyTask
 from attnviz.studies.published import score_to_reach
 from attnviz.studies.recipes import count_parameters, recipe_of
 from attnviz.studies.records import Reached, Record, Status, choose, record_to_json
-from attnviz.studies.results import RESULT, gather, update_results
+from attnviz.studies.results import RESULT, gather, keep_digest, update_results
 from attnviz.studies.study import Score, Study
 from attnviz.tasks import GeneratedTask
 from attnviz.training import Recipe, Run, open_run, score_test, train
@@ -63,26 +63,38 @@ class Progress:
 
 
 def check_study(study: Study, task: AnyTask) -> None:
-    """Builds every model of a study's trials, so that what cannot be run is known at once.
+    """Builds every model of a study's trials, and of its final runs as after the first trial.
 
-    So is a question of a published number that is not known.
+    What cannot be run is thus known at once; so is a question of a published number that is not
+    known.
 
     Arguments:
         study: Which.
         task: The one it is on.
 
     Raises:
-        ValueError: If a recipe or a model cannot be made, or a question not be answered.
+        ValueError: If a recipe or a model cannot be made, a question not be answered, or the
+            number of parameters that others shall have depends on the trial.
     """
     for question in study.questions:
         if question.claim == "reaches":
             score_to_reach(study.name, *question.cells)
     for cell in study.cells:
-        for number, values in enumerate(draw_trials(study, cell)):
+        tried = draw_trials(study, cell)
+        counts = {
             count_parameters(recipe_of(study, Job(cell, "trial", number), values, task).model)
-        if not study.trials.count:
-            job = Job(cell, "final", study.final.seeds[0], study.sizes.equal[0])
-            recipe = recipe_of(study, job, {}, task)
+            for number, values in enumerate(tried)
+        }
+        compared = cell == study.sizes.reference and "parameters" in study.sizes.equal
+        if compared and len(counts) > 1:
+            raise ValueError(
+                f"{study.name}: others shall have as many parameters as {cell}, but its trials "
+                f"have {', '.join(f'{count:,}' for count in sorted(counts))}. Search nothing that "
+                'changes the reference\'s size, or leave "parameters" out of [sizes].'
+            )
+        for size in study.sizes.equal:
+            job = Job(cell, "final", study.final.seeds[0], study.sizes.run_at(cell, size))
+            recipe = recipe_of(study, job, next(iter(tried), {}), task)
             trained(build_model(recipe.model), recipe)
 
 
@@ -130,6 +142,8 @@ def run_study(
     until = time.monotonic() + budget
     tasks = {None: task, **dict[int | None, AnyTask](zip(study.trials.folds, folds, strict=True))}
     worker = _Worker(study, tasks, runs / study.name, results / study.name, watch or Watch())
+    if study.task[0] == "table" and (digest := task.provenance.get("md5")) is not None:
+        keep_digest(str(digest), results / study.name)
     worker.update()
     jobs = [job for job in list_jobs(study) if not cells or job.cell in cells]
     said = False
@@ -247,7 +261,7 @@ class _Worker:
                 callbacks=self._checks(job, recipe, folder),
             )  # fmt: skip
             if job.phase == "final":
-                test = _score_of(self.study.score, score_test(run, task), "")
+                test = _finite(_score_of(self.study.score, score_test(run, task), ""))
         except FloatingPointError as error:
             self.watch.say(f"{job.name} has diverged: {error}")
             run, status = open_run(folder), "diverged"
@@ -267,11 +281,11 @@ class _Worker:
         ]  # fmt: skip
 
     def _record(self, job: Job, values: dict[str, Any], run: Run) -> Record:
-        best = run.best if run.history else {}
+        best = run.best if run.has_model else {}
         # Runs that share the processor slow each other down, by the clock alone.
         clock = "seconds" if torch.cuda.is_available() else "processor_seconds"
         paces = [float(row[clock]) for row in run.history]
-        weights = trained(run.model(), run.recipe).values() if run.history else ()
+        weights = trained(run.model(), run.recipe).values() if run.has_model else ()
         return Record(
             job=job, values=values, status="finished", hidden_size=run.recipe.model.hidden_size,
             parameters=sum(one.numel() for one in weights) or count_parameters(run.recipe.model),
@@ -301,6 +315,17 @@ def _score_of(score: Score, row: Mapping[str, float | int], prefix: str) -> floa
         return float(found)
     loss = row.get(prefix + "loss")
     return math.exp(loss) if score == "perplexity" and loss is not None else None
+
+
+def _finite(score: float | None) -> float | None:
+    """A test score that is a number.
+
+    Raises:
+        FloatingPointError: If it is NaN or infinite.
+    """
+    if score is not None and not math.isfinite(score):
+        raise FloatingPointError(f"Its test score is {score}.")
+    return score
 
 
 def _told(values: Mapping[str, Any]) -> str:

@@ -44,7 +44,7 @@ class Trials:
     Arguments:
         count: Settings tried of each cell; 0 where nothing is searched, and the setting is that of
             the file.
-        seed: Of the draws and of every trial's training.
+        seed: Of the draws and of every trial's training; final runs have other seeds.
         recipe: Fields of the recipe that are other than in the base while searching.
         seeds: Of the trainings in place of that: the first share of the trials has the first, and
             so on. Choices, which are dealt in decks, can thus be tried with every seed.

@@ -139,7 +139,7 @@ def _not_run(study: Study, found: Mapping[Job, Record]) -> str:
     for cell in study.cells:
         trials = sum(job.cell == cell and job.phase == "trial" for job in missing)
         finals = sum(job.cell == cell and job.phase == "final" for job in missing)
-        parts = [plural(trials, "trial")] * bool(trials)
+        parts = [plural(trials, "trial run" if study.trials.folds else "trial")] * bool(trials)
         parts += [plural(finals, "final run")] * bool(finals)
         if finals and study.trials.count and not trials:
             chosen = choose(study, cell, found.values())

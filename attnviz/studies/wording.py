@@ -48,7 +48,7 @@ def effort(study: Study) -> str:
         return (
             "Nothing was searched: each setting is trained with each seed, and scored on the test "
             "split at the epoch that did best on validation. Mean ± standard deviation over "
-            f"seeds.{_watched(study)}"
+            f"seeds.{_own(study)}{_watched(study)}"
         )
     best = (
         "the one that solved it soonest, or where none did of the least validation loss,"
@@ -60,7 +60,7 @@ def effort(study: Study) -> str:
         f"{plural(study.trials.count, 'trial')} for every cell ({_searched(study)})"
         f"{_folds(study)}; the setting of {best} is trained with each seed, and each of these is "
         "scored on the test split once. Mean ± standard deviation over seeds."
-        f"{_lengths(study)}{sizes}"
+        f"{_lengths(study)}{_own(study)}{sizes}"
     )
 
 
@@ -101,6 +101,17 @@ def _folds(study: Study) -> str:
     """Says so, where a trial is several trainings."""
     count = len(study.trials.folds)
     return f", each the mean over {plural(count, 'fold')} for validation" if count else ""
+
+
+def _own(study: Study) -> str:
+    """Says so, where cells are not trained equally long, or not on equal batches."""
+    told = [
+        f"{name.replace('_', ' ')} {value} for {cell_name(study, cell)}"
+        for cell in study.cells
+        for name, value in study.own.get(cell, {}).items()
+        if name in ("batch_size", "epochs", "limit", "patience")
+    ]
+    return f" Not alike: {', '.join(told)}." if told else ""
 
 
 def _lengths(study: Study) -> str:

@@ -1,6 +1,7 @@
 """A file of one's own: a table with a column of texts, or one text a line."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -54,7 +55,8 @@ def load_table(
         FileNotFoundError: If there is no such file.
         ModuleNotFoundError: If reading parquet needs a package that is missing.
         ValueError: If it is no table, lacks a column, has rows without text, label, id or
-            group, an id twice, a single class, or groups too large to split.
+            group, an id twice, a single class, labels that differ only in blanks, a column twice,
+            or groups too large to split.
     """
     path = Path(path)
     table = _read(path)
@@ -104,8 +106,8 @@ def read_texts(path: Path | str, *, text: str | None = None, label: str | None =
     Raises:
         FileNotFoundError: If there is no such file.
         ModuleNotFoundError: If reading parquet needs a package that is missing.
-        ValueError: If it cannot be read, a column is not named or not there, or a row lacks a
-            text or a label.
+        ValueError: If it cannot be read, a column is not named, not there or there twice, a row
+            lacks a text or a label, or labels differ only in blanks.
     """
     path = Path(path)
     if path.suffix.lower() == _LINES:
@@ -172,9 +174,8 @@ def _read(path: Path) -> pd.DataFrame:
     try:
         if kind == ".parquet":
             return pd.read_parquet(path)
-        table = pd.read_csv(
-            path, sep=_SEPARATORS[kind], dtype=str, keep_default_na=False, encoding="utf-8-sig"
-        )
+        table = _cells(path, _SEPARATORS[kind])
+        header = _cells(path, _SEPARATORS[kind], header=None, nrows=1).iloc[0]
     except ImportError as error:
         raise ModuleNotFoundError(
             f"Reading {path} needs pyarrow: pip install pyarrow, or save the table as CSV."
@@ -186,7 +187,19 @@ def _read(path: Path) -> pd.DataFrame:
             f"{path} has more cells in its rows than its header names: {list(table.columns)}. "
             "A text that holds the separator must stand in quotes."
         )
+    # The second of two columns of one name would come as `name.1`, and nobody would know.
+    table.columns = [own or given for own, given in zip(header, table.columns, strict=True)]
     return table
+
+
+def _cells(
+    path: Path, separator: str, *, header: int | None = 0, nrows: int | None = None
+) -> pd.DataFrame:
+    """As pandas reads them, all as text."""
+    return pd.read_csv(
+        path, sep=separator, header=header, nrows=nrows, dtype=str, keep_default_na=False,
+        encoding="utf-8-sig",
+    )  # fmt: skip
 
 
 def _columns(
@@ -202,6 +215,11 @@ def _columns(
                 f"The table needs a column {name!r} for {role}, but {path} has "
                 f"{[str(column) for column in table.columns]}."
             )
+        if (count := list(table.columns).count(name)) > 1:
+            raise ValueError(
+                f"{path} has {count} columns {name!r}, so that the one for {role} is not clear. "
+                "Give each a name of its own."
+            )
         values = table[name]
         empty = values.isna() | (values.astype(str).str.strip() == "")
         _refuse_rows(empty.to_numpy(dtype=bool), path, f"have nothing in column {name!r}")
@@ -213,6 +231,13 @@ def _columns(
 
 def _classes(labels: "pd.Series[str]", path: Path) -> list[str]:
     found = sorted(set(labels))
+    spellings = Counter(label.strip() for label in found)
+    if alike := [label for label in found if spellings[label.strip()] > 1]:
+        shown = ", ".join(map(repr, sorted(alike, key=str.strip)[:_SHOWN]))
+        raise ValueError(
+            f"{path} has labels in column {labels.name!r} that differ only in the blanks around "
+            f"them: {shown}. Each would be a class of its own; write those of one class alike."
+        )
     if len(found) < 2:
         raise ValueError(
             f"{path} needs at least two classes in column {labels.name!r}, but every one of its "

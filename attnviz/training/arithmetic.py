@@ -36,10 +36,10 @@ def computing_products(precision: MatmulPrecision) -> Iterator[None]:
         before = torch.get_float32_matmul_precision()
     except RuntimeError as error:
         raise ValueError(
-            "Training sets how exactly products are computed and restores it afterwards, but this "
-            "process has set it by fp32_precision of torch.backends, which torch does not mix with "
-            f"float32_matmul_precision: {str(error).splitlines()[0][:160]} Leave fp32_precision as "
-            "it is by default, and set matmul_precision in the recipe."
+            "Training and its test score set how exactly products are computed and restore it, but "
+            "this process has set it by fp32_precision of torch.backends, which torch does not mix "
+            f"with float32_matmul_precision: {str(error).splitlines()[0][:160]} Leave "
+            "fp32_precision as it is by default, and set matmul_precision in the recipe."
         ) from error
     torch.set_float32_matmul_precision(precision)
     try:

@@ -1,6 +1,7 @@
 """The history of a training: what each epoch scored, which was best, and whether it is over."""
 
 import csv
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,12 @@ Row = dict[str, float | int]  # one epoch
 
 
 def rank(row: Row) -> float:
-    """By what the best epoch is chosen: accuracy where there is one, else the smallest loss."""
+    """By what the best epoch is chosen: accuracy where there is one, else the smallest loss.
+
+    One whose loss is NaN, or infinite where that decides, is below all others and never chosen.
+    """
+    if math.isnan(row["validation_loss"]):
+        return -math.inf
     return row.get("validation_accuracy", -row["validation_loss"])
 
 

@@ -21,6 +21,10 @@ MatmulPrecision = Literal["highest", "high", "medium"]
 Optimiser = Literal["adam", "sgd", "rmsprop", "adadelta"]
 
 
+# A step's random state is a million times the seed, and torch's are below 2^63.
+LARGEST_SEED = 1 << 40
+
+
 @dataclass(frozen=True)
 class Schedule:
     """What becomes of the learning rate from epoch to epoch; constant if nothing is given.
@@ -130,6 +134,16 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Refuses what cannot be trained with."""
+        self._check_numbers()
+        self._check_names()
+        if self.batch_size % self.devices:
+            raise ValueError(
+                f"{self.devices} devices cannot share batches of {self.batch_size} evenly."
+            )
+        if self.input_noise and self.model.vocabulary_size is not None:
+            raise ValueError("input_noise is added to numbers, but the recipe's model reads words.")
+
+    def _check_numbers(self) -> None:
         for name in (
             "learning_rate", "clip", "batch_size", "epochs", "minimum_count", "patience",
             "initial_range", "bptt", "validation_streams", "devices",
@@ -137,9 +151,13 @@ class Recipe:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"A recipe needs {name} above 0, got {value}.")
+        if not 0 <= self.seed < LARGEST_SEED:
+            raise ValueError(f"A seed is from 0 to {LARGEST_SEED - 1:,}, got {self.seed}.")
         for name in ("weight_decay", "input_noise"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"A recipe needs {name} of 0 or more, got {getattr(self, name)}.")
+
+    def _check_names(self) -> None:
         for name, kind in (
             ("optimiser", Optimiser), ("precision", Precision),
             ("matmul_precision", MatmulPrecision),
@@ -152,12 +170,6 @@ class Recipe:
         whole = self.frozen == tuple(self.frozen)
         if not whole or not all(isinstance(one, str) and one for one in self.frozen):
             raise ValueError(f"frozen holds beginnings of parameters' names, got {self.frozen}.")
-        if self.batch_size % self.devices:
-            raise ValueError(
-                f"{self.devices} devices cannot share batches of {self.batch_size} evenly."
-            )
-        if self.input_noise and self.model.vocabulary_size is not None:
-            raise ValueError("input_noise is added to numbers, but the recipe's model reads words.")
 
 
 def recipe_to_json(recipe: Recipe) -> str:

@@ -5,6 +5,7 @@ functions of seed, epoch and step, so that a checkpoint holds numbers only: weig
 state, where to go on, and what was counted so far.
 """
 
+import io
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -192,8 +193,11 @@ class ExactResume(Callback):
             "spent": self.watch.spent,
         }
         if trainer.is_global_zero:
+            # Writing to a file itself, torch tells of a full disk by no OSError.
+            written = io.BytesIO()
+            torch.save(checkpoint, written)
             with replacing(self.path) as beside:
-                torch.save(checkpoint, beside)
+                beside.write_bytes(written.getbuffer())
 
 
 def _scaler(trainer: Trainer) -> Any:  # noqa: ANN401  (torch's, of one device or another)

@@ -1,6 +1,6 @@
 """A run: one training in a folder, from recipe to scored model."""
 
-import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,11 +19,11 @@ from attnviz.training.history import Row, finished, rank, write_history
 from attnviz.training.kinds import Task, data_for
 from attnviz.training.module import learner_for
 from attnviz.training.optimising import begin_uniformly, freeze
-from attnviz.training.recipe import Recipe, recipe_from_json
+from attnviz.training.recipe import Recipe
 from attnviz.training.resume import ExactResume, load_checkpoint
 from attnviz.training.scoring import score
 from attnviz.training.stopping import StopRequest
-from attnviz.training.writing import card_of, claim, described_run
+from attnviz.training.writing import card_of, claim, described_run, read_described
 
 __all__ = ["Run", "export_model", "open_run", "score_test", "train"]
 
@@ -47,6 +47,11 @@ class Run:
     def best(self) -> Row:
         """The epoch that the model was chosen from: the first of the best validation score."""
         return max(self.history, key=rank)
+
+    @property
+    def has_model(self) -> bool:
+        """Whether some epoch could be chosen: not one of which validation is no finite number."""
+        return any(rank(row) > -math.inf for row in self.history)
 
     def model(self) -> SequenceModel:
         """The chosen model, in eval mode."""
@@ -91,7 +96,7 @@ def train(  # noqa: PLR0913  (whom it tells, and who watches)
     Raises:
         ValueError: If the folder holds a run of another recipe or other data, or the data cannot
             be trained on, or the cell does not take its options. Nothing is written then.
-        FloatingPointError: If the loss becomes infinite or NaN.
+        FloatingPointError: If the loss becomes infinite or NaN, or no epoch can be validated.
     """
     kind = data_for(task)
     kind.check(recipe.model, task)
@@ -128,7 +133,13 @@ def train(  # noqa: PLR0913  (whom it tells, and who watches)
         fit(learner_for(model, recipe), data, resume, before=callbacks)
     if rank_zero_only.rank == 0:  # type: ignore[attr-defined]  # set by Lightning
         write_history(folder / "history.csv", resume.history)
-    return Run(folder, recipe, tuple(resume.history))
+    run = Run(folder, recipe, tuple(resume.history))
+    if not run.has_model:
+        raise FloatingPointError(
+            f"Of {len(run.history)} epochs none could be validated: the validation loss is "
+            f"{run.best['validation_loss']}. Lower the learning rate or clip harder."
+        )
+    return run
 
 
 def open_run(folder: Path) -> Run:
@@ -142,11 +153,12 @@ def open_run(folder: Path) -> Run:
 
     Raises:
         FileNotFoundError: If the folder holds no run.
+        ValueError: If its recipe or its checkpoint is damaged.
     """
     path = folder / "recipe.json"
     if not path.is_file():
         raise FileNotFoundError(f"{folder} holds no run: it has no recipe.json.")
-    recipe = recipe_from_json(json.dumps(json.loads(path.read_text("utf-8"))["recipe"]))
+    recipe, _ = read_described(path)
     checkpoint = load_checkpoint(folder / "checkpoint.ckpt")
     return Run(folder, recipe, tuple(checkpoint["history"]) if checkpoint else ())
 
@@ -163,7 +175,7 @@ def score_test(run: Run, task: Task) -> dict[str, float]:
     """
     model = run.model()
     if "test" not in model.card:
-        model.card["test"] = score(model, task, "test", run.recipe)
+        model.card["test"] = _exact_score(model, task, run.recipe)
         save_folder(model, _settings_of(model, run.recipe), run.folder / "model", half=False)
     noted: dict[str, float] = model.card["test"]
     return noted
@@ -201,9 +213,14 @@ def _untrained(data: ResumableData[Any]) -> SequenceModel:
 
 def _test_scores(model: SequenceModel, task: Task, recipe: Recipe) -> Row:
     """What an epoch's row tells of the test split."""
-    with computing_products("highest"):  # as `score_test` computes
-        scores = score(model, task, "test", recipe)
+    scores = _exact_score(model, task, recipe)
     return {f"test_{name}": value for name, value in scores.items()}
+
+
+def _exact_score(model: SequenceModel, task: Task, recipe: Recipe) -> dict[str, float]:
+    """The scores on the test split, whatever precision training or the process has products in."""
+    with computing_products("highest"):
+        return score(model, task, "test", recipe)
 
 
 def _tell_beginning(

@@ -14,7 +14,7 @@ from attnviz.training.history import Row
 from attnviz.training.kinds import Task
 from attnviz.training.recipe import Recipe, recipe_from_json
 
-__all__ = ["card_of", "claim", "described_run"]
+__all__ = ["card_of", "claim", "described_run", "read_described"]
 
 
 def described_run(folder: Path, recipe: Recipe, task: Task) -> str:
@@ -23,11 +23,10 @@ def described_run(folder: Path, recipe: Recipe, task: Task) -> str:
     said = {"recipe": asdict(recipe), "data": dict(task.provenance)}
     described: dict[str, Any] = json.loads(json.dumps(said))  # as it is read: tuples are lists
     if path.exists():
-        found = json.loads(path.read_text("utf-8"))
         # What an earlier version did not ask is as it was.
+        there, found = read_described(path)
         found.pop("command", None)  # of no weight
-        found["recipe"] = asdict(recipe_from_json(json.dumps(found["recipe"])))
-        found = json.loads(json.dumps(found))
+        found = json.loads(json.dumps({**found, "recipe": asdict(there)}))
         if found != described:
             raise ValueError(
                 f"{folder} holds a run with another recipe or other data: "
@@ -36,6 +35,22 @@ def described_run(folder: Path, recipe: Recipe, task: Task) -> str:
             )
     described["command"] = shlex.join(["attnviz", *sys.argv[1:]])
     return json.dumps(described, indent=2, sort_keys=True) + "\n"
+
+
+def read_described(path: Path) -> tuple[Recipe, dict[str, Any]]:
+    """The recipe of a run, and all that is written with it.
+
+    Raises:
+        ValueError: If the file is damaged.
+    """
+    try:
+        said = json.loads(path.read_text("utf-8"))
+        return recipe_from_json(json.dumps(said["recipe"])), dict(said)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} does not hold the recipe of a run: {error!r}. If it is damaged, delete it and "
+            "train as before: it is written anew, and the run goes on from its checkpoint."
+        ) from error
 
 
 def claim(folder: Path, described: str) -> None:

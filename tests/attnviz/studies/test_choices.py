@@ -4,12 +4,15 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import attnviz.training
 from attnviz.cards import shipped_cards
-from attnviz.studies import Job, load_study_task, open_results, read_study
+from attnviz.studies import Job, load_study_task, open_results, parse_study, read_study
 from attnviz.studies.choices import chosen_fields, chosen_seed, recipes_to_toml
 from attnviz.studies.recipes import recipe_of
+from attnviz.tasks import LabelledSplit, LabelledTask, LanguageTask, TextTask, load_adding
 from attnviz.training import recipe_for
 from attnviz.training.recipe import recipe_from_json
 from attnviz.training.recipe_files import read_recipe
@@ -17,6 +20,7 @@ from tests.attnviz.studies.made import record, study
 from tests.attnviz.studies.small import small
 
 ROOT = Path(__file__).parents[3]
+RECIPES = Path(attnviz.training.__file__).parent / "recipes"
 MORE = """
 recipe.model.hidden_size = 8
 recipe.epochs = 9
@@ -56,6 +60,47 @@ def test_a_file_of_it_is_the_recipe_that_was_trained(tmp_path):
     path.write_text(recipes_to_toml(whole, ["rra"], held))
     trained = recipe_of(whole, Job("rra", "final", 4, "hidden"), values, task)
     assert dataclasses.replace(read_recipe(path, "rra", "adding"), seed=4) == trained
+
+
+def terse(task, more=""):
+    """A study that leaves to recipes what it can."""
+    text = f'cells = ["gru"]\nscore = "accuracy"\ntask.name = "{task}"\ntrials.count = 0\n'
+    text += f"final.seeds = [0]\n[recipe.model]\nhidden_size = 8\n{more}"
+    return parse_study(text, name="terse", where="terse.toml")
+
+
+def task_for(model):
+    """A task that a model's inputs and outputs fit, with nothing in it."""
+    classes = tuple(map(str, range(model.outputs)))
+    if model.head == "language_model":
+        return LanguageTask("words", classes, {}, {})
+    if model.head == "regression":
+        return load_adding()
+    if model.vocabulary_size is not None:
+        return TextTask("texts", classes, {}, {})
+    values, whole = np.zeros((1, 2, model.input_size), np.float32), np.zeros(1, np.int64)
+    split = LabelledSplit(values, whole, ("one",), whole)
+    return LabelledTask("numbers", classes, (), {"train": split}, {})
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in RECIPES.glob("*.toml")))
+def test_what_a_study_leaves_unsaid_does_not_become_what_its_task_has_by_default(name, tmp_path):
+    usual = recipe_for("gru", name).model
+    words = usual.vocabulary_size is not None
+    told = terse(name, f"vocabulary_size = {usual.vocabulary_size}\nembedding_size = 5" * words)
+    path = tmp_path / "gru.toml"
+    path.write_text(recipes_to_toml(told, ["gru"], []))
+    trained = recipe_of(told, Job("gru", "final", 0), {}, task_for(usual))
+    assert read_recipe(path, "gru", name) == trained
+
+
+def test_no_more_is_written_than_what_differs():
+    more = "embedding_size = 5\n[recipe]\nepochs = 2"
+    assert recipes_to_toml(terse("ptb", more), ["gru"], []) == (
+        "[tuned.gru]\nbatch_size = 64\nepochs = 2\nmodel.embedding_size = 5\n"
+        "model.hidden_size = 8\nmodel.num_layers = 1\n"
+    )
+    assert recipes_to_toml(terse("table"), ["gru"], []) == "[tuned.gru]\nmodel.hidden_size = 8\n"
 
 
 def test_tables_of_several_cells(tmp_path):

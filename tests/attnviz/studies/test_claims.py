@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from attnviz.studies import claims
 from attnviz.studies.claims import claim, holder
 
 
@@ -45,6 +46,58 @@ def test_another_process_of_the_same_number_does_not_hold_it(tmp_path):
     claim(tmp_path)
     rewrite(tmp_path, began="1")
     assert holder(tmp_path) is None
+
+
+def of_another_user(pid, number):
+    raise PermissionError(1, "Operation not permitted")
+
+
+def test_another_users_process_of_the_same_number_does_not_hold_it(tmp_path, monkeypatch):
+    claim(tmp_path)
+    monkeypatch.setattr(os, "kill", of_another_user)
+    assert holder(tmp_path) is not None
+    rewrite(tmp_path, began="1")
+    assert holder(tmp_path) is None
+    monkeypatch.setattr(claims, "_began", lambda pid: None)  # the system does not tell
+    assert holder(tmp_path) is not None
+
+
+@pytest.mark.parametrize("left", [b"", b"\0" * 60], ids=["empty", "zeros"])
+def test_what_a_power_cut_left_empty_is_taken_over(tmp_path, left):
+    claim(tmp_path)
+    path = max(tmp_path.glob("*.json"))
+    path.write_bytes(left)
+    assert holder(tmp_path) is None
+    assert claim(tmp_path) is not None
+    assert path.read_bytes() == left  # taken over, not taken away
+    assert claim(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    "left", [b'{"pid": 1', b'{"pid": 1}', b'{"pid": "", "host": "", "began": ""}', b"[]", b"\xff"]
+)
+def test_a_damaged_claim_is_named(tmp_path, left):
+    claim(tmp_path)
+    max(tmp_path.glob("*.json")).write_bytes(left)
+    for ask in (claim, holder):
+        with pytest.raises(ValueError, match=r"000000\.json is damaged.* If none is, delete it"):
+            ask(tmp_path)
+
+
+def test_a_claim_is_on_the_disk_before_it_is_seen_and_no_other_writes_to_it(tmp_path, monkeypatch):
+    synced, linked, link = [], [], os.link
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append(os.fstat(number).st_ino))
+
+    def watched(beside, path):
+        linked.append((beside.stat().st_ino, beside.name))
+        link(beside, path)
+
+    monkeypatch.setattr(os, "link", watched)
+    for _ in range(2):  # of equal process and thread, as two hosts may have them
+        claim(tmp_path).release()
+    assert linked[0][0] in synced and linked[1][0] in synced
+    first, second = (name.removesuffix(f"-00000{n}.json") for n, (_, name) in enumerate(linked))
+    assert first != second
 
 
 def test_another_host_may_be_at_work(tmp_path):

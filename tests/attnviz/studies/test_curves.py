@@ -1,5 +1,7 @@
 """The curves of a study: which runs they are of, and what stands in for what is not there."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from attnviz.studies.results import update_results
 from attnviz.studies.study import Trials
 from tests.attnviz.studies import made
 
+RESULTS = Path(__file__).parents[3] / "notebooks" / "results"
 MORE = """
 [search]
 model.options.window = {choice = [2, 5, 10]}
@@ -80,6 +83,40 @@ def test_what_has_not_been_run_at_a_size_is_not_there(tmp_path):
     assert parameters == {"lstm": [0.7], "rau": [0.6]}
 
 
+def test_one_training_that_is_the_run_at_both_sizes_has_its_curves_at_both(tmp_path):
+    sizes = '[sizes]\nequal = ["hidden", "parameters"]\n'
+    other = {"values": {"learning_rate": 0.5}}
+    records = [
+        made.record("rra", 0, 0.8), made.record("rra", 0, 0.8, size="parameters"),
+        made.record("rra", 1, 0.7, size="parameters"),  # its twin has not been run
+        made.record("rau", 0, 0.6), made.record("rau", 0, None, size="parameters", hidden_size=9),
+        made.record("rau", 1, 0.5), made.record("rau", 1, None, size="parameters", **other),
+    ]  # fmt: skip
+    runs, results = made.run_folders(tmp_path, records), tmp_path / "made"
+    for record in records:
+        if record.job.size == "hidden":
+            (runs / record.job.name / "run").mkdir()
+            for file in ("history.csv", "checks.csv"):
+                path = runs / record.job.name / "run" / file
+                path.write_text(f"epoch,step,loss\n1,5,{record.test}\n")
+    update_results(made.study(more=sizes), runs, results)
+    for found in (
+        open_curves(results, size="parameters").histories, open_checks(results, size="parameters")
+    ):  # fmt: skip
+        assert {cell: [one["loss"].item() for one in found[cell]] for cell in found} == {
+            "rra": [0.8]
+        }
+
+
+def test_curves_at_equal_parameters_are_of_every_cell_that_the_table_has():
+    histories = open_curves(RESULTS / "har", size="parameters").histories
+    assert [*histories] == ["rra", "larnn", "rau", "lstm", "gru"]
+    assert {len(tables) for tables in histories.values()} == {5}
+    same = open_curves(RESULTS / "har").histories["rra"]
+    for one, other in zip(histories["rra"], same, strict=True):
+        assert one.equals(other)
+
+
 def test_checks_are_those_on_fresh_sequences(results):
     found = open_checks(results)
     assert [*found] == ["rra"] and len(found["rra"]) == 3
@@ -106,20 +143,20 @@ def test_damage_and_absence_are_said(results, tmp_path):
 
 def test_an_equal_share_of_the_trials_has_each_seed():
     text = made.TEXT.format(score="accuracy").replace(
-        "trials.count = 2", "trials.count = 6\ntrials.seeds = [7, 3]"
+        "trials.count = 2", "trials.count = 6\ntrials.seeds = [7, 4]"
     )
     study = parse_study(text + MORE, name="made", where="made.toml")
     tried = [
         (study.trials.training_seed(number), values["model.options.window"])
         for number, values in enumerate(draw_trials(study, "rra"))
     ]
-    assert sorted(tried) == [(seed, window) for seed in (3, 7) for window in (2, 5, 10)]
-    assert [seed for seed, _ in tried] == [7, 7, 7, 3, 3, 3]
+    assert sorted(tried) == [(seed, window) for seed in (4, 7) for window in (2, 5, 10)]
+    assert [seed for seed, _ in tried] == [7, 7, 7, 4, 4, 4]
     assert Trials(4, 9, {}).training_seed(3) == 9
     with pytest.raises(ValueError, match="count is 6, which 4 seeds cannot share evenly"):
-        parse_study(text.replace("[7, 3]", "[7, 3, 1, 0]"), name="x", where="x")
+        parse_study(text.replace("[7, 4]", "[7, 4, 6, 5]"), name="x", where="x")
     with pytest.raises(ValueError, match="seeds holds something twice"):
-        parse_study(text.replace("[7, 3]", "[7, 7]"), name="x", where="x")
+        parse_study(text.replace("[7, 4]", "[7, 7]"), name="x", where="x")
 
 
 def test_trials_are_trained_with_their_seed():

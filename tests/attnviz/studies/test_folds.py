@@ -17,6 +17,7 @@ from attnviz.studies import (
     parse_study,
 )
 from attnviz.studies.running import run_study
+from attnviz.studies.tables import study_section
 from attnviz.studies.wording import effort
 from attnviz.tasks.sources import SOURCES, Archive, Source
 from attnviz.training import open_run
@@ -96,6 +97,12 @@ def test_the_mean_over_folds_decides():
     assert choose(read(), "gru", diverged).job.number == 0
 
 
+def test_what_diverged_on_a_fold_is_not_chosen():
+    broken = [tried(*[0.5] * 6, status="diverged")[number] for number in (2, 5)]
+    held = [one for one in tried(*[0.5] * 6) if one.job.number not in (2, 5)]
+    assert choose(read(), "gru", [*held, *broken]) is None  # either setting has, on some fold
+
+
 def test_the_loss_decides_between_equal_means():
     equal = tried(0.5, 0.6, 0.6, 0.5, 0.7, 0.7, validation_loss=0.5)
     assert choose(read(), "gru", equal).job.number == 0  # the first of what is alike
@@ -139,7 +146,11 @@ def test_tables_say_so():
         "2 trials for every cell (learning rate), each the mean over 3 folds for validation; the "
         "setting of the best on validation is trained with each seed"
     )
+    own = TEXT.replace("[search]", "[recipe.lstm]\nbatch_size = 2\n\n[search]")
+    assert effort(read(own)).endswith("over seeds. Not alike: batch size 2 for LSTM.")
+    assert "Not alike" not in effort(read())
     assert "fold" not in effort(read(TEXT.replace("folds = [3, 0, 1]", "")))
+    assert "Not run: GRU (2 trial runs, 1 final run)" in study_section(read(), tried(*[0.5] * 4))
 
 
 @pytest.mark.parametrize(
@@ -163,6 +174,10 @@ def test_folds_that_the_task_has_not_are_refused(published, tmp_path):
     with pytest.raises(ValueError, match="moves: the task adding has no folds to try settings on"):
         load_study_folds(read(adding.replace('"accuracy"', '"loss"')))
     task = load_study_task(read(), published)
+    other, place = read(TEXT.replace("[3, 0, 1]", "[3]")), (tmp_path / "r", tmp_path / "kept")
+    run_study(other, task, *place, folds=load_study_folds(other, published), budget=0.0)
+    with pytest.raises(ValueError, match="another study moves: trials differ"):
+        run_study(read(), task, *place, folds=load_study_folds(read(), published))
     with pytest.raises(ValueError, match="moves tries settings on 3 folds; got 0"):
         run_study(read(), task, tmp_path / "runs", tmp_path / "results")
     assert not (tmp_path / "results").exists()

@@ -2,8 +2,9 @@
 
 import pytest
 
+from attnviz.studies import update_results
 from attnviz.studies.histories import Epochs, epochs_of, read_history
-from tests.attnviz.studies.made import record
+from tests.attnviz.studies.made import record, run_folders, study
 
 VALIDATION = [0.5, 0.9, 0.7, 0.9, 0.8]
 TEST = [0.6, 0.4, 0.8, 0.7, 0.8]
@@ -37,6 +38,18 @@ def test_a_history_is_read_by_the_name_of_its_run(tmp_path):
     path.write_text("epoch,test_accuracy\n1\n")
     with pytest.raises(ValueError, match="is damaged"):
         read_history(tmp_path, one)
+
+
+def test_a_run_at_both_sizes_has_the_history_that_is_kept_at_equal_hidden_size(tmp_path):
+    both = [record("rra", 3, 0.5), record("rra", 3, 0.5, size="parameters")]
+    runs, results = run_folders(tmp_path, both), tmp_path / "made"
+    (runs / "rra-hidden-seed-3" / "run").mkdir()
+    (runs / "rra-hidden-seed-3" / "run" / "history.csv").write_text("epoch,loss\n1,0.25\n")
+    update_results(study(), runs, results)
+    assert read_history(results, both[1]) == [{"epoch": 1, "loss": 0.25}]
+    smaller = record("rra", 3, 0.5, size="parameters", hidden_size=7)
+    with pytest.raises(FileNotFoundError, match=r"no history of rra-parameters-seed-3: no rra-pa"):
+        read_history(results, smaller)
 
 
 def test_without_test_scores_or_epochs_there_is_nothing_to_compare():

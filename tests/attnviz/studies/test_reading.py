@@ -60,6 +60,11 @@ def test_names_can_be_written_dotted_in_quotes_or_as_tables():
         ("[1e-3, 5e-2]", "[5e-2, 1e-3]", "learning_rate needs 0 < low < high"),
         ("epochs = 3", "epochs = 3\nlearning_rate = 0.1", "learning_rate of rra is both set and"),
         ("[search]", "[search]\nseed = {choice = [1]}", "seed cannot be searched"),
+        ("[search.rra]", "[search.rra]\nlearning_rate = {choice = [1.0]}",
+         "learning_rate is searched for every cell, and once more for rra"),
+        ("seed = 7", "seed = -1", "trials.seed has to be a whole number from 0, got -1"),
+        ("seed = 7", "seed = 1", r"final.seeds: trials are trained with \[1\] too"),
+        ("seed = 7", "seeds = [9, 0]", r"final.seeds: trials are trained with \[0\] too"),
         ('"parameters"]', '"flops"]', "sizes.equal can be hidden, parameters, got 'flops'"),
         ('"parameters"]', '"parameters"]\nreference = "rau"', "sizes.reference is rau, but the"),
         ("every = 4", "every = 0", "checks.every has to be at least 1"),
@@ -103,3 +108,10 @@ def test_a_file_that_is_not_there(tmp_path):
 def test_a_task_that_does_not_fit_is_refused(old, new, said):
     with pytest.raises(ValueError, match=said):
         small(TEXT.replace(old, new))
+
+
+def test_a_file_that_is_not_text_is_named(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_bytes('about = "Größe"'.encode("latin-1"))
+    with pytest.raises(ValueError, match=r"mine\.toml is not text in UTF-8.* Save it as UTF-8"):
+        read_study(path)

@@ -4,7 +4,7 @@ import pytest
 
 from attnviz.studies import choose, open_results, update_results
 from attnviz.studies.records import Reached, record_from_json, record_to_json
-from attnviz.studies.results import read_results
+from attnviz.studies.results import gather, read_results
 from tests.attnviz.studies.made import record, run_folders, study
 from tests.attnviz.studies.small import TEXT as SMALL
 from tests.attnviz.studies.small import small
@@ -63,6 +63,17 @@ def test_a_damaged_table_is_named(tmp_path, old, new, said):
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(ValueError, match=said):
         open_results(folder)
+
+
+@pytest.mark.parametrize("left", [b"", b'{"job": {', b"[]", b"\xff"])
+def test_a_damaged_result_of_a_run_is_named(tmp_path, left):
+    folder = filed(tmp_path, RECORDS)
+    path = tmp_path / "runs" / RECORDS[0].job.name / "result.json"
+    path.write_bytes(left)
+    with pytest.raises(ValueError, match=r"trial-000/result\.json is damaged\. Delete it and run"):
+        gather(tmp_path / "runs", folder)
+    path.unlink()
+    assert len(gather(tmp_path / "runs", folder)) == len(RECORDS)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 
-from attnviz.studies import list_jobs, open_results, parse_study
+from attnviz.studies import list_jobs, load_study_task, open_results, parse_study
 from attnviz.studies.claims import claim
 from attnviz.studies.jobs import Job
 from attnviz.studies.results import gather
@@ -291,12 +291,49 @@ def test_a_number_to_reach_has_to_be_known_before_anything_is_trained():
         check_study(*small(TEXT + question.replace("lstm", "rra"), name="row-mnist"))
 
 
+def test_final_runs_are_tried_before_anything_is_trained(tmp_path):
+    wrong = TEXT.replace("seeds = [0, 1]", "seeds = [0, 1]\nrecipe.epoch = 4")
+    with pytest.raises(ValueError, match="recipes have no field epoch"):
+        check_study(*small(wrong))
+    long = TEXT.replace("seeds = [0, 1]", "seeds = [0, 1]\nrecipe.clip = 4.0")
+    assert len(worked(tmp_path, long, cells=["gru"], budget=0.0).open) == 6
+    worked(tmp_path, cells=["gru"], budget=0.0)  # it has decided nothing yet
+
+
+def test_the_reference_has_one_number_of_parameters():
+    drawn = "learning_rate = {log_uniform = [1e-3, 5e-2]}\nmodel.num_layers = {choice = [1, 2]}"
+    text = TEXT.replace("learning_rate = {log_uniform = [1e-3, 5e-2]}", drawn)
+    with pytest.raises(ValueError, match=r"as many parameters as lstm, but its trials have \d+, "):
+        check_study(*small(text))
+    check_study(*small(text.replace('["hidden", "parameters"]', '["hidden"]')))
+
+
 def test_results_of_another_study_are_not_mixed_in(whole, tmp_path):
     shutil.copytree(whole[0] / "results", tmp_path / "results")
     with pytest.raises(ValueError, match=r"another study small: trials differ"):
         worked(tmp_path, TEXT.replace("count = 2", "count = 3"))
     more = worked(tmp_path, TEXT.replace("seeds = [0, 1]", "seeds = [0, 1, 2]"), budget=0.0)
     assert len(more.open) == 5  # seeds can be added
+
+
+def test_results_of_another_table_are_not_mixed_in(tmp_path):
+    rows = [f"good {n},pos" if n % 2 else f"bad {n},neg" for n in range(60)]
+    path = tmp_path / "mine.csv"
+    path.write_text("\n".join(["review,mood", *rows, ""]))
+    text = """
+    cells = ["gru"]
+    score = "accuracy"
+    task = {name = "table", path = "PATH", text = "review", label = "mood", test_share = 0.2}
+    recipe = {epochs = 1, model = {hidden_size = 4, vocabulary_size = 50, embedding_size = 5}}
+    trials.count = 0
+    final.seeds = [0]
+    """
+    study = parse_study(text.replace("PATH", str(path)), name="mine", where="mine.toml")
+    place = tmp_path / "runs", tmp_path / "results"
+    run_study(study, load_study_task(study), *place)
+    path.write_text(path.read_text().replace("neg", "new"))
+    with pytest.raises(ValueError, match="results of other data: its file had the MD5 digest"):
+        run_study(study, load_study_task(study), *place)
 
 
 def test_a_language_task_is_studied_by_perplexity(tmp_path):

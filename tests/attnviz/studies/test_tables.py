@@ -9,6 +9,7 @@ import pytest
 
 from attnviz.studies import open_results, read_study, update_results
 from attnviz.studies.answers import answer, paired_interval
+from attnviz.studies.final_table import iterations
 from attnviz.studies.published import published
 from attnviz.studies.study import Final, Question, Trials
 from attnviz.studies.summary import summary_of
@@ -330,6 +331,19 @@ def test_iterations_in_a_table():
     assert "| >900 (400 to >900), 1 of 4 solved |" in text
     assert "| >900, 0 of 4 solved |" in text
     assert "0.10000 ± 0.00000" in text
+
+
+@pytest.mark.parametrize(
+    ("reached", "said"),
+    [
+        (["100", ">20000"], ">10,050 (100 to >20,000), 1 of 2 solved"),
+        (["100", "300", ">900", ">900"], ">600 (100 to >900), 2 of 4 solved"),
+        (["100", ">800", ">900", ">1000"], ">850 (100 to >1,000), 1 of 4 solved"),
+        (["100", ">800", ">900"], ">800 (100 to >900), 1 of 3 solved"),
+    ],
+)
+def test_a_median_that_is_not_known_is_above_the_mean_of_the_middle_two(reached, said):
+    assert iterations(speeds("rra", reached)) == said
 
 
 def test_no_number_of_rras_paper_is_printed():

@@ -160,6 +160,27 @@ def test_one_class_is_not_enough(tmp_path):
         load_table(write(tmp_path / "t.csv", rows), text="review", label="mood")
 
 
+def test_labels_that_differ_only_in_blanks_are_named(tmp_path):
+    with pytest.raises(ValueError, match=r"column 'mood' .* blanks around them: 'good', 'good '\."):
+        load_changed(tmp_path, 3, 1, "good ")
+    with pytest.raises(ValueError, match=r"them: '\\tgood', 'good'\."):
+        load_changed(tmp_path, 3, 1, "\tgood")
+    rows = [(text, f" {mood}") for text, mood, *_ in reviews()]
+    task = load_table(write(tmp_path / "t.csv", rows), text="review", label=" mood")
+    assert task.classes == (" awful", " good")  # all alike, so they are what they are
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv"])
+def test_a_column_that_is_there_twice_is_refused_where_it_is_asked_for(tmp_path, name):
+    rows = [(*cells, cells[1]) for cells in reviews(header=("review", "mood", "who", ""))]
+    path = write(tmp_path / name, rows, separator="," if name == "t.csv" else "\t")
+    for read in (load_table, read_texts):
+        with pytest.raises(ValueError, match=r"2 columns 'mood', so that the one for label is not"):
+            read(path, text="review", label="mood")
+    assert len(read_texts(path, text="review").texts) == 40
+    assert column_names(path) == ["review", "mood", "who", "Unnamed: 3", "mood"]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [

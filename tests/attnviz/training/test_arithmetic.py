@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from attnviz.training import run as running
-from attnviz.training import train
+from attnviz.training import score_test, train
 from attnviz.training.arithmetic import flushing_denormals
 from tests.attnviz.training.runs import KilledError, after
 from tests.attnviz.training.tiny import number_recipe, number_task
@@ -91,8 +91,12 @@ def test_the_test_split_is_scored_exactly_after_each_epoch(tmp_path, monkeypatch
 
     monkeypatch.setattr(running, "score", scored)
     recipe = number_recipe("gru", epochs=2, matmul_precision="medium", test_every_epoch=True)
-    train(recipe, number_task(), tmp_path)
+    run = train(recipe, number_task(), tmp_path)
     assert seen == ["highest"] * 2
+    torch.set_float32_matmul_precision("medium")  # put back by the fixture
+    score_test(run, number_task())
+    assert seen == ["highest"] * 3
+    assert torch.get_float32_matmul_precision() == "medium"
 
 
 def test_a_precision_set_in_torchs_other_way_is_refused_with_what_to_do():

@@ -111,6 +111,12 @@ def test_a_language_model_trains_in_half_precision_and_goes_on(tmp_path):
     assert result(tmp_path / "cut") == result(tmp_path / "whole")
 
 
+@pytest.mark.parametrize("seed", [-1, 1 << 40])
+def test_a_seed_that_is_none_is_refused(seed):
+    with pytest.raises(ValueError, match="A seed is from 0 to 1,099,511,627,775, got"):
+        dataclasses.replace(number_recipe("gru"), seed=seed)
+
+
 def test_a_precision_that_there_is_not_is_refused(unchecked):
     with pytest.raises(ValueError, match="no precision '8-true'; there are"):
         dataclasses.replace(number_recipe("gru"), precision="8-true")

@@ -4,11 +4,14 @@ The process is not killed here, as in `test_run.py`, but left by an exception th
 that is fast enough to try every step, and the places between two files.
 """
 
+import errno
+import os
 import random
 import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -175,19 +178,25 @@ def test_a_run_that_ends_between_two_files_goes_on_to_the_same(
     assert result(folder) == result(tmp_path / "whole")
 
 
+def cut_off(error):
+    """Writing that fails in the middle of the third checkpoint."""
+    real, calls = Path.write_bytes, [0]
+
+    def write(path, content):
+        calls[0] += path.suffix == ".ckpt"
+        if path.suffix == ".ckpt" and calls[0] == 3:
+            real(path, content[:1000])
+            raise error
+        return real(path, content)
+
+    return write
+
+
 def test_a_checkpoint_cut_off_while_written_does_not_replace_the_last(tmp_path, monkeypatch):
     train(tiny_recipe("rra"), tiny_task(), tmp_path / "whole", checkpoint_every=3)
-    folder, real, calls = tmp_path / "cut", torch.save, [0]
-
-    def half(checkpoint, path):
-        real(checkpoint, path)
-        calls[0] += 1
-        if calls[0] == 3:
-            path.write_bytes(path.read_bytes()[:1000])
-            raise KilledError
-
+    folder = tmp_path / "cut"
     with monkeypatch.context() as patch, pytest.raises(KilledError):
-        patch.setattr(torch, "save", half)
+        patch.setattr(Path, "write_bytes", cut_off(KilledError()))
         train(tiny_recipe("rra"), tiny_task(), folder, checkpoint_every=3)
     # As a process leaves it that had no time to clean up.
     (folder / ".checkpoint.1.ckpt").write_bytes(b"half of a checkpoint")
@@ -195,6 +204,21 @@ def test_a_checkpoint_cut_off_while_written_does_not_replace_the_last(tmp_path, 
     left = resume.load_checkpoint(folder / "checkpoint.ckpt")
     assert left is not None
     assert left["step"] == 5
+    train(tiny_recipe("rra"), tiny_task(), folder, checkpoint_every=3)
+    assert result(folder) == result(tmp_path / "whole")
+
+
+def test_a_full_disk_is_a_systems_error_and_leaves_the_last_checkpoint(tmp_path, monkeypatch):
+    train(tiny_recipe("rra"), tiny_task(), tmp_path / "whole", checkpoint_every=3)
+    folder = tmp_path / "full"
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    said = r"Cannot write .*/full/checkpoint\.ckpt: No space left on device\."
+    with monkeypatch.context() as patch, pytest.raises(OSError, match=said):
+        patch.setattr(Path, "write_bytes", cut_off(full))
+        train(tiny_recipe("rra"), tiny_task(), folder, checkpoint_every=3)
+
+    assert [one.name for one in folder.glob("*.ckpt")] == ["checkpoint.ckpt"]
+    assert resume.load_checkpoint(folder / "checkpoint.ckpt")["step"] == 5
     train(tiny_recipe("rra"), tiny_task(), folder, checkpoint_every=3)
     assert result(folder) == result(tmp_path / "whole")
 

@@ -140,6 +140,18 @@ def test_damaged_and_missing_runs_are_named(tmp_path):
         open_run(tmp_path / "run")
 
 
+@pytest.mark.parametrize("left", ["", '{"recipe": {', "{}", "[]", '{"recipe": {"model": {}}}', "ü"])
+def test_a_damaged_recipe_is_named(tmp_path, left):
+    run = train(tiny_recipe("gru", epochs=1), tiny_task(), tmp_path)
+    path = tmp_path / "recipe.json"
+    path.write_bytes(left.encode("latin-1"))
+    with pytest.raises(ValueError, match=r"recipe\.json does not hold .* delete it and train as"):
+        open_run(tmp_path)
+    path.unlink()
+    train(tiny_recipe("gru", epochs=1), tiny_task(), tmp_path)
+    assert open_run(tmp_path) == run
+
+
 def test_a_loss_that_is_not_finite_stops_the_run():
     task, recipe = tiny_task(), tiny_recipe("gru")
     data = TextData(task, recipe)
