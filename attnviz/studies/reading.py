@@ -93,7 +93,8 @@ def _study(table: Entries, name: str, text: str) -> Study:
         trials=_trials(table.table("trials")), final=_final(table.table("final")),
         sizes=_sizes(table.table("sizes"), cells),
         checks=_checks(table.table("checks")) if "checks" in table.entries else None,
-        questions=tuple(_question(one, cells) for one in questions), text=text,
+        questions=tuple(_question(one, cells) for one in questions),
+        summary=table.take("summary", bool, True), text=text,
     )  # fmt: skip
     table.done()
     _check(study)

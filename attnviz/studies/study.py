@@ -167,6 +167,8 @@ class Study:
         sizes: At which sizes.
         checks: When the task counts as solved; none for tasks without a bar.
         questions: Asked beforehand.
+        summary: Whether it has a row in the table of all studies; one that compares settings of
+            a cell, not cells, says so.
         text: The file.
     """
 
@@ -185,6 +187,7 @@ class Study:
     sizes: Sizes
     checks: Checks | None
     questions: tuple[Question, ...]
+    summary: bool
     text: str
 
     @property

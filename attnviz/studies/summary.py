@@ -24,7 +24,8 @@ _TITLES: dict[Size, str] = {
 def summary_of(folder: Path) -> str:
     """What the studies in a folder found on the test split, and what was asked beforehand.
 
-    Studies of variants, which compare settings of one cell, have only their own tables.
+    Studies of variants, which compare settings of one cell, have only their own tables; so do
+    those that say `summary = false`.
 
     Arguments:
         folder: Holds study files, and for each that was begun a folder of results called alike.
@@ -37,7 +38,7 @@ def summary_of(folder: Path) -> str:
         ValueError: If a file is damaged.
     """
     every = [(study, {one.job: one for one in records}) for study, records in open_studies(folder)]
-    compared = [(study, found) for study, found in every if not study.variants]
+    compared = [(one, found) for one, found in every if one.summary and not one.variants]
     parts = []
     for size, title in _TITLES.items():
         rows = [row for study, found in compared for row in _rows(study, found, size)]
