@@ -1,5 +1,6 @@
 """Files that are whole or not there: written beside their place, then renamed."""
 
+import errno
 import os
 import secrets
 import tempfile
@@ -8,6 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 __all__ = ["replacing", "replacing_several", "to_disk"]
+
+
+_OF_DISKS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
 
 @contextmanager
@@ -30,7 +34,7 @@ def replacing(path: Path) -> Iterator[Path]:
         beside.replace(path)
     except OSError as error:
         # The name is one that nobody typed; a full disk is told without any.
-        if error.strerror and error.filename in (None, str(beside)):
+        if error.filename == str(beside) or (error.filename is None and error.errno in _OF_DISKS):
             raise type(error)(f"Cannot write {path}: {error.strerror}.") from error
         raise
     finally:

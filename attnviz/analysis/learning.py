@@ -27,8 +27,9 @@ class StudyCurves:
         about: A sentence on it.
         score: What its cells are compared by.
         histories: Of each cell, one table a seed: a row an epoch.
-        trials: One row a trial: `cell`, what was searched by its dotted name, and what came out,
-            of which `validation` is the score.
+        trials: One row a trial, or a trial and fold of the task: `cell`, `fold` if there is more
+            than the task's own, what was searched by its dotted name, and what came out, of which
+            `validation` is the score.
         searched: The dotted names.
     """
 

@@ -14,7 +14,7 @@ from attnviz.models.sequence_model import Reading, SequenceModel
 from attnviz.models.settings import ModelSettings, build_model
 from attnviz.text import Vocabulary
 
-__all__ = ["load_folder", "save_folder"]
+__all__ = ["halved", "load_folder", "save_folder"]
 
 WEIGHTS, SETTINGS, VOCABULARY = "model.safetensors", "model.json", "vocabulary.txt"
 
@@ -33,7 +33,7 @@ def save_folder(
     Raises:
         ValueError: If a weight is too large for float16. Nothing is written then.
     """
-    state = _halved(model) if half else model.state_dict()
+    state = halved(model) if half else model.state_dict()
     folder.mkdir(parents=True, exist_ok=True)
     described = {
         "format": "attnviz-model/1",
@@ -90,15 +90,19 @@ def load_folder(folder: Path) -> SequenceModel:
     return model.eval()
 
 
-def _halved(model: SequenceModel) -> dict[str, Tensor]:
-    """A model's state with its weights in float16."""
+def halved(model: SequenceModel) -> dict[str, Tensor]:
+    """A model's state with its weights in float16.
+
+    Raises:
+        ValueError: If a weight is too large for that.
+    """
     state = model.state_dict()
     for name, _ in model.named_parameters(remove_duplicate=False):
         whole, state[name] = state[name], state[name].half()
         if (lost := whole.isfinite() & state[name].isinf()).any():
             raise ValueError(
-                f"Weights in float16 have to stay below 65,520, but {name} has "
-                f"{whole[lost][0]:,.0f}. Save the model with half=False."
+                f"Weights in float16 have to stay below 65,520, but {name} of {model.name} has "
+                f"{whole[lost][0]:,.0f}."
             )
     return state
 

@@ -52,7 +52,7 @@ def _curves_of(study: "StudyCurves") -> "Mapping[str, Sequence[pd.DataFrame]]":
     if not study.histories:
         raise ValueError(
             f"{study.name} has no final run that is finished, so no learning curves yet: "
-            f"{len(study.trials)} trials are. attnviz study run goes on with it."
+            f"{len(study.trials)} runs of trials are. attnviz study run goes on with it."
         )
     return study.histories
 

@@ -122,7 +122,8 @@ def _check_cell(study: Study, cell: str) -> None:
 
 def _unsaid(task: str) -> dict[str, Any]:
     """What has to be said to train as a study does that says nothing."""
-    file = resources.files("attnviz").joinpath("training", "recipes", f"{task}.toml")
+    known = "imdb" if task == "table" else task  # as `attnviz train` has it
+    file = resources.files("attnviz").joinpath("training", "recipes", f"{known}.toml")
     if not file.is_file():
         return {}
     defaults = tomllib.loads(file.read_text("utf-8")).get("defaults", {})

@@ -36,8 +36,14 @@ def kinds_of(hint: Any) -> str:  # noqa: ANN401  (any annotation)
     """What TOML can say of an annotated type, for messages."""
     if get_origin(hint) is Literal:
         return " or ".join(map(repr, get_args(hint)))
-    kinds = [_KINDS[one] for one in get_args(hint) or (hint,) if one in _KINDS]
-    return " or ".join(kinds) or str(hint)
+    if get_origin(hint) is tuple:
+        return _KINDS[list]
+    if is_dataclass(hint):
+        return _KINDS[dict]
+    if get_args(hint):
+        kinds = [kinds_of(one) for one in get_args(hint)]
+        return " or ".join(one for one in kinds if one) or str(hint)
+    return repr(NONE) if hint is type(None) else _KINDS.get(hint, "")  # a file has no others
 
 
 class EntryError(ValueError):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from attnviz.models.folder import halved
 from attnviz.studies.choices import chosen_seed, size_of
 from attnviz.studies.final_table import finals_of
 from attnviz.studies.records import Record
@@ -53,12 +54,15 @@ def export_models(
 
     Raises:
         FileNotFoundError: If there are no such results, or a run is not there.
-        ValueError: As `chosen_seed`; or if a run is another one than the results tell of.
+        ValueError: As `chosen_seed`; or if a run is another one than the results tell of, or a
+            weight is too large for float16.
     """
     study, records = open_results(results)
     chosen = {
         cell: _winner(study, cell, records, runs / study.name) for cell in cells or study.cells
     }
+    for winner in chosen.values():
+        halved(winner.run.model())  # one that cannot be stored so is known before any is written
     written = []
     for cell, winner in chosen.items():
         name = f"{cell}-{study.name}"

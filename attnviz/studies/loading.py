@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from attnviz.studies.entries import fits, kinds_of
+from attnviz.studies.entries import NONE, fits, kinds_of
 from attnviz.studies.study import Score, Study
 from attnviz.tasks import (
     GeneratedTask,
@@ -90,7 +90,8 @@ def _load(study: Study, data: Path | None, fold: Mapping[str, int]) -> AnyTask:
         raise ValueError(f"{study.name}: the task {name} has no folds to try settings on.")
     _check_options(study, load)
     place: dict[str, Any] = {"data": data} if "data" in inspect.signature(load).parameters else {}
-    task = load(**{**options, **fold}, **place)
+    given = {one: None if value == NONE else value for one, value in options.items()}
+    task = load(**{**given, **fold}, **place)
     _check_task(study, task)
     return task
 

@@ -7,7 +7,7 @@ from typing import Any, get_type_hints
 
 from attnviz.models import ModelSettings, build_model
 from attnviz.studies.drawing import draw_trials
-from attnviz.studies.entries import NONE, fits
+from attnviz.studies.entries import NONE, fits, kinds_of
 from attnviz.studies.jobs import Job
 from attnviz.studies.loading import AnyTask
 from attnviz.studies.study import Study
@@ -39,7 +39,7 @@ def recipe_of(study: Study, job: Job, values: Mapping[str, Any], task: AnyTask) 
     recipe = _recipe(study, job, values, task)
     if job.size == "parameters" and job.cell != study.sizes.reference:
         reference = Job(study.sizes.reference, job.phase, job.number)
-        # What is searched rarely changes how many there are; if it does, trial 0 is compared with.
+        # Of any trial: `check_study` refuses trials that change how many there are.
         drawn = next(iter(draw_trials(study, reference.cell)), {})
         wanted = count_parameters(_recipe(study, reference, drawn, task).model)
         model = equal_parameters(recipe.model, wanted)
@@ -156,5 +156,6 @@ def _check_fields(study: Study, given: Mapping[str, Any]) -> None:
                 "of cells."
             )
         if not fits(value, known[name]):
-            told = getattr(known[name], "__name__", known[name])
-            raise ValueError(f"{study.name}: {name} has to be {told}, got {value!r}.")
+            raise ValueError(
+                f"{study.name}: {name} has to be {kinds_of(known[name])}, got {value!r}."
+            )

@@ -3,7 +3,7 @@
 import csv
 import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,12 +101,22 @@ def read_results(folder: Path) -> list[Record]:
         path = folder / name
         if not path.is_file():
             continue
+        records += _read_table(path, read)
+    return records
+
+
+def _read_table(path: Path, read: Callable[[Mapping[str, str]], Record]) -> list[Record]:
+    records: list[Record] = []
+    row: Mapping[str, str] = {}
+    try:
         with path.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                try:
-                    records.append(read(row))
-                except (KeyError, TypeError, ValueError) as error:
-                    raise ValueError(f"{path}: the row {row} cannot be read: {error}.") from error
+            rows = csv.DictReader(file)
+            if "cell" not in (rows.fieldnames or ()):
+                raise ValueError("there is no column `cell`")
+            for row in rows:
+                records.append(read(row))
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise ValueError(f"{path}: the row {row} cannot be read: {error}.") from error
     return records
 
 
@@ -175,7 +185,8 @@ def keep_digest(digest: str, results: Path) -> None:
         ValueError: If results are there of another file, or of one that was changed.
     """
     path = results / DIGEST
-    if path.is_file() and (found := path.read_text("utf-8").strip()) != digest:
+    found = path.read_text("utf-8").strip() if path.is_file() else ""
+    if found not in ("", digest):
         raise ValueError(
             f"{results} holds results of other data: its file had the MD5 digest {found}, this one "
             f"has {digest}. Put the file back, or give these results another folder."

@@ -142,9 +142,9 @@ def run_study(
     until = time.monotonic() + budget
     tasks = {None: task, **dict[int | None, AnyTask](zip(study.trials.folds, folds, strict=True))}
     worker = _Worker(study, tasks, runs / study.name, results / study.name, watch or Watch())
+    worker.update()  # first: it refuses results of another study
     if study.task[0] == "table" and (digest := task.provenance.get("md5")) is not None:
         keep_digest(str(digest), results / study.name)
-    worker.update()
     jobs = [job for job in list_jobs(study) if not cells or job.cell in cells]
     said = False
     while time.monotonic() < until:

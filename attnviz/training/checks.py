@@ -50,11 +50,18 @@ def solved_at(checks: Sequence[Check], bar: float, *, consecutive: int) -> int |
 
 
 def read_checks(path: Path) -> list[Check]:
-    """The checks of a run so far; none where there is no file."""
+    """The checks of a run so far; none where there is no file.
+
+    Raises:
+        ValueError: If the file is damaged.
+    """
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return [Check(int(row["step"]), float(row["loss"])) for row in csv.DictReader(file)]
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [Check(int(row["step"]), float(row["loss"])) for row in csv.DictReader(file)]
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise ValueError(f"{path} is no table of checks: {error!r}.") from error
 
 
 class SolvedChecks(Watcher):

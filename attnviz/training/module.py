@@ -58,7 +58,7 @@ class Learner(LightningModule, ABC):
     def __init__(self, model: SequenceModel, recipe: Recipe) -> None:
         super().__init__()
         self.model, self.recipe = model, recipe
-        # By default a batch without a finite loss is left out, and the others make a good score.
+        # By default a batch whose loss is NaN is left out, and the others make a good score.
         self.validation_loss = MeanMetric(nan_strategy="disable")
         self.seen = [0.0, 0.0, 0.0]
         self.place = Place()

@@ -50,7 +50,7 @@ class Run:
 
     @property
     def has_model(self) -> bool:
-        """Whether some epoch could be chosen: not one of which validation is no finite number."""
+        """Whether there was an epoch to choose, which one without a validation score is not."""
         return any(rank(row) > -math.inf for row in self.history)
 
     def model(self) -> SequenceModel:
@@ -96,7 +96,8 @@ def train(  # noqa: PLR0913  (whom it tells, and who watches)
     Raises:
         ValueError: If the folder holds a run of another recipe or other data, or the data cannot
             be trained on, or the cell does not take its options. Nothing is written then.
-        FloatingPointError: If the loss becomes infinite or NaN, or no epoch can be validated.
+        FloatingPointError: If the loss becomes infinite or NaN, RRA's weights cancel, or no epoch
+            can be validated.
     """
     kind = data_for(task)
     kind.check(recipe.model, task)
@@ -137,7 +138,8 @@ def train(  # noqa: PLR0913  (whom it tells, and who watches)
     if not run.has_model:
         raise FloatingPointError(
             f"Of {len(run.history)} epochs none could be validated: the validation loss is "
-            f"{run.best['validation_loss']}. Lower the learning rate or clip harder."
+            f"{run.best['validation_loss']}. Lower the learning rate or clip harder, in another "
+            "folder."
         )
     return run
 

@@ -15,13 +15,15 @@ from attnviz.studies import (
     open_curves,
     open_results,
     parse_study,
+    update_results,
 )
 from attnviz.studies.running import run_study
 from attnviz.studies.tables import study_section
 from attnviz.studies.wording import effort
 from attnviz.tasks.sources import SOURCES, Archive, Source
 from attnviz.training import open_run
-from tests.attnviz.studies.made import record
+from tests.attnviz.cli.shell import called
+from tests.attnviz.studies.made import record, run_folders
 from tests.attnviz.tasks.test_har import small_har, zipped
 
 TEXT = """
@@ -181,3 +183,18 @@ def test_folds_that_the_task_has_not_are_refused(published, tmp_path):
     with pytest.raises(ValueError, match="moves tries settings on 3 folds; got 0"):
         run_study(read(), task, tmp_path / "runs", tmp_path / "results")
     assert not (tmp_path / "results").exists()
+
+
+def test_the_command_loads_the_folds(published, tmp_path, monkeypatch, capsys):
+    path = tmp_path / "moves.toml"
+    path.write_text(TEXT)
+    results = tmp_path / "results"
+    options = ("--runs", tmp_path / "runs", "--results", results, "--data", published)
+    code, said, _ = called(
+        monkeypatch, capsys, "study", "run", path, *options, "--cell", "gru", "--budget", "0"
+    )
+    assert code == 0 and "moves: 0 of 7 runs are finished." in said
+    kept = run_folders(tmp_path / "made", tried(*[0.5] * 6))
+    update_results(read(), kept, results / "moves")
+    code, said, _ = called(monkeypatch, capsys, "info", results / "moves")
+    assert code == 0 and "6 trial runs, histories of 0 final runs" in said

@@ -30,7 +30,7 @@ def study(task, score="accuracy"):
         ('name = "row-mnist"\nheld_out = [5]', r"held_out of .* a whole number, got \[5\]"),
         ('name = "imdb"\nvalidation_share = "10 %"', "validation_share .* a number, got '10 %'"),
         (TABLE.replace('"a.csv"', "{a = 1}"), "path of the task table has to be a text, got {'a'"),
-        (TABLE + "group = 3", "group of the task table has to be a text, got 3"),
+        (TABLE + "group = 3", "group of the task table has to be a text or 'none', got 3"),
     ],
 )
 def test_an_option_of_another_type_is_refused_before_anything_is_read(task, said):
@@ -59,7 +59,9 @@ def test_annotations_are_read_behind_what_is_fixed_and_as_texts(monkeypatch):
     monkeypatch.setitem(loading.TASKS, "words", partial(words, order="up"))
     task = load_study_task(study('name = "words"\nside = "b"\nshare = 0.5', "perplexity"))
     assert task.provenance == {"order": "up", "side": "b", "share": 0.5}
-    for option, said in (('side = "c"', "'a' or 'b', got 'c'"), ('share = "x"', "a number, got")):
+    for option, said in (
+        ('side = "c"', "'a' or 'b', got 'c'"), ('share = "x"', "a number or 'none', got"),
+    ):  # fmt: skip
         with pytest.raises(ValueError, match=f"has to be {said}"):
             load_study_task(study(f'name = "words"\n{option}', "perplexity"))
     with pytest.raises(ValueError, match="has no order; its options are side, share"):
@@ -95,3 +97,12 @@ def test_of_a_generated_task_validation_and_test_are_looked_at(monkeypatch):
     assert load_study_task(study('name = "drawn"\nheld_out = 1', "loss")).name == "drawn"
     with pytest.raises(ValueError, match="drawn has nothing for validation and test"):
         load_study_task(study('name = "drawn"', "loss"))
+
+
+def test_none_is_said_in_words(tmp_path):
+    path = tmp_path / "mine.csv"
+    rows = [f"good {n},pos" if n % 2 else f"bad {n},neg" for n in range(60)]
+    path.write_text("\n".join(["review,mood", *rows, ""]))
+    given = f'name = "table"\npath = "{path}"\ntext = "review"\nlabel = "mood"\ntest_share = 0.2\n'
+    # As a name it would be that of a column, which is not there.
+    assert len(load_study_task(study(given + 'id = "none"')).splits["test"]) == 12

@@ -68,5 +68,5 @@ def test_none_is_said_in_a_word():
     values = {"learning_rate": 0.01}
     assert recipe_of(study, Job("gru", "trial", 0), values, task).clip is None
     study, _ = small(TEXT.replace("batch_size = 8", 'batch_size = "none"'))
-    with pytest.raises(ValueError, match="batch_size has to be int, got 'none'"):
+    with pytest.raises(ValueError, match="batch_size has to be a whole number, got 'none'"):
         recipe_of(study, Job("gru", "trial", 0), values, task)

@@ -268,8 +268,8 @@ def test_a_text_task_is_studied_by_accuracy(tmp_path):
     ("old", "new", "said"),
     [
         ("batch_size = 8", "batchsize = 8", "recipes have no field batchsize"),
-        ("batch_size = 8", "batch_size = 8.5", "batch_size has to be int, got 8.5"),
-        ("batch_size = 8", 'batch_size = "8"', "batch_size has to be int, got '8'"),
+        ("batch_size = 8", "batch_size = 8.5", "batch_size has to be a whole number, got 8.5"),
+        ("batch_size = 8", 'batch_size = "8"', "batch_size has to be a whole number, got '8'"),
         ("batch_size = 8", "seed = 8", "seed is not for .recipe. to say"),
         ("model.options.window = 2", "model.options.widow = 2", "widow"),
         ("model.hidden_size = 6", "", "hidden_size"),

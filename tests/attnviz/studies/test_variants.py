@@ -97,8 +97,8 @@ def test_a_mistake_is_named(old, new, said):
 @pytest.mark.parametrize(
     ("new", "said"),
     [
-        ('frozen = "layer."', "frozen has to be tuple.*, got 'layer.'"),
-        ("frozen = [3]", "frozen has to be tuple.*, got"),
+        ('frozen = "layer."', "frozen has to be a list, got 'layer.'"),
+        ("frozen = [3]", "frozen has to be a list, got"),
         ('frozen = ["body."]', "freezes 'body.', but no parameter's name begins so"),
     ],
 )
