@@ -98,7 +98,7 @@ def test_what_is_saved_is_whole_small_and_without_error(path):
     assert counts == list(range(1, len(counts) + 1)), "run it from top to bottom and save it"
     kinds = {o.output_type for cell in notebook.cells for o in cell.get("outputs", [])}
     assert "error" not in kinds
-    assert path.stat().st_size < 1_500_000
+    assert path.stat().st_size < 2_500_000
 
 
 @pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
