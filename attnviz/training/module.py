@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
-from torchmetrics import MeanMetric
+from torchmetrics import SumMetric
 from torchmetrics.classification import MulticlassAccuracy
 
 from attnviz.models import SequenceModel
@@ -58,8 +58,10 @@ class Learner(LightningModule, ABC):
     def __init__(self, model: SequenceModel, recipe: Recipe) -> None:
         super().__init__()
         self.model, self.recipe = model, recipe
-        # By default a batch whose loss is NaN is left out, and the others make a good score.
-        self.validation_loss = MeanMetric(nan_strategy="disable")
+        # By default a batch whose loss is NaN is left out, and the others make a good score; and a
+        # mean that leaves nothing out forgets its weights.
+        self.validation_loss = SumMetric(nan_strategy="disable")
+        self.validation_count = SumMetric(nan_strategy="disable")
         self.seen = [0.0, 0.0, 0.0]
         self.place = Place()
 
@@ -124,16 +126,17 @@ class Learner(LightningModule, ABC):
 
     def note(self, predicted: Tensor, targets: Tensor) -> None:
         """Adds what was said of a batch to the validation scores."""
-        self.validation_loss.update(self.loss(predicted, targets), weight=self.count(targets))
+        count = self.count(targets)
+        self.validation_loss.update(self.loss(predicted, targets) * count)
+        self.validation_count.update(count)
 
     def take_scores(self) -> Row:
         """The scores of the epoch, and begins to count anew."""
         loss, _, count = self.seen
-        scores = {
-            "train_loss": loss / count,
-            "validation_loss": float(self.validation_loss.compute()),
-        }
+        validation = self.validation_loss.compute() / self.validation_count.compute()
+        scores = {"train_loss": loss / count, "validation_loss": float(validation)}
         self.validation_loss.reset()
+        self.validation_count.reset()
         self.seen = [0.0, 0.0, 0.0]
         return scores
 
