@@ -10,7 +10,6 @@ from pathlib import Path
 
 __all__ = ["replacing", "replacing_several", "to_disk"]
 
-
 _OF_DISKS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
 

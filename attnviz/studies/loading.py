@@ -62,7 +62,7 @@ def load_study_task(study: Study, data: Path | None = None) -> AnyTask:
             there is nothing to validate or test on, or the study scores it otherwise, or asks when
             it is solved though it has no bar.
     """
-    return _load(study, data, {})
+    return _load(study, data)
 
 
 def load_study_folds(study: Study, data: Path | None = None) -> list[AnyTask]:
@@ -78,20 +78,25 @@ def load_study_folds(study: Study, data: Path | None = None) -> list[AnyTask]:
     Raises:
         ValueError: As `load_study_task`; or if the task has no folds, or not that one.
     """
-    return [_load(study, data, {"fold": fold}) for fold in study.trials.folds]
+    return [_load(study, data, fold) for fold in study.trials.folds]
 
 
-def _load(study: Study, data: Path | None, fold: Mapping[str, int]) -> AnyTask:
+def _load(study: Study, data: Path | None, fold: int | None = None) -> AnyTask:
     name, options = study.task
     if name not in TASKS:
         raise ValueError(f"{study.name}: there is no task {name!r}; there are {', '.join(TASKS)}.")
     load = TASKS[name]
-    if fold and "fold" not in _options(load):
+    if fold is not None and "fold" not in _options(load):
         raise ValueError(f"{study.name}: the task {name} has no folds to try settings on.")
     _check_options(study, load)
-    place: dict[str, Any] = {"data": data} if "data" in inspect.signature(load).parameters else {}
-    given = {one: None if value == NONE else value for one, value in options.items()}
-    task = load(**{**given, **fold}, **place)
+    given: dict[str, Any] = {
+        option: None if value == NONE else value for option, value in options.items()
+    }
+    if fold is not None:
+        given["fold"] = fold
+    if "data" in inspect.signature(load).parameters:
+        given["data"] = data
+    task = load(**given)
     _check_task(study, task)
     return task
 

@@ -165,10 +165,9 @@ def update_results(study: Study, runs: Path, results: Path) -> None:
     results.mkdir(parents=True, exist_ok=True)
     _write_text(results / STUDY, study.text)
     written: dict[Job, str] | None = None
-    # By their texts: NaN is not equal to itself, and this would go on for ever.
-    while (told := _told(found := gather(runs, results))) != written:
+    while (texts := _texts(found := gather(runs, results))) != written:
         _write(study, results, found.values())
-        written = told
+        written = texts
     for job in written:
         for kind, file in CURVES.items():
             _copy_new(runs / job.name / "run" / file, results / kind / f"{job.name}.csv")
@@ -195,7 +194,8 @@ def keep_digest(digest: str, results: Path) -> None:
     _write_text(path, f"{digest}\n")
 
 
-def _told(found: Mapping[Job, Record]) -> dict[Job, str]:
+def _texts(found: Mapping[Job, Record]) -> dict[Job, str]:
+    """To compare by: NaN is not equal to itself, its text is."""
     return {job: record_to_json(record) for job, record in found.items()}
 
 

@@ -80,22 +80,26 @@ def check_study(study: Study, task: AnyTask) -> None:
         if question.claim == "reaches":
             score_to_reach(study.name, *question.cells)
     for cell in study.cells:
-        tried = draw_trials(study, cell)
-        counts = {
-            count_parameters(recipe_of(study, Job(cell, "trial", number), values, task).model)
-            for number, values in enumerate(tried)
-        }
-        compared = cell == study.sizes.reference and "parameters" in study.sizes.equal
-        if compared and len(counts) > 1:
-            raise ValueError(
-                f"{study.name}: others shall have as many parameters as {cell}, but its trials "
-                f"have {', '.join(f'{count:,}' for count in sorted(counts))}. Search nothing that "
-                'changes the reference\'s size, or leave "parameters" out of [sizes].'
-            )
+        _check_trials(study, cell, task)
         for size in study.sizes.equal:
             job = Job(cell, "final", study.final.seeds[0], study.sizes.run_at(cell, size))
-            recipe = recipe_of(study, job, next(iter(tried), {}), task)
+            recipe = recipe_of(study, job, next(iter(draw_trials(study, cell)), {}), task)
             trained(build_model(recipe.model), recipe)
+
+
+def _check_trials(study: Study, cell: str, task: AnyTask) -> None:
+    """Builds the model of each, and refuses a reference of which they differ in size."""
+    counts = {
+        count_parameters(recipe_of(study, Job(cell, "trial", number), values, task).model)
+        for number, values in enumerate(draw_trials(study, cell))
+    }
+    compared = cell == study.sizes.reference and "parameters" in study.sizes.equal
+    if compared and len(counts) > 1:
+        raise ValueError(
+            f"{study.name}: others shall have as many parameters as {cell}, but its trials have "
+            f"{', '.join(f'{count:,}' for count in sorted(counts))}. Search nothing that changes "
+            'the reference\'s size, or leave "parameters" out of [sizes].'
+        )
 
 
 def run_study(

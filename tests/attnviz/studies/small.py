@@ -54,6 +54,13 @@ margin = 1.0
 """
 
 
+def written_table(path):
+    """A table of sixty texts in two classes."""
+    rows = [f"good {n},pos" if n % 2 else f"bad {n},neg" for n in range(60)]
+    path.write_text("\n".join(["review,mood", *rows, ""]))
+    return path
+
+
 def small(text=TEXT, name="small"):
     study = parse_study(text, name=name, where="small.toml")
     return study, load_study_task(study)

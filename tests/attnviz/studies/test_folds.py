@@ -1,7 +1,6 @@
 """Settings tried on several folds of a task: each fold validates, and the mean decides."""
 
 import csv
-import hashlib
 
 import numpy as np
 import pytest
@@ -20,11 +19,10 @@ from attnviz.studies import (
 from attnviz.studies.running import run_study
 from attnviz.studies.tables import study_section
 from attnviz.studies.wording import effort
-from attnviz.tasks.sources import SOURCES, Archive, Source
 from attnviz.training import open_run
 from tests.attnviz.cli.shell import called
 from tests.attnviz.studies.made import record, run_folders
-from tests.attnviz.tasks.test_har import small_har, zipped
+from tests.attnviz.tasks.har_files import publish, small_har, zipped
 
 TEXT = """
 cells = ["gru", "lstm"]
@@ -65,13 +63,7 @@ def tried(*scores, **changes):
 
 @pytest.fixture
 def published(tmp_path, monkeypatch):
-    content = zipped(small_har())
-    path, digest = tmp_path / "har.zip", hashlib.sha256(content).hexdigest()
-    path.write_bytes(content)
-    archive = Archive("har.zip", digest, None)
-    source = Source("uci-har", "http://127.0.0.1:9/har.zip", digest, (archive,), "none", "cite us")
-    monkeypatch.setitem(SOURCES, "uci-har", source)
-    return path
+    return publish(tmp_path / "har.zip", zipped(small_har()), monkeypatch)
 
 
 def test_every_setting_is_tried_on_every_fold():

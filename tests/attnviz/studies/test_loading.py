@@ -9,6 +9,7 @@ import pytest
 
 from attnviz.studies import load_study_task, loading, parse_study
 from attnviz.tasks import GeneratedTask, LanguageSplit, LanguageTask, NumberSplit
+from tests.attnviz.studies.small import written_table
 
 TABLE = 'name = "table"\npath = "a.csv"\ntext = "t"\nlabel = "l"\n'
 
@@ -100,9 +101,7 @@ def test_of_a_generated_task_validation_and_test_are_looked_at(monkeypatch):
 
 
 def test_none_is_said_in_words(tmp_path):
-    path = tmp_path / "mine.csv"
-    rows = [f"good {n},pos" if n % 2 else f"bad {n},neg" for n in range(60)]
-    path.write_text("\n".join(["review,mood", *rows, ""]))
+    path = written_table(tmp_path / "mine.csv")
     given = f'name = "table"\npath = "{path}"\ntext = "review"\nlabel = "mood"\ntest_share = 0.2\n'
     # As a name it would be that of a column, which is not there.
     assert len(load_study_task(study(given + 'id = "none"')).splits["test"]) == 12

@@ -19,7 +19,7 @@ from attnviz.studies.running import Watch, check_study, run_study
 from attnviz.tasks import LanguageSplit, LanguageTask, TextTask
 from attnviz.training import open_run
 from tests.attnviz.cli.shell import environment
-from tests.attnviz.studies.small import TEXT, small
+from tests.attnviz.studies.small import TEXT, small, written_table
 from tests.attnviz.training.tiny import tiny_task
 
 TIMES = ("seconds", "epoch_seconds", "processor_seconds")
@@ -317,9 +317,7 @@ def test_results_of_another_study_are_not_mixed_in(whole, tmp_path):
 
 
 def test_results_of_another_table_are_not_mixed_in(tmp_path):
-    rows = [f"good {n},pos" if n % 2 else f"bad {n},neg" for n in range(60)]
-    path = tmp_path / "mine.csv"
-    path.write_text("\n".join(["review,mood", *rows, ""]))
+    path = written_table(tmp_path / "mine.csv")
     text = """
     cells = ["gru"]
     score = "accuracy"
