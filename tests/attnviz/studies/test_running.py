@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from attnviz.studies import list_jobs, load_study_task, open_results, parse_study
+from attnviz.studies.checking import check_study
 from attnviz.studies.claims import claim
 from attnviz.studies.jobs import Job
 from attnviz.studies.results import gather
-from attnviz.studies.running import Watch, check_study, run_study
+from attnviz.studies.running import Watch, run_study
 from attnviz.tasks import LanguageSplit, LanguageTask, TextTask
 from attnviz.training import open_run
 from tests.attnviz.cli.shell import environment

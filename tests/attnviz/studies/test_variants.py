@@ -9,8 +9,9 @@ import pytest
 
 from attnviz.models import build_model
 from attnviz.studies import Job, list_jobs, open_results, parse_study, read_study
+from attnviz.studies.checking import check_study
 from attnviz.studies.recipes import recipe_of
-from attnviz.studies.running import check_study, run_study
+from attnviz.studies.running import run_study
 from attnviz.studies.tables import study_section
 from attnviz.tasks import LabelledSplit, LabelledTask
 from attnviz.training import Schedule, recipe_for
