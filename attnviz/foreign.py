@@ -1,5 +1,7 @@
 """Traces of attention from anyone's own code, so that it can be analysed, drawn and stored."""
 
+from __future__ import annotations  # help() shows the names of types, not what they stand for
+
 from collections.abc import Sequence
 
 import numpy as np
@@ -7,6 +9,7 @@ import numpy.typing as npt
 import xarray as xr
 from jaxtyping import Int, Num
 
+from attnviz.text import joined_spans
 from attnviz.trace import FORMAT, Trace
 
 __all__ = ["from_arrays", "from_square"]
@@ -297,9 +300,6 @@ def _labels(labels: Labels, count: int) -> Num[np.ndarray, " sequence"]:
 def _spans(tokens: Sequence[Sequence[str]]) -> Int[np.ndarray, "sequence time edge"]:
     """Where each token stands in the text that the tokens make when joined by blanks."""
     spans = np.full((len(tokens), max(map(len, tokens)), 2), -1, dtype=np.int32)
-    for sequence, words in enumerate(tokens):
-        start = 0
-        for time, word in enumerate(words):
-            spans[sequence, time] = start, start + len(word)
-            start += len(word) + 1
+    for row, words in enumerate(tokens):
+        spans[row, : len(words)] = joined_spans(words)
     return spans

@@ -1,5 +1,7 @@
 """Gates, gradients and predictions of anyone's own model, beside its attention in a trace."""
 
+from __future__ import annotations  # help() shows the names of types, not what they stand for
+
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -50,8 +52,14 @@ def with_signals(
         A new trace that shares the arrays of the first; the last of its layers holds the signals.
 
     Raises:
-        ValueError: If shapes do not fit the trace, or a number within a sequence is not finite.
+        ValueError: If shapes do not fit the trace, a number within a sequence is not finite, or
+            there are classes and no logits.
     """
+    if classes is not None and logits is None:
+        raise ValueError(
+            "classes name what logits tell apart, but no logits were given. Pass logits=..., of "
+            "the end of each sequence or of each timestep, or leave classes out."
+        )
     root, groups = trace.tree.to_dataset(), layer_groups(trace)
     steps = [int(length) for length in root["length"].values]
     group = trace.tree[groups[-1]].to_dataset()

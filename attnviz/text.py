@@ -26,6 +26,7 @@ __all__ = [
     "Vocabulary",
     "encode_text",
     "holds_tokens",
+    "joined_spans",
     "normal_form",
     "tokenize",
     "words",
@@ -279,6 +280,13 @@ def encode_text(
         spans = spans[:limit] if keep == "start" else spans[-limit:]
     ids = vocabulary.encode([normal_form(text[start:end]) for start, end in spans])
     return EncodedText(ids, np.array(spans, dtype=np.int32), length, keep)
+
+
+def joined_spans(tokens: Sequence[str]) -> Int[np.ndarray, "time 2"]:
+    """Start and end of each token in the text that the tokens make when joined by blanks."""
+    ends = np.cumsum([len(token) + 1 for token in tokens], dtype=np.int32) - 1
+    starts = ends - np.array([len(token) for token in tokens], dtype=np.int32)
+    return np.stack([starts, ends], axis=-1)
 
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:

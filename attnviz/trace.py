@@ -19,6 +19,7 @@ __all__ = [
     "SQUARED_ERROR",
     "Trace",
     "TraceFormatError",
+    "check_trace",
     "group_for",
     "layer_groups",
     "sequence_count",
@@ -65,7 +66,12 @@ class Trace:
 
 
 def sequence_count(trace: Trace) -> int:
-    """How many sequences the trace has rows for."""
+    """How many sequences the trace has rows for.
+
+    Raises:
+        TypeError: If it is no trace, such as the path of one.
+    """
+    check_trace(trace)
     return int(trace.tree.sizes.get("sequence", 0))
 
 
@@ -104,6 +110,19 @@ def sequence_length(trace: Trace, sequence: int) -> int:
     return length
 
 
+def check_trace(trace: object) -> None:
+    """Refuses what is no trace, such as the path of one.
+
+    Raises:
+        TypeError: If it is none.
+    """
+    if not isinstance(trace, Trace):
+        raise TypeError(
+            f"This takes a Trace, got {type(trace).__name__}. attnviz.open_trace(path) opens a "
+            "stored one, attnviz.record and attnviz.record_texts make one of a model."
+        )
+
+
 def _number_of(trace: Trace, id: object) -> str:
     root = trace.tree.dataset
     ids = list(root["id"].values) if "id" in root else []
@@ -111,7 +130,12 @@ def _number_of(trace: Trace, id: object) -> str:
 
 
 def layer_groups(trace: Trace) -> list[str]:
-    """The names of the groups that belong to a layer and direction, in order."""
+    """The names of the groups that belong to a layer and direction, in order.
+
+    Raises:
+        TypeError: If it is no trace, such as the path of one.
+    """
+    check_trace(trace)
     return [str(name) for name, node in trace.tree.children.items() if "direction" in node.attrs]
 
 
@@ -153,7 +177,8 @@ def signal(trace: Trace, name: str, group: str | None = None) -> xr.DataArray:
     Returns:
         Axes `(sequence, time, ...)`; NaN beyond each sequence's length.
     """
-    array = trace.tree.children[group_for(trace, name, group)].data_vars[name]
+    found = group_for(trace, name, group)
+    array = trace.tree.children[found].data_vars[name]
     array.name = name
     return array
 

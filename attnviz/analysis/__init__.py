@@ -75,7 +75,6 @@ from attnviz.analysis.path_classes import (
     largest_residual,
     same_sequences,
 )
-from attnviz.analysis.prediction import Outcome, outcome
 from attnviz.analysis.reduce import bin_means, choose_head, head_mean
 from attnviz.analysis.selection import one_sequence, sequence_blocks
 from attnviz.analysis.statistic import Statistic
@@ -85,6 +84,7 @@ from attnviz.analysis.token_scores import (
     recorded_scores,
     token_score,
 )
+from attnviz.outcomes import Outcome, outcome
 
 __all__ = [
     "TOKEN_SCORES",

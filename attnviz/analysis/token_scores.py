@@ -9,10 +9,10 @@ from jaxtyping import Float, Int
 from attnviz.analysis.attention import attention_map
 from attnviz.analysis.contribution import contribution_norm
 from attnviz.analysis.gates import gate_attention
-from attnviz.analysis.prediction import predicts_numbers
 from attnviz.analysis.reduce import choose_head
 from attnviz.analysis.selection import declared, one_sequence
 from attnviz.analysis.statistic import Statistic
+from attnviz.outcomes import predicts_numbers
 from attnviz.trace import Trace, group_for, layer_groups, signal
 
 __all__ = ["TOKEN_SCORES", "prediction_change", "recorded_scores", "token_score"]

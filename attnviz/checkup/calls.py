@@ -1,6 +1,5 @@
 """Calling a module in a way that can be repeated, while its layers are watched."""
 
-import copy
 import random
 import warnings
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 import cells
 from attnviz.modes import undisturbed
 from attnviz.opening.checking import TOLERANCES, difference, tensors_in
+from attnviz.opening.copying import copy_module
 from cells.norms import SMALLEST_BATCH
 
 __all__ = [
@@ -185,7 +185,7 @@ def _watched(layers: Mapping[str, cells.Recurrent], seen: list[Seen]) -> Iterato
 
 def fresh(unit: Unit) -> Unit:
     """A copy of a unit that can be changed."""
-    module = copy.deepcopy(unit.module)
+    module = copy_module(unit.module)
     names = {id(layer): prefix for prefix, layer in unit.layers.items()}
     layers = {
         names[id(old)]: new

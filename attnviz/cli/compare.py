@@ -148,6 +148,7 @@ def _drawing(
     """What draws the figure, and the options of each trace."""
     from attnviz.cli.panels import panel
     from attnviz.plots.composition import compose
+    from attnviz.plots.figures import figure_of
     from attnviz.plots.sizes import look
 
     first = choice.sequences[0]
@@ -161,7 +162,7 @@ def _drawing(
     }
     if _together(named, kind, arrangement.layout):
         one = panel(named, kind, next(iter(options.values())))
-        return lambda: one.draw(None), dict(options)
+        return lambda: figure_of(one.draw(None)), dict(options)
     own, share = look().title, not arrangement.own_scale and kind not in _WITHOUT_SCALE
     panels = [
         panel(

@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,11 @@ from attnviz.cli.reading import Asked
 from attnviz.cli.scripting import Quiet
 from attnviz.cli.spreading import spread
 from attnviz.plots.ranges import whole_numbers
+from attnviz.trace import Trace
+
+if TYPE_CHECKING:
+    from attnviz.models import SequenceModel
+    from attnviz.recording import Texts
 
 What = Annotated[
     list[str],
@@ -60,19 +65,35 @@ def explore(
             )
         _start(what, notebook, browser=browser)
         return
-    from attnviz.explorer.opening import shelf_of
+    from attnviz.explorer.opening import open_named, shelf_of
     from attnviz.explorer.page import write_page
     from attnviz.explorer.session import Session
 
-    texts = asked.source().texts() if own else None
+    given = [open_named(one) for one in what]
+    models = [one for one in given if not isinstance(one, Trace)]
+    texts: "Texts | list[str] | None" = [] if own else None  # refused for traces
+    if own and models:
+        texts = asked.source().texts(_classes(models, labelled=asked.task is not None))
     with busy("Making the page"):
-        session = Session(shelf_of(what, texts), changed=lambda: None)
+        session = Session(shelf_of(given, texts), changed=lambda: None)
         chosen = None if sequences is None else whole_numbers(sequences, "--sequences")
         if chosen is None and own:
             chosen = [row.sequence for row in session.rows]
         write_page(session, output, chosen)
     size = output.stat().st_size / 1e6
     out().print(f"{output} ({size:.1f} MB): open it in any browser, with or without a network.")
+
+
+def _classes(models: "list[SequenceModel]", *, labelled: bool) -> tuple[str, ...]:
+    """The classes by which labels of texts are numbered: those that all models have."""
+    found = {model.classes for model in models}
+    if labelled and len(found) > 1:
+        told = "; ".join(sorted(", ".join(classes) for classes in found))
+        raise ValueError(
+            f"These models tell different classes apart ({told}), so that no label is right for "
+            "all. Give texts by --text, or record each model and explore the traces."
+        )
+    return found.pop()
 
 
 def _start(what: list[str], place: Path | None, *, browser: bool) -> None:

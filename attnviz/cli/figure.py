@@ -155,6 +155,7 @@ def _repeated(kind: str, read: "FigureSpec") -> bool:
 
 def _options(one: "PanelSpec", sources: "Mapping[str, Opened]", number: int) -> "PlotOptions":
     """The options of a panel; those that mean nothing for its kind are refused."""
+    from attnviz.plots.composition import saying_which
     from attnviz.plots.options import PlotOptions
 
     source = sources[one.traces[0]]
@@ -166,8 +167,11 @@ def _options(one: "PanelSpec", sources: "Mapping[str, Opened]", number: int) -> 
     if idle := [name for name, value in given.items() if value is not None and name not in takes]:
         names = ", ".join("layer" if name == "group" else name for name in idle)
         raise ValueError(f"Panel {number}: {names} means nothing for the kind {one.kind}.")
+    wanted = "0" if one.sequence is None else one.sequence
+    with saying_which(number):
+        sequence = source.sequence(wanted) if "sequence" in takes else 0
     return PlotOptions(
-        sequence=source.sequence(one.sequence or "0") if "sequence" in takes else 0,
+        sequence=sequence,
         group=one.layer, head=one.head, tokens=one.tokens, limits=one.limits, score=one.score,
         lags=one.lags, measure=one.measure,  # type: ignore[arg-type]  # read_spec checks it
     )  # fmt: skip

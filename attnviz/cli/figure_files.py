@@ -112,12 +112,25 @@ class Written:
 
         stem = f"{drawn.stem}-{added}" if added else drawn.stem
         said = {**drawn.provenance, **({"panel": added} if added else {})}
+        self._refuse_others(stem)
         if self.outputs.data:
             path = save_numbers(numbers, self.staged / f"{stem}.csv", provenance=said)
             self._note(path, drawn, "Its numbers.")
         if self.outputs.latex:
             path = save_tabular(numbers, self.staged / f"{stem}.tex", provenance=said)
             self._note(path, drawn, "Its numbers as a tabular.")
+
+    def _refuse_others(self, stem: str) -> None:
+        """Refuses to write numbers, whose path nobody typed, over what is no such file."""
+        from attnviz.plots.provenance import holds_numbers
+
+        wanted = {".csv": self.outputs.data, ".tex": self.outputs.latex}
+        for path in (self.folder / f"{stem}{suffix}" for suffix, asked in wanted.items() if asked):
+            if path.exists() and not holds_numbers(path):
+                raise FileExistsError(
+                    f"The numbers would be written to {path}, which holds something else. Give the "
+                    "figure another name (-o), or move that file."
+                )
 
     def _note(self, path: Path, drawn: Drawn, what: str) -> None:
         said = {"path": str(self.folder / path.name), "figure": drawn.stem, "shows": what}

@@ -48,7 +48,7 @@ def read_texts(model: "SequenceModel", source: "Source") -> "Texts":
         source: As it was typed.
 
     Raises:
-        ValueError: If the model reads none.
+        ValueError: If the model reads none, or a text has a label that is none of its classes.
     """
     from attnviz.cards import recording_command, typed_task
 
@@ -64,7 +64,7 @@ def read_texts(model: "SequenceModel", source: "Source") -> "Texts":
             f"{model.name} is a language model and has no vocabulary to read texts with. Record it "
             f"on what it was trained on: {recording_command(model.card)}"
         )
-    return source.texts()
+    return source.texts(model.classes)
 
 
 def usual_numbers(

@@ -1,6 +1,6 @@
 """What commands read: texts that are given, a data set, or a table of one's own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -98,17 +98,36 @@ class Source:
                 "Say what to read: either --task imdb with --split, or one or more --text '...'."
             )
 
-    def texts(self) -> "Texts":
-        """The texts, with what is known about them."""
+    def texts(self, classes: Sequence[str]) -> "Texts":
+        """The texts, with what is known about them.
+
+        Arguments:
+            classes: Of the model that shall read them, by which labels are numbered.
+
+        Raises:
+            ValueError: If a label is none of them.
+        """
         from attnviz.recording import Texts
 
         if self.task is None:
             return Texts((self.text or [])[: self.limit], about={"task": "own text"})
-        return self._spread(self.split, self.limit)
+        if not self._splits:
+            rows = _all_rows(self.task, self.columns, classes).spread(self.limit)
+            labels = None if self.columns.label is None else [int(label) for label in rows.labels]
+            about = {"task": Path(self.task).name.split(".")[0], "split": ALL}
+            return Texts(rows.texts, labels, rows.ids, about)
+        held, part = self._held, self.split or self.usual
+        chosen = held.splits[part].spread(self.limit)
+        places = _places(held, classes)
+        about = {"task": held.name, "split": part}
+        return Texts(chosen.texts, [places[label] for label in chosen.labels], chosen.ids, about)
 
     def training(self, limit: int) -> list[str]:
         """So many texts that say what is usual: of the training split, or of all rows."""
-        return list(self._spread("train" if self._splits else None, limit).texts)
+        if self._splits:
+            return list(self._held.splits["train"].spread(limit).texts)
+        unlabelled = self.columns._replace(label=None)
+        return list(_all_rows(str(self.task), unlabelled).spread(limit).texts)
 
     @property
     def _splits(self) -> bool:
@@ -116,28 +135,9 @@ class Source:
         return self.split is not None or not _is_file(str(self.task))
 
     @cached_property
-    def _held(self) -> "TextTask | TextSplit":
-        """What is read, once."""
-        task = str(self.task)
-        if self._splits:
-            return load_texts(task, self.columns, self.data, others=self.others)
-        return _all_rows(task, self.columns)
-
-    def _spread(self, split: Part | None, limit: int | None) -> "Texts":
-        """So many texts, evenly spread."""
-        from attnviz.recording import Texts
-        from attnviz.tasks import TextSplit
-
-        held = self._held
-        if isinstance(held, TextSplit):
-            chosen, name, part = held, Path(str(self.task)).name.split(".")[0], ALL
-        else:
-            part = split or self.usual
-            chosen, name = held.splits[part], held.name
-        chosen = chosen.spread(limit)
-        labels = [int(label) for label in chosen.labels]
-        known = labels if any(label >= 0 for label in labels) else None
-        return Texts(chosen.texts, known, chosen.ids, {"task": name, "split": part})
+    def _held(self) -> "TextTask":
+        """The task, read once."""
+        return load_texts(str(self.task), self.columns, self.data, others=self.others)
 
 
 @dataclass(frozen=True)
@@ -210,14 +210,29 @@ def load_texts(
     return load_table(task, text=text, label=label)
 
 
-def _all_rows(task: str, columns: Columns) -> "TextSplit":
+def _places(task: "TextTask", classes: Sequence[str]) -> list[int]:
+    """Where among a model's classes each of the task's stands.
+
+    Raises:
+        ValueError: If one is not among them.
+    """
+    if not set(task.classes) <= set(classes):
+        raise ValueError(
+            f"{task.name} has texts of the classes {', '.join(task.classes)}, but the model tells "
+            f"apart {', '.join(classes)}: which is which is not known. In a table, write labels as "
+            "the model's classes are called, or read all its rows without labels."
+        )
+    return [classes.index(name) for name in task.classes]
+
+
+def _all_rows(task: str, columns: Columns, classes: Sequence[str] | None = None) -> "TextSplit":
     """All texts of a file of one's own."""
     from attnviz.tasks import read_texts
 
     text = columns.text
     if Path(task).suffix.lower() != ".txt":
         text = _named(task, text, columns.options[0], "texts")
-    return read_texts(task, text=text, label=columns.label)
+    return read_texts(task, text=text, label=columns.label, classes=classes)
 
 
 def _named(path: str, column: str | None, option: str, what: str) -> str:

@@ -122,9 +122,7 @@ def _recorded(name: str | Path) -> "Trace":
             f"{recording_command(model.card, str(name))}, then attnviz report trace.zarr"
             f"{f' --model {name}' if isinstance(name, Path) else ''} -o report.html."
         )
-    sentences = load_demo_sentences()
-    # Their labels are those of the film reviews; a model of other texts has other classes.
-    of_reviews = model.card.get("task") == "imdb"
-    labels = [int(label) for label in sentences.labels] if of_reviews else None
+    sentences = load_demo_sentences(model.classes)
+    labels = [int(label) for label in sentences.labels]
     about = {"task": "demo sentences"}
     return record_texts(model, Texts(sentences.texts, labels, sentences.ids, about))

@@ -79,12 +79,18 @@ def run_command(
     Example: attnviz study run har.toml --cell rra --cell lstm --budget 30
     """
     from attnviz.studies import load_study_folds, load_study_task, read_study
+    from attnviz.studies.answers import FEWEST
 
     read = read_study(study)
     with busy(f"Loading PyTorch and {read.task[0]}"):
         from attnviz.studies.running import Watch, run_study
 
         task, folds = load_study_task(read, data), load_study_folds(read, data)
+    if read.questions and len(read.final.seeds) < FEWEST:
+        out().print(
+            f"{read.name} asks a question, which takes {FEWEST} seeds to be answered, and has "
+            f"{len(read.final.seeds)}: it will stay open."
+        )
     bars = _Bars()
     try:
         done = run_study(

@@ -15,6 +15,7 @@ from attnviz.cli.spreading import spread
 from attnviz.cli.train_options import OTHERS, Read, Recipes, Watched
 
 if TYPE_CHECKING:
+    from attnviz.tasks import TextTask
     from attnviz.training import Recipe, Run
     from attnviz.training.kinds import Task as AnyTask
 
@@ -91,6 +92,7 @@ def _of_size(recipe: "Recipe", task: "AnyTask") -> "Recipe":
 
 def _trained(recipe: "Recipe", task: "AnyTask", folder: Path, watched: Watched) -> "Run":
     """Trains, or goes on, and says how far it is."""
+    from attnviz.tasks import TextTask
     from attnviz.training import train as train_run
     from attnviz.training.board import Board
     from attnviz.training.probe import Probe
@@ -105,6 +107,8 @@ def _trained(recipe: "Recipe", task: "AnyTask", folder: Path, watched: Watched) 
             written.report(row)
 
     out().print(f"Training {recipe.model.cell} on {task.name} in {folder}.")
+    if isinstance(task, TextTask):
+        out().print(_told(task))
     with ExitStack() as bars:
         # One after the other: two bars cannot move on one terminal.
         prepare, advance = _Stage("preparing words", bars), _Stage("training", bars)
@@ -113,6 +117,19 @@ def _trained(recipe: "Recipe", task: "AnyTask", folder: Path, watched: Watched) 
             progress=advance, report=report, preparing=prepare, say=out().print,
             callbacks=watching,
         )  # fmt: skip
+
+
+def _told(task: "TextTask") -> str:
+    """How many texts there are of what, so that a class too many is seen."""
+    import numpy as np
+
+    parts = [f"{len(split):,} for {name}" for name, split in task.splits.items() if len(split)]
+    labels = np.concatenate([split.labels for split in task.splits.values()])
+    counts = np.bincount(labels, minlength=len(task.classes))
+    classes = ", ".join(f"{n:,} {name}" for n, name in zip(counts, task.classes, strict=True))
+    repeated = task.provenance.get("repeated_texts")
+    again = f"; {repeated:,} of them repeat another" if repeated else ""
+    return f"{len(labels):,} texts ({', '.join(parts)}): {classes}{again}."
 
 
 class _Stage:

@@ -1,6 +1,5 @@
 """A model that reads sentences for the explorer, as they are typed, with and without edits."""
 
-import copy
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -21,6 +20,7 @@ from attnviz.explorer.tracks import probabilities, tracks
 from attnviz.influence import replacement_influence
 from attnviz.models import SequenceModel
 from attnviz.modes import evaluated
+from attnviz.opening.copying import copy_module
 from attnviz.recording import Texts, available_signals, record, record_texts
 from attnviz.recording.texts import encoded_texts
 from attnviz.trace import Trace
@@ -135,7 +135,7 @@ class Reader:
     def twin(self) -> "Reader":
         """The same with a copy of the model, to read in another thread."""
         if self._twin is None:
-            self._twin = Reader(copy.deepcopy(self.model), self.key, self.reference)
+            self._twin = Reader(copy_module(self.model), self.key, self.reference)
         else:  # it may have been trained since
             self._twin.model.load_state_dict(self.model.state_dict())
         return self._twin

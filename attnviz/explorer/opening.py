@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Given = Trace | SequenceModel | str | Path
     Texty = Sequence[str] | Texts | TextSplit
 
-__all__ = ["shelf_of"]
+__all__ = ["open_named", "shelf_of"]
 
 
 def shelf_of(
@@ -82,7 +82,9 @@ def _models(
                 f"explore the trace: {recording_command(models[key].card)}, then attnviz explore "
                 "trace.zarr -o page.html"
             )
-    shipped = load_demo_sentences()
+    # Models that number their classes differently have no label in common.
+    numbered = {one.classes for one in models.values()}
+    shipped = load_demo_sentences(numbered.pop() if len(numbered) == 1 else ())
     chosen: Texty = shipped if texts is None else texts
     if isinstance(chosen, TextSplit):
         chosen = Texts(chosen.texts, [int(label) for label in chosen.labels], chosen.ids)
@@ -110,11 +112,19 @@ def _named(given: object) -> dict[str, object]:
 
 
 def _opened(one: object) -> object:
-    if not isinstance(one, (str, Path)):
-        return one
-    path = Path(one)
+    return open_named(one) if isinstance(one, (str, Path)) else one
+
+
+def open_named(name: str | Path) -> "Trace | SequenceModel":
+    """The trace of a store, or the model of a folder or that ships under a name.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        ValueError: If it cannot be read.
+    """
+    path = Path(name)
     if path.suffix in (".zarr", ".zip") or (path / "zarr.json").is_file():
         return open_trace(path)
     from attnviz.pretrained import load_model
 
-    return load_model(one)
+    return load_model(name)

@@ -5,10 +5,10 @@ import json
 import numpy as np
 
 from attnviz.analysis import one_sequence
-from attnviz.analysis.prediction import tells_classes
 from attnviz.explorer.lenses import lenses
 from attnviz.explorer.panels import Panel, Switches
 from attnviz.explorer.tracks import probabilities, tracks
+from attnviz.outcomes import tells_classes
 from attnviz.text import tokenize
 from attnviz.trace import Trace, layer_groups, sequence_length, tokens
 

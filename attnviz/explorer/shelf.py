@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from attnviz.analysis.prediction import tells_classes
 from attnviz.explorer.background import Work
 from attnviz.explorer.edits import Edits
 from attnviz.explorer.panels import Edited, Lens, Panel, Switches, Track
 from attnviz.explorer.reading import panel_of
 from attnviz.explorer.selection import Row
+from attnviz.outcomes import tells_classes
 from attnviz.trace import Trace, layer_groups, sequence_count, tokens
 
 __all__ = ["Shelf", "TraceShelf", "lightened", "with_lens", "with_tracks"]

@@ -3,8 +3,8 @@
 import numpy as np
 
 from attnviz.analysis.flow import FlowPlace, gradient_norm, route_share
-from attnviz.analysis.prediction import tells_classes
 from attnviz.explorer.panels import Series, Track
+from attnviz.outcomes import tells_classes
 from attnviz.trace import Trace
 
 __all__ = ["probabilities", "tracks"]

@@ -137,7 +137,8 @@ def _embedded(model: Model, row: Tensor, role: str) -> Tensor:
         if embedding is None or row.is_floating_point():
             raise TypeError(
                 f"The {role} have no axis of features, so they must be whole token ids for a "
-                f"SequenceModel with an embedding; got {row.dtype} for {type(model).__name__}."
+                f"SequenceModel with an embedding; got {row.dtype} for {type(model).__name__}. Of "
+                "any other model give the part behind its embedding, and what that reads."
             )
         with torch.no_grad():
             embedded: Tensor = embedding(row.to(embedding.weight.device)).detach()

@@ -80,7 +80,8 @@ def make_layer(settings: ModelSettings) -> cells.Recurrent:
     if features is None:
         raise ValueError(
             "A model needs either vocabulary_size and embedding_size, to read tokens, or "
-            f"input_size, to read numbers; got {settings}."
+            f"input_size, to read numbers; got vocabulary_size {settings.vocabulary_size}, "
+            f"embedding_size {settings.embedding_size} and input_size {settings.input_size}."
         )
     if settings.mapped_size is not None:
         if settings.vocabulary_size is not None:

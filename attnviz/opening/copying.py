@@ -1,11 +1,28 @@
-"""A copy of a model with nothing wrapped around it, and what torch does not see in one."""
+"""Copies of modules, also with nothing wrapped around them, and what torch does not see in one."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from torch import Tensor, nn
 
-__all__ = ["copy_model", "unregistered"]
+__all__ = ["copy_model", "copy_module", "unregistered"]
+
+
+def copy_module(
+    module: nn.Module,
+    instead: Mapping[int, object] | None = None,
+) -> Any:  # noqa: ANN401  (of the module's own type)
+    """A copy that shares nothing with a module.
+
+    Results of earlier calls that it keeps (a state, attention weights), which torch does not copy,
+    are copied as plain numbers.
+
+    Arguments:
+        module: Any.
+        instead: What to put in the place of a part, by the part's `id`.
+    """
+    return copy.deepcopy(module, {**_results(module), **(instead or {})})
 
 
 def copy_model(model: nn.Module) -> nn.Module:
@@ -24,11 +41,7 @@ def copy_model(model: nn.Module) -> nn.Module:
     Raises:
         ValueError: If a part of the model cannot be copied.
     """
-    memo: dict[int, object] = {}
-    for module in model.modules():
-        for value in _held(module):
-            if isinstance(value, Tensor) and not value.is_leaf:
-                memo[id(value)] = value.detach().clone()
+    memo = _results(model)
     try:
         for module in reversed(list(model.modules())):  # the inner ones first
             if (inside := _inside(module)) is not None:
@@ -71,6 +84,16 @@ def _inside(module: nn.Module) -> nn.Module | None:
     if type(module).__name__ == "OptimizedModule":
         return module._modules.get("_orig_mod")
     return None
+
+
+def _results(model: nn.Module) -> dict[int, object]:
+    """What stands for results of earlier calls in a copy: the same numbers without their graph."""
+    held = (value for module in model.modules() for value in _held(module))
+    return {
+        id(value): value.detach().clone()
+        for value in held
+        if isinstance(value, Tensor) and not value.is_leaf
+    }
 
 
 def _held(module: nn.Module) -> Iterator[object]:

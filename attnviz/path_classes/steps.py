@@ -1,6 +1,5 @@
 """A sequence read step by step in double precision, with what the classes of paths need."""
 
-import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from attnviz.opening.copying import copy_module
 from cells import Cell, Slot, alias
 from cells.base import StateName
 from cells.walk import map_state
@@ -142,7 +142,7 @@ def double_copy(module: nn.Module) -> Any:  # noqa: ANN401  (of the module's own
         for name, hooks in vars(part).items()
         if "_hooks" in name and isinstance(hooks, dict)
     }
-    return copy.deepcopy(module, unwatched).double().eval().requires_grad_(True)
+    return copy_module(module, unwatched).double().eval().requires_grad_(True)
 
 
 def detached(state: State, change: Callable[[Tensor], Tensor] = torch.Tensor.detach) -> State:

@@ -19,6 +19,7 @@ from attnviz.analysis.ablation import (
 from attnviz.plots.axes import axes_to_draw_on, legend_beside, number_logarithm, write_title
 from attnviz.plots.captions import counted, interval_note
 from attnviz.plots.sizes import PAGE, enlarged, look
+from attnviz.plots.styling import of_what_is_open
 
 __all__ = ["Against", "plot_ablation", "plot_effect_against"]
 
@@ -32,6 +33,7 @@ _METHODS = {
 }  # fmt: skip
 
 
+@of_what_is_open
 def plot_ablation(
     effects: xr.Dataset, *, measure: Measure | None = None, ax: Axes | None = None
 ) -> Axes:
@@ -69,6 +71,7 @@ def plot_ablation(
     return drawn
 
 
+@of_what_is_open
 def plot_effect_against(
     effects: xr.Dataset,
     *,

@@ -9,7 +9,7 @@ from matplotlib.text import Text
 
 from attnviz.plots.figures import settle
 from attnviz.plots.headings import ABOVE, MARGIN
-from attnviz.plots.sizes import enlarged, size_of
+from attnviz.plots.sizes import TITLE_SIZE, enlarged, size_of
 
 __all__ = ["Placed", "align", "data_axes", "title_height"]
 
@@ -63,6 +63,14 @@ class Placed:
         highest = max((_top(title) for _, title in found), default=0.0)
         return [(ax, title) for ax, title in found if highest - _top(title) < 1]
 
+    def begin_title(self) -> None:
+        """Lets a title of Axes begin where other titles do, as large as they are."""
+        if self.heading or len(self.titles) != 1:
+            return
+        [(ax, title)] = self.titles
+        title.set_x((enlarged(MARGIN) * self.figure.get_dpi() - ax.bbox.x0) / ax.bbox.width)
+        title.set_fontsize(enlarged(TITLE_SIZE))
+
     def raise_title(self, by: float) -> None:
         """Moves the title up.
 
@@ -100,6 +108,8 @@ def align(placed: Sequence[Placed]) -> float:
         settle(one.figure)
         one.figure.patch.set_visible(False)
     _align_columns(placed)
+    for one in placed:
+        one.begin_title()
     for row in level:
         _level(row)
     height = _align_rows(rows)
@@ -138,8 +148,11 @@ def data_axes(figure: Figure) -> list[Axes]:
 def _align_columns(placed: Sequence[Placed]) -> None:
     """Lets the Axes of panels one below the other begin at the same place."""
     for column in {one.column for one in placed}:
-        below = [one for one in placed if one.column == column]
-        lefts = [min((ax.bbox.x0 for ax in data_axes(one.figure)), default=0.0) for one in below]
+        # A text has no axes to align: narrowed, its words would no longer fit their boxes.
+        below = [one for one in placed if one.column == column and data_axes(one.figure)]
+        if not below:
+            continue
+        lefts = [min(ax.bbox.x0 for ax in data_axes(one.figure)) for one in below]
         dots = [one.figure.get_dpi() for one in below]
         most = max(left / dpi for left, dpi in zip(lefts, dots, strict=True))
         for one, left, dpi in zip(below, lefts, dots, strict=True):

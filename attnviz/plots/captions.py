@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 
-from attnviz.analysis.prediction import outcome
+from attnviz.outcomes import outcome
 from attnviz.plots.lettering import shorten
 from attnviz.trace import Trace, sequence_length
 

@@ -5,6 +5,7 @@ layout. The composition shifts them to their places and draws them with itself.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +16,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from attnviz.plots.alignment import Placed, align, data_axes, title_height
-from attnviz.plots.figures import PaperFigure, keep_style
+from attnviz.plots.figures import PaperFigure, figure_of, keep_style
 from attnviz.plots.sizes import TITLE_SIZE, enlarged, look, size_of, widest
 from attnviz.plots.styling import house_style, in_panel
 
-__all__ = ["Composition", "Panel", "compose"]
+__all__ = ["Composition", "Panel", "compose", "saying_which"]
 
 Limits = tuple[float, float]
 _GAP, _GUTTER = 0.1, 0.14  # inches: between columns; for a letter
@@ -37,7 +38,7 @@ class Panel:
         title: In place of the plot's own; empty for none.
     """
 
-    draw: Callable[[Limits | None], Figure]
+    draw: Callable[[Limits | None], Figure | Axes]
     share: str | None = None
     span: int = 1
     title: str | None = None
@@ -90,6 +91,7 @@ def compose(
         The figure.
 
     Raises:
+        TypeError: If a panel draws neither a Figure nor Axes.
         ValueError: If there is no panel, there are more than 26, one is wider than the figure, or
             a scale is to be shared with a plot that has none.
     """
@@ -121,6 +123,21 @@ def compose(
     return whole
 
 
+@contextmanager
+def saying_which(number: int) -> Iterator[None]:
+    """Lets what is wrong with a panel say which one it is.
+
+    Arguments:
+        number: Of the panel, counted from 1.
+    """
+    try:
+        yield
+    except (IndexError, KeyError, ValueError) as error:
+        what, *more = error.args or ("",)
+        error.args = (f"Panel {number}: {what}", *more)
+        raise
+
+
 def _places(spans: Sequence[int], columns: int) -> Iterator[tuple[int, int]]:
     """Row and first column of each panel; one that does not fit begins a row."""
     row, at = 0, 0
@@ -139,8 +156,8 @@ def _drawn(panels: Sequence[Panel], widths: Sequence[float]) -> list[Figure]:
     """All panels; those that share a scale are drawn again on it."""
 
     def draw(number: int, limits: Limits | None) -> Figure:
-        with in_panel(width=widths[number], title=panels[number].title):
-            return panels[number].draw(limits)
+        with in_panel(width=widths[number], title=panels[number].title), saying_which(number + 1):
+            return figure_of(panels[number].draw(limits))
 
     figures = [draw(number, None) for number in range(len(panels))]
     for word in {panel.share: None for panel in panels if panel.share is not None}:

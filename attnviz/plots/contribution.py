@@ -6,11 +6,13 @@ from matplotlib.figure import Figure
 
 from attnviz.plots.lag_map import draw_lag_map
 from attnviz.plots.options import PlotOptions
+from attnviz.plots.styling import of_what_is_open
 from attnviz.trace import Trace
 
 __all__ = ["plot_contribution"]
 
 
+@of_what_is_open
 def plot_contribution(
     trace: Trace,
     *,

@@ -26,7 +26,7 @@ from attnviz.plots.captions import counted_of, interval_note
 from attnviz.plots.figures import new_figure, settle
 from attnviz.plots.gradient_flow import route_colour
 from attnviz.plots.sizes import PAGE, chosen_width, enlarged
-from attnviz.plots.styling import house_style
+from attnviz.plots.styling import house_style, of_what_is_open
 from attnviz.trace import Trace, sequence_count
 
 __all__ = ["plot_exit_routes"]
@@ -34,6 +34,7 @@ __all__ = ["plot_exit_routes"]
 _ACROSS, _NARROW, _LEAST = 3, 5.0, 0.01
 
 
+@of_what_is_open
 def plot_exit_routes(
     traces: Mapping[str, Trace],
     *,

@@ -1,5 +1,7 @@
 """The feature attention of one sequence: which features, and input or hidden."""
 
+from dataclasses import replace
+
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -92,11 +94,16 @@ def feature_attention_numbers(trace: Trace, options: PlotOptions, *, top: int = 
 
     Returns:
         Axes `(time, feature)` with the coordinates `timestep`, `token`, `feature` and
-        `feature_kind`.
+        `feature_kind`; where there are several kinds, also the curve above, `share` of the first.
     """
     group = need(trace, "feature_attention", options.group)
     part = one_sequence(trace, options.sequence)
-    return at_timesteps(feature_summary(part, top=top, group=group), trace, options)
+    found = at_timesteps(feature_summary(part, top=top, group=group), trace, options)
+    mass = at_timesteps(feature_mass(part, group=group), trace, options).values
+    if mass.sizes["kind"] < 2:
+        return found
+    curve = ("time", mass.isel(kind=0).values)
+    return replace(found, values=found.values.assign_coords(share=curve))
 
 
 def _mass_strips(mass: Statistic) -> list[Strip]:

@@ -6,12 +6,13 @@ from types import MappingProxyType
 from typing import Any
 
 import matplotlib
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from attnviz.plots.sizes import enlarged
 
-__all__ = ["PaperFigure", "keep_style", "new_figure", "settle"]
+__all__ = ["PaperFigure", "figure_of", "keep_style", "new_figure", "settle"]
 
 # What matplotlib looks up again when it draws, as for ticks, which it makes only then.
 _LOOKED_UP = (
@@ -71,6 +72,18 @@ def new_figure(width: float, height: float) -> PaperFigure:
     figure = PaperFigure(figsize=size, dpi=matplotlib.rcParams["figure.dpi"])
     FigureCanvasAgg(figure)
     keep_style(figure)
+    return figure
+
+
+def figure_of(drawn: object) -> Figure:
+    """The figure that a plot drew, or that its Axes stand in.
+
+    Raises:
+        TypeError: If it is neither a Figure nor Axes of one.
+    """
+    figure = drawn.get_figure(root=True) if isinstance(drawn, Axes) else drawn
+    if not isinstance(figure, Figure):
+        raise TypeError(f"A plot gives a Figure or its Axes, got {type(drawn).__name__}.")
     return figure
 
 

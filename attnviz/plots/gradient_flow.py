@@ -82,18 +82,15 @@ def plot_gradient_flow(
     statistic = gradient_flow_numbers(trace, options, place=place)
     part = one_sequence(trace, sequence)
     where = group or _group_with(trace, place)
-    norm = at_timesteps(gradient_norm(part, place=place, group=group), trace, options)
+    norm = np.asarray(statistic.values["gradient_norm"].values)
     kappa = route_cancellation(part, place=place, group=group).values.values
     names = [str(name) for name in statistic.values["route"].values]
     shares = np.ascontiguousarray(statistic.values.values.T)
     carrying = [n for n in range(len(names)) if np.nanmax(np.abs(shares[n]), initial=0.0) > 0.005]
     colours = [route_colour(names[n], n) for n in carrying]
-    decades = _decades(norm.values.values) if limits is None else _above_zero(limits)
+    decades = _decades(norm) if limits is None else _above_zero(limits)
     strips: list[Strip] = [
-        LineStrip(
-            np.asarray(norm.values.values)[None], decades, _NORM_HEIGHT,
-            label="norm", logarithmic=True,
-        ),
+        LineStrip(norm[None], decades, _NORM_HEIGHT, label="norm", logarithmic=True),
         StackStrip(shares[carrying], colours, _limits(shares), _SHARE_HEIGHT, label="share"),
     ]  # fmt: skip
     keys: list[tuple[Artist, str]] = [
@@ -108,7 +105,7 @@ def plot_gradient_flow(
         [
             f"Routes cancel up to κ = {np.nanmax(kappa, initial=1.0):.2g} times the gradient"
             + _residual(part, place, group)
-            + ". Shares that fall below zero work against the whole.",
+            + (". Shares below zero work against the whole." if (shares < -0.005).any() else "."),
             *overview_note(trace, options),
             *truncation_note(trace, sequence),
         ],
@@ -121,7 +118,7 @@ def plot_gradient_flow(
 def gradient_flow_numbers(
     trace: Trace, options: PlotOptions, *, place: FlowPlace | None = None
 ) -> Statistic:
-    """The shares of `plot_gradient_flow`; lags of a route are added up.
+    """The numbers of `plot_gradient_flow`: shares, lags of a route added up, and the norm.
 
     Arguments:
         trace: Recorded with `gradients="routes"`, for the input with `"exits"`.
@@ -129,7 +126,8 @@ def gradient_flow_numbers(
         place: Where the gradient arrives, as in the plot.
 
     Returns:
-        Axes `(time, route)` with the coordinates `timestep`, `token` and `route`.
+        Shares, axes `(time, route)`, with the coordinates `timestep`, `token`, `route` and
+        `gradient_norm`, of each timestep.
     """
     place = flow_place(trace) if place is None else place
     part = one_sequence(trace, options.sequence)
@@ -141,7 +139,10 @@ def gradient_flow_numbers(
         both = np.stack([one.sum("route", skipna=False).values for one in summed], axis=-1)
         frame = values.isel(route=slice(len(kinds))).drop_vars(["kind", "lag"])
         values = frame.copy(data=both).assign_coords(route=np.array(kinds, dtype=object))
-    return at_timesteps(replace(shares, values=values), trace, options)
+    found = at_timesteps(replace(shares, values=values), trace, options)
+    norm = at_timesteps(gradient_norm(part, place=place, group=options.group), trace, options)
+    curve = ("time", norm.values.values)
+    return replace(found, values=found.values.assign_coords(gradient_norm=curve))
 
 
 def flow_place(trace: Trace) -> FlowPlace:

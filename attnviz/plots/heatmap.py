@@ -6,11 +6,13 @@ from matplotlib.figure import Figure
 
 from attnviz.plots.lag_map import draw_lag_map
 from attnviz.plots.options import PlotOptions, need
+from attnviz.plots.styling import of_what_is_open
 from attnviz.trace import Trace
 
 __all__ = ["plot_heatmap"]
 
 
+@of_what_is_open
 def plot_heatmap(
     trace: Trace,
     *,

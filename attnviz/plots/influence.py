@@ -23,7 +23,7 @@ from attnviz.plots.headings import (
 )
 from attnviz.plots.lettering import fold
 from attnviz.plots.sizes import LABEL_SIZE, enlarged, size_of, widest
-from attnviz.plots.styling import house_style
+from attnviz.plots.styling import house_style, of_what_is_open
 
 __all__ = ["influence_numbers", "plot_influence"]
 
@@ -31,6 +31,7 @@ _LEFT, _BETWEEN, _HEIGHT, _BELOW, _KEY = 0.38, 0.42, 2.0, 0.36, 0.13  # inches
 _TITLE, _HANDLE, _NARROW = 0.2, 0.3, 5.0
 
 
+@of_what_is_open
 def plot_influence(
     influence: xr.Dataset | Mapping[str, xr.Dataset],
     *,

@@ -17,7 +17,7 @@ from attnviz.trace import SOURCE_MISSING, SOURCE_REAL
 
 __all__ = ["influence_map_numbers", "plot_influence_map"]
 
-_WITHOUT_WORDS = 200
+_WITHOUT_WORDS, _FEWEST_LAGS = 200, 10
 _LOWEST, _HIGHEST, _ROOM = 0.025, 0.096, 1.2  # inches of a lag's row, and of all of them
 
 
@@ -128,7 +128,8 @@ def influence_map_numbers(
             "draw a single timestep with plot_influence."
         )
     values = statistic.values.isel(sequence=sequence, time=chosen)
-    values = values.sel(lag=values["lag"] <= longest)
+    furthest = max(_FEWEST_LAGS, int(numbers[chosen].max()))  # further back nothing stands
+    values = values.sel(lag=values["lag"] <= min(longest, furthest))
     if tokens is None and len(chosen) > OVERVIEW:
         size = int(np.ceil(len(chosen) / OVERVIEW))
         binned = bin_means(replace(statistic, values=values), size).values

@@ -18,7 +18,7 @@ from attnviz.plots.axes import number_logarithm, write_title
 from attnviz.plots.figures import PaperFigure, new_figure, settle
 from attnviz.plots.options import PlotOptions, chosen_lags
 from attnviz.plots.sizes import COLUMN, PAGE, chosen_width, enlarged, look
-from attnviz.plots.styling import house_style
+from attnviz.plots.styling import house_style, of_what_is_open
 
 __all__ = ["kernel_evolution_numbers", "plot_kernel_evolution"]
 
@@ -27,6 +27,7 @@ _NAMES = {"lag": "lag (timesteps back)", "age": "age (timesteps since written)"}
 _SAID = ("model", "cell", "task", "seed", "recipe", "format")
 
 
+@of_what_is_open
 def plot_kernel_evolution(
     probes: xr.DataTree | Mapping[str, xr.DataTree],
     *,

@@ -12,6 +12,7 @@ from attnviz.plots.axes import axes_to_draw_on, letter_legend, number_logarithm
 from attnviz.plots.captions import cell_name
 from attnviz.plots.options import PlotOptions, chosen_lags, need
 from attnviz.plots.sizes import COLUMN, enlarged, look
+from attnviz.plots.styling import of_what_is_open
 from attnviz.trace import Trace, layer_groups
 
 __all__ = ["lag_kernel_numbers", "plot_lag_kernel"]
@@ -23,6 +24,7 @@ _NAMES = {
 }
 
 
+@of_what_is_open
 def plot_lag_kernel(
     trace: Trace,
     *,

@@ -1,6 +1,6 @@
 """Time×lag maps of one sequence, drawn alike for attention and contributions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,11 +24,11 @@ from attnviz.plots.strips import MapStrip, source_keys
 from attnviz.plots.styling import in_house_style
 from attnviz.plots.timesteps import at_timesteps, bin_size, overview_note, time_axis
 from attnviz.plots.wrapped import draw_wrapped
-from attnviz.trace import SOURCE_REAL, Trace, source_kind
+from attnviz.trace import SOURCE_MISSING, SOURCE_REAL, Trace, source_kind
 
 __all__ = ["draw_lag_map", "lag_numbers"]
 
-_MOST_HEADS = 6
+_MOST_HEADS, _FEWEST_LAGS = 6, 10
 _HARDLY = 1.05  # times the highest of whole windows
 _PAGE_HEIGHT, _LABELS = 8.4, 0.7  # inches for all rows; of each row for the tokens
 _OF: dict[str, Callable[[Trace, str], Statistic]] = {
@@ -48,10 +48,14 @@ def lag_numbers(trace: Trace, name: str, options: PlotOptions) -> Statistic:
     Returns:
         Axes `(time, head, lag)` with the coordinates `timestep`, `token` and `holds(time, lag)`
         (what stands there: `real`, `initial` or `missing`; of a bin, at its first timestep).
+        Lags after the tenth that reach before the start at every timestep are left out, unless
+        they are asked for.
     """
     group = need(trace, name, options.group)
     part = one_sequence(trace, options.sequence)
-    statistic = chosen_lags(_OF[name](part, group), options)
+    whole = _OF[name](part, group)
+    reached = options if options.lags is not None else replace(options, lags=_reached(part, group))
+    statistic = chosen_lags(whole, reached)
     heads = statistic.values.sizes["head"]
     if "head" not in statistic.values.coords:
         statistic = replace(statistic, values=statistic.values.assign_coords(head=np.arange(heads)))
@@ -108,6 +112,7 @@ def draw_lag_map(
         [
             *notes,
             *_beyond_scale(statistic, scaling, scale),
+            *_left_out(trace, group, options, lags),
             *overview_note(trace, options),
             *truncation_note(trace, options.sequence),
         ],
@@ -115,6 +120,23 @@ def draw_lag_map(
     )
     row_label = f"lag (timesteps {'back' if back else 'ahead: this layer reads backwards'})"
     return draw_wrapped(strips, time=time, heading=heading, row_label=row_label)
+
+
+def _reached(part: Trace, group: str) -> tuple[int, int] | None:
+    """The range of lags at which something stands at some timestep, but ten lags at least."""
+    there = (source_kind(part, group, 0) != SOURCE_MISSING).any("time").values
+    lags = part.tree[group].coords["lag"].values
+    shown = lags[: max(_FEWEST_LAGS, 1 + int(np.flatnonzero(there).max(initial=-1)))]
+    return (int(shown.min()), int(shown.max()) + 1) if shown.size else None
+
+
+def _left_out(trace: Trace, group: str, options: PlotOptions, shown: Sequence[str]) -> list[str]:
+    """A note where lags of the cell are not shown because this sequence never reaches them."""
+    lags = trace.tree[group].coords["lag"].values
+    if options.lags is not None or len(shown) == len(lags):
+        return []
+    most = int(shown[-1])
+    return [f"Lags above {most} (up to {lags.max()}) reach before its start throughout."]
 
 
 def _full_windows(statistic: Statistic, holds: UInt8[np.ndarray, "lag time"]) -> Statistic:

@@ -22,6 +22,7 @@ from attnviz.plots.axes import (
 from attnviz.plots.captions import counted
 from attnviz.plots.lettering import drawable, text_width
 from attnviz.plots.sizes import PAGE, enlarged
+from attnviz.plots.styling import of_what_is_open
 
 __all__ = ["plot_learning_curves", "plot_score_against"]
 
@@ -35,6 +36,7 @@ _AXES = {
 Curves = Mapping[str, pd.DataFrame | Sequence[pd.DataFrame]]
 
 
+@of_what_is_open
 def plot_learning_curves(
     histories: Curves,
     *,
@@ -133,6 +135,7 @@ def _name_curves(
     legend_beside(ax, [line for line in ax.lines if line.get_gid() == "mean"], list(curves))
 
 
+@of_what_is_open
 def plot_score_against(
     runs: pd.DataFrame,
     *,

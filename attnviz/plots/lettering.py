@@ -19,6 +19,7 @@ __all__ = ["drawable", "fold", "fold_evenly", "right_to_left", "shorten", "text_
 
 # Outline fonts of the common systems by script; colour emoji fonts cannot be drawn.
 _OTHERS = (
+    "DejaVu Sans",
     "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans CJK KR", "Noto Sans SC", "Noto Sans JP",
     "Noto Sans KR", "Source Han Sans", "Noto Sans Arabic", "Noto Sans Hebrew",
     "Noto Sans Devanagari", "Noto Sans Bengali", "Noto Sans Tamil", "Noto Sans Thai",

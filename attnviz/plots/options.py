@@ -52,6 +52,10 @@ class PlotOptions:
 
     def __post_init__(self) -> None:
         """Refuses what nothing can be drawn with."""
+        for name in ("tokens", "limits", "lags"):
+            ends = getattr(self, name)
+            if ends is not None and not _is_pair(ends):
+                raise TypeError(f"{name} takes two numbers, such as (0, 40), got {ends!r}.")
         if self.wrap < 1:
             raise ValueError(f"A row holds at least 1 timestep, but wrap is {self.wrap}.")
         if self.limits is not None and not self.limits[0] < self.limits[1]:
@@ -66,6 +70,14 @@ class PlotOptions:
                 f"Lags go from a first one, 0 at least, up to a larger one, but lags is "
                 f"({first}, {last})."
             )
+
+
+def _is_pair(ends: object) -> bool:
+    return (
+        isinstance(ends, (tuple, list))
+        and len(ends) == 2
+        and all(isinstance(end, (int, float, np.number)) for end in ends)
+    )
 
 
 def chosen_lags(statistic: Statistic, options: PlotOptions, axis: str = "lag") -> Statistic:

@@ -25,6 +25,7 @@ from attnviz.analysis.path_classes import (
 from attnviz.plots.axes import axes_to_draw_on, legend_beside, number_logarithm, write_title
 from attnviz.plots.captions import counted_of, interval_note
 from attnviz.plots.sizes import PAGE, enlarged
+from attnviz.plots.styling import of_what_is_open
 
 __all__ = ["PLACES", "plot_path_classes"]
 
@@ -32,6 +33,7 @@ PLACES = {"hidden": "hidden state h", "memory": "memory c", "input": "input x"}
 _STYLES = ("-", "--", ":", "-.")
 
 
+@of_what_is_open
 def plot_path_classes(
     paths: xr.Dataset,
     *,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from attnviz.plots.suffixes import FORMATS, unknown_suffix
 
-__all__ = ["comments", "read_comments", "read_provenance"]
+__all__ = ["comments", "holds_numbers", "read_comments", "read_provenance"]
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _ENDS = {".pdf": b"%%EOF", ".svg": b"</svg>", ".png": b"IEND"}
@@ -73,6 +73,14 @@ def read_comments(path: Path | str) -> dict[str, str]:
             if colon:
                 found[key] = str(json.loads(value)) if value.startswith('"') else value
     return found
+
+
+def holds_numbers(path: Path) -> bool:
+    """Whether a file is a table of numbers that was written with a figure."""
+    try:
+        return "statistic" in read_comments(path)
+    except (OSError, ValueError):
+        return False
 
 
 def comments(said: Mapping[str, str], sign: str) -> str:

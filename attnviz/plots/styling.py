@@ -27,6 +27,7 @@ _STYLES = {
 }
 Settings = dict[Any, Any]
 _PAPER_TYPE = 7.0  # points of `font.size` in the paper style
+_GREEK = "DejaVu Sans"  # matplotlib's own, for letters and signs that a font lacks
 _LEAST_TYPE, _MOST_TYPE = 5.0, 60.0
 # Settings that are no style: of windows, files and the system.
 _NO_STYLE = {
@@ -155,6 +156,29 @@ def house_style() -> AbstractContextManager[None]:
     return style("paper") if LOOK.get() is None else nullcontext()
 
 
+def of_what_is_open(plot: Callable[Given, Drawn]) -> Callable[Given, Drawn]:
+    """A plot that says how to open what it was given as a path.
+
+    Arguments:
+        plot: Draws something.
+
+    Returns:
+        The same; a `TypeError` where its first argument is a path.
+    """
+
+    @functools.wraps(plot)
+    def checked(*args: Given.args, **kwargs: Given.kwargs) -> Drawn:
+        if args and isinstance(args[0], (str, Path)):
+            raise TypeError(
+                f"{plot.__name__} draws what is open, but got the path {str(args[0])!r}. "
+                "attnviz.open_trace opens a trace, open_effects and open_result what was measured, "
+                "open_probes probes."
+            )
+        return plot(*args, **kwargs)
+
+    return checked
+
+
 def in_house_style(plot: Callable[Given, Drawn]) -> Callable[Given, Drawn]:
     """A plot that is drawn in the house style from its first patch on.
 
@@ -165,6 +189,7 @@ def in_house_style(plot: Callable[Given, Drawn]) -> Callable[Given, Drawn]:
         The same in the style in force, or the paper's.
     """
 
+    @of_what_is_open
     @functools.wraps(plot)
     def styled(*args: Given.args, **kwargs: Given.kwargs) -> Drawn:
         with house_style():
@@ -201,17 +226,17 @@ def _lettered(lettering: Lettering) -> Settings:
             near = difflib.get_close_matches(lettering.font, sorted(installed), n=5, cutoff=0.4)
             raise ValueError(
                 f"The font {lettering.font!r} is not installed, as far as matplotlib sees. "
-                f"{'Near it are' if near else 'There are'} "
+                f"{'Near it' if near else 'Installed'}: "
                 f"{', '.join(near or sorted(installed)[:8])}."
             )
-        found["font.family"] = [lettering.font]
+        found["font.family"] = [lettering.font, _GREEK]
     return found
 
 
 def _check_colours(name: str) -> None:
     if name not in matplotlib.colormaps:
         near = difflib.get_close_matches(name, list(matplotlib.colormaps), n=4, cutoff=0.4)
-        advice = f"Near it are {', '.join(near)}." if near else "Blues, viridis, cividis are some."
+        advice = f"Near it: {', '.join(near)}." if near else "Blues, viridis, cividis are some."
         raise ValueError(f"matplotlib has no colour map {name!r}. {advice}")
 
 

@@ -29,8 +29,9 @@ def save_tabular(
 ) -> Path:
     """Writes a statistic as a LaTeX tabular: the last axis gives the columns, the others the rows.
 
-    A spread is written as ±, an interval in brackets; a missing number is a dash, and so is the 0
-    of a lag that reaches before the start. It needs no package. The provenance stands above in
+    A spread is written as ±, an interval in brackets; a missing number is a dash. A lag that
+    reaches before the start has a dash, too, or in parentheses the weight that it is given all the
+    same. It needs no package. The provenance stands above in
     comments, with the statistic's name and unit.
 
     Arguments:
@@ -61,6 +62,8 @@ def save_tabular(
     said = {**provenance, "statistic": statistic.name, "unit": statistic.unit}
     if statistic.uncertainty is not None:
         said["uncertainty"] = statistic.uncertainty_of
+    if "holds" in values.coords and bool(((values["holds"] == "missing") & (values != 0)).any()):
+        said["in parentheses"] = "the weight of a lag that reaches before the start"
     path.parent.mkdir(parents=True, exist_ok=True)
     table = _table(statistic, [str(axis) for axis in down], across, digits)
     with replacing(path) as beside:
@@ -86,7 +89,7 @@ def _table(statistic: Statistic, down: list[str], across: str, digits: int) -> s
         at = dict(zip(down, place, strict=True))
         row = values.isel(at)
         spread = None if statistic.uncertainty is None else statistic.uncertainty.isel(at)
-        labels = [_escaped(_label(values, axis, name, at)) for axis in down for name in
+        labels = [_label(values, axis, name, at, digits) for axis in down for name in
                   _names(values, axis)]  # fmt: skip
         cells = [
             _cell(row.isel({across: n} if across else {}), spread, across, n, decimals)
@@ -97,13 +100,23 @@ def _table(statistic: Statistic, down: list[str], across: str, digits: int) -> s
 
 
 def _names(values: xr.DataArray, axis: str) -> list[str]:
-    """What names the places of an axis: of time, its number and the token."""
+    """What is said of each place of an axis: of time its number and token, and curves over it."""
     own = [str(name) for name in ("timestep", "token") if name in values.coords]
-    return own if axis == "time" and own else [axis]
+    curves = [str(name) for name, held in values.coords.items() if _is_curve(held, axis)]
+    return [*(own if axis == "time" and own else [axis]), *curves]
 
 
-def _label(values: xr.DataArray, axis: str, name: str, at: Mapping[str, int]) -> str:
-    return str(values[name].values[at[axis]]) if name in values.coords else str(at[axis])
+def _is_curve(held: xr.DataArray, axis: str) -> bool:
+    return held.dims == (axis,) and held.name != axis and np.issubdtype(held.dtype, np.floating)
+
+
+def _label(values: xr.DataArray, axis: str, name: str, at: Mapping[str, int], digits: int) -> str:
+    if name not in values.coords:
+        return str(at[axis])
+    value = values[name].values[at[axis]]
+    if not _is_curve(values[name], axis):
+        return _escaped(str(value))
+    return f"{value:.{digits}g}" if np.isfinite(value) else "--"
 
 
 def _cell(
@@ -114,6 +127,8 @@ def _cell(
     if not np.isfinite(number) or (missing and number == 0):
         return "--"
     said = _number(number, decimals)
+    if missing:
+        return f"({said})"
     if spread is None:
         return said
     part = spread.isel({across: n}) if across else spread

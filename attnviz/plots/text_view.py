@@ -24,7 +24,7 @@ from attnviz.plots.numbers import provenance_of
 from attnviz.plots.options import PlotOptions, chosen_range
 from attnviz.plots.scales import ColourScale, colour_scale
 from attnviz.plots.sizes import enlarged, widest
-from attnviz.plots.styling import house_style
+from attnviz.plots.styling import house_style, of_what_is_open
 from attnviz.plots.timesteps import at_timesteps
 from attnviz.trace import Trace, group_for, tokens
 
@@ -44,6 +44,7 @@ class _Piece:
     spaced: bool
 
 
+@of_what_is_open
 def plot_text(
     trace: Trace,
     *,

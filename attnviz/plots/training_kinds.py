@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from attnviz.cards import CELLS
 from attnviz.plots.kinds import PlotKind
 from attnviz.plots.options import PlotOptions
 
@@ -54,7 +55,7 @@ def _curves_of(study: "StudyCurves") -> "Mapping[str, Sequence[pd.DataFrame]]":
             f"{study.name} has no final run that is finished, so no learning curves yet: "
             f"{len(study.trials)} runs of trials are. attnviz study run goes on with it."
         )
-    return study.histories
+    return {name.upper() if name in CELLS else name: runs for name, runs in study.histories.items()}
 
 
 def _score_against(study: "StudyCurves", o: PlotOptions) -> "Figure":

@@ -24,10 +24,12 @@ from attnviz.plots.axes import (
 from attnviz.plots.captions import counted_of, interval_note
 from attnviz.plots.path_classes import PLACES
 from attnviz.plots.sizes import PAGE
+from attnviz.plots.styling import of_what_is_open
 
 __all__ = ["plot_vanishing"]
 
 
+@of_what_is_open
 def plot_vanishing(
     paths: Mapping[str, xr.Dataset],
     *,

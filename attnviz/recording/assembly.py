@@ -24,6 +24,7 @@ __all__ = [
     "Arrays",
     "Batch",
     "assemble",
+    "check_described",
     "provenance",
     "report_not_finite",
     "sequence_first",
@@ -49,6 +50,27 @@ class Batch:
     closed: bool = False
     root: Arrays = field(default_factory=dict)
     groups: dict[str, Arrays] = field(default_factory=dict)
+
+
+def check_described(batch: Batch) -> None:
+    """Refuses what does not fit the sequences that a call read.
+
+    Raises:
+        ValueError: If there is not one of each for every sequence, or a span for every timestep.
+    """
+    lengths = batch.root.get("length", np.zeros(0, np.int32))
+    for name, given in batch.described.items() if len(lengths) else ():
+        if len(given) != len(lengths):
+            raise ValueError(
+                f"The recording was told {name} of {len(given)} sequences, but the call read "
+                f"{len(lengths)}. describe(...) takes one for each."
+            )
+    for row, spans in enumerate(batch.described.get("span", ()) if len(lengths) else ()):
+        if len(spans) != lengths[row]:
+            raise ValueError(
+                f"The recording was told {len(spans)} tokens of sequence {row}, but the call read "
+                f"{lengths[row]} timesteps of it. describe(...) takes a token, or a span, for each."
+            )
 
 
 def assemble(
@@ -183,8 +205,8 @@ def _described_signals(cell: cells.Cell[Any]) -> dict[str, dict[str, Any]]:
     normalised = (0.0, 1.0) if cell.gated is not None and cell.gated.keep is None else None
     described |= {name: derived(["head", "lag"], "ŵ") for name in cell.constants()}
     described |= {
-        GATE_ATTENTION: derived(["age"], "w_t(a)", normalised),
-        f"{GATE_ATTENTION}_beyond": derived([], "Σ w_t(a)", normalised),
+        GATE_ATTENTION: derived(["age"], "w(t, a)", normalised),
+        f"{GATE_ATTENTION}_beyond": derived([], "Σ w(t, a)", normalised),
         f"{GATE_ATTENTION}_initial": derived([], "Π k_r", (0.0, 1.0)),
         f"{GATE_ATTENTION}_residual": derived([], "residual"),
         **described_gradients(),

@@ -18,6 +18,7 @@ from attnviz.recording.assembly import (
     GATE_ATTENTION,
     Batch,
     assemble,
+    check_described,
     report_not_finite,
     sequence_first,
     to_numpy,
@@ -32,6 +33,7 @@ from attnviz.recording.signals import (
     recurrent_layers,
     with_used,
 )
+from attnviz.text import joined_spans
 from attnviz.trace import Trace
 
 __all__ = ["Recording", "record"]
@@ -159,15 +161,33 @@ class Recording:
         text: Sequence[str] | None = None,
         span: Sequence[Int[np.ndarray, "_ 2"]] | None = None,
         label: Sequence[int] | Sequence[float] | None = None,
+        tokens: Sequence[Sequence[str]] | None = None,
     ) -> None:
-        """Says what the next forward call reads.
+        """Says what the next forward call reads, so that figures can name it.
+
+        Example:
+            >>> with attnviz.record(model) as recording:
+            ...     recording.describe(tokens=[["far", "too", "long"]], label=[0])
+            ...     model(ids)
 
         Arguments:
             id: A name for each sequence.
             text: The text of each sequence.
             span: Start and end of each token in its text.
-            label: The right answer of each sequence.
+            label: The right answer of each sequence: the number of its class (−1 where it is not
+                known), or the number to be predicted.
+            tokens: In place of text and span, the words of each sequence, one a timestep; its text
+                is these, joined by blanks.
+
+        Raises:
+            ValueError: If both tokens and a text or spans are given. By the call itself, if there
+                is not one of each for every sequence it reads, or a token for every timestep.
         """
+        if tokens is not None:
+            if text is not None or span is not None:
+                raise ValueError("Give either the tokens of each sequence, or its text and spans.")
+            text = [" ".join(words) for words in tokens]
+            span = [joined_spans(words) for words in tokens]
         given = {"id": id, "text": text, "span": span, "label": label}
         self._described = {name: value for name, value in given.items() if value is not None}
 
@@ -200,6 +220,7 @@ class Recording:
         if self._current is None or (output is None and sys.exc_info()[0] is not None):
             self._current = None  # the call itself failed
             return
+        check_described(self._current)
         if isinstance(model, SequenceModel) and isinstance(output, Tensor):
             if not model.per_step:
                 self._current.root["prediction"] = to_numpy(output)

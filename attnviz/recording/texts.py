@@ -22,7 +22,7 @@ from attnviz.store import Plan, TraceWriter, Truncation, make_plan, open_trace
 from attnviz.text import EncodedText, encode_text
 from attnviz.trace import Trace
 
-__all__ = ["Texts", "check_labels", "encoded_texts", "record_texts"]
+__all__ = ["Texts", "check_labels", "check_text_model", "encoded_texts", "record_texts"]
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,12 @@ def record_texts(
         The trace, in memory or opened from its store.
 
     Raises:
-        TypeError: If `texts` is a single string, or a label is no whole number.
+        TypeError: If the model is none that reads texts, `texts` is a single string, or a label is
+            no whole number.
         ValueError: If the model reads no text, there is no text, one holds no token or has a
             label that is no class; or the store holds another recording.
     """
+    check_text_model(model)
     if isinstance(texts, str):
         raise TypeError("record_texts reads a list of texts; put a single one in brackets.")
     given = texts if isinstance(texts, Texts) else Texts(texts)
@@ -110,6 +112,12 @@ class _Job:
     gradients: GradientRecording
 
     @property
+    def labels(self) -> list[int] | None:
+        """The right classes; none if not one is known."""
+        labels = [int(label) for label in self.texts.labels or ()]
+        return labels if any(label >= 0 for label in labels) else None
+
+    @property
     def ids(self) -> list[str]:
         given = self.texts.ids
         return list(given) if given is not None else [str(n) for n in range(len(self.encoded))]
@@ -132,7 +140,7 @@ class _Job:
             **({"seed": str(recipe["seed"])} if "seed" in recipe else {}),
             "truncation": json.dumps(cut),
             "loss": self.model.loss_name,
-            "loss_target": "predicted class" if self.texts.labels is None else "label",
+            "loss_target": "predicted class" if self.labels is None else "label",
             # A store is only gone on with by a recording of the same texts and signals.
             "recorded": json.dumps({"keep": self.keep, "gradients": self.gradients}),
             "texts_digest": self._texts_digest(),
@@ -170,7 +178,7 @@ class _Job:
         done: int,
     ) -> xr.DataTree:
         """Reads batches of rows and returns them in the order of the rows."""
-        ids = self.ids
+        ids, labels = self.ids, self.labels
         rows = [row for batch in batches for row in batch]
         watched = record(self.model, self.keep, self.gradients)
         with evaluated(self.model), watched as recording:
@@ -180,9 +188,7 @@ class _Job:
                     id=[ids[row] for row in batch],
                     text=[self.texts.texts[row] for row in batch],
                     span=[text.spans for text in chosen],
-                    label=None
-                    if self.texts.labels is None
-                    else [int(self.texts.labels[row]) for row in batch],
+                    label=None if labels is None else [labels[row] for row in batch],
                 )
                 self._forward(chosen, batch)
                 done += len(batch)
@@ -213,9 +219,9 @@ class _Job:
 
     def _targets(self, logits: Tensor, batch: Sequence[int]) -> Tensor:
         predicted = logits.detach().argmax(dim=-1)
-        if self.texts.labels is None:
+        if (known := self.labels) is None:
             return predicted
-        labels = torch.tensor([int(self.texts.labels[row]) for row in batch], device=logits.device)
+        labels = torch.tensor([known[row] for row in batch], device=logits.device)
         return torch.where(labels >= 0, labels, predicted)
 
 
@@ -240,6 +246,19 @@ def check_labels(model: SequenceModel, texts: Texts) -> None:
             )
 
 
+def check_text_model(model: object) -> None:
+    """Refuses what is no `SequenceModel`, such as the name of one.
+
+    Raises:
+        TypeError: If it is none.
+    """
+    if not isinstance(model, SequenceModel):
+        raise TypeError(
+            "Texts are read by a SequenceModel, such as attnviz.load_model(name) returns, but got "
+            f"{type(model).__name__}. Any other model is recorded with attnviz.record(model)."
+        )
+
+
 def encoded_texts(model: SequenceModel, texts: Texts) -> list[EncodedText]:
     """Texts as a classifier reads them: ids and spans, cut as it was trained.
 
@@ -247,6 +266,7 @@ def encoded_texts(model: SequenceModel, texts: Texts) -> list[EncodedText]:
         ValueError: If the model reads no text or does not classify, or there is no text or one
             holds no token.
     """
+    check_text_model(model)
     if model.vocabulary is None and model.embedding is None:
         raise ValueError(
             f"{model.name} has no vocabulary, so it cannot read text: it reads numbers. Record "

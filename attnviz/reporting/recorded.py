@@ -8,7 +8,7 @@ import xarray as xr
 from attnviz.analysis import Statistic, entropy, mass_on_missing, mean_lag, outcome
 from attnviz.analysis.ablation import ablation_effect
 from attnviz.analysis.flow import FlowPlace, route_share_by_distance
-from attnviz.analysis.prediction import tells_classes
+from attnviz.outcomes import tells_classes
 from attnviz.plots.captions import interval_note, signed
 from attnviz.reporting.contents import Block, Facts, Paragraph, Section, Table
 from attnviz.trace import Trace, layer_groups, sequence_count

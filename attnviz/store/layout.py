@@ -146,9 +146,10 @@ def _root_attributes(files: Files) -> dict[str, Any]:
     except (TypeError, ValueError) as error:
         raise TraceFormatError(f"{where}, but its zarr.json is damaged ({error}).") from error
     written = attributes.get("format")
-    if isinstance(written, str) and written.startswith("attnviz-trace/") and written != FORMAT:
+    (family, _, number), (ours, _, known) = str(written).partition("/"), FORMAT.partition("/")
+    if family == ours and number.isdigit() and int(number) > int(known):
         raise TraceFormatError(
-            f"{where}, found {written[:40]!r}. A newer attnviz wrote it: upgrade attnviz."
+            f"{where}, found {str(written)[:40]!r}. A newer attnviz wrote it: upgrade attnviz."
         )
     if written != FORMAT or "layout" not in attributes:
         raise TraceFormatError(

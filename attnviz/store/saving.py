@@ -6,7 +6,7 @@ from pathlib import Path
 from attnviz.store.pack import pack_trace
 from attnviz.store.rows import plan_of, rows_of
 from attnviz.store.writer import TraceWriter
-from attnviz.trace import Trace
+from attnviz.trace import Trace, check_trace
 
 __all__ = ["save_trace"]
 
@@ -27,6 +27,7 @@ def save_trace(trace: Trace, path: Path | str, *, half: bool = False, block_size
         FileExistsError: If something lies at `path`.
         ValueError: If the trace holds what cannot be stored, or rows that do not exist.
     """
+    check_trace(trace)
     path = Path(path)
     if path.exists() or path.is_symlink():
         raise FileExistsError(f"{path} exists already. Move it away or choose another path.")

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from attnviz.outcomes import outcome, tells_classes
 from attnviz.store.chosen import Advance, Chosen
 from attnviz.trace import Trace, source_kind, tokens
 
@@ -116,6 +117,11 @@ def _columns(trace: Trace, layer: str, part: xr.Dataset, row: int) -> Columns:
     columns: Columns = {"sequence": np.full(count, row, np.int64)}
     if "id" in root:
         columns["id"] = np.full(count, str(root["id"].values[row]), object)
+    columns |= {
+        name: np.full(count, said, object)
+        for name, said in _said_of(trace, row).items()
+        if name not in one.data_vars
+    }
     if layer:
         columns["layer"] = np.full(count, layer, object)
     places = {axis: np.indices(first.shape)[n].ravel() for n, axis in enumerate(axes)}
@@ -129,6 +135,15 @@ def _columns(trace: Trace, layer: str, part: xr.Dataset, row: int) -> Columns:
     for name, values in one.data_vars.items():
         columns[str(name)] = _plain(values.values.reshape(count))
     return columns
+
+
+def _said_of(trace: Trace, row: int) -> dict[str, str]:
+    """What was right of a sequence and what the model said; empty where one is not known."""
+    root, found = trace.tree.dataset, outcome(trace, row)
+    said = {"label": found.true or ""} if "label" in root else {}
+    if "prediction" in root and tells_classes(trace):
+        said["predicted"] = found.predicted or ""
+    return said
 
 
 def _labels(one: xr.Dataset, axis: str, places: np.ndarray) -> Columns:

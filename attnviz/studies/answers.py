@@ -25,7 +25,7 @@ from attnviz.studies.published import score_to_reach
 from attnviz.studies.records import Reached, Record
 from attnviz.studies.study import Question, Size, Study
 
-__all__ = ["Answer", "answer", "final_of", "paired_interval", "seeds_needed"]
+__all__ = ["FEWEST", "Answer", "answer", "final_of", "paired_interval", "seeds_needed"]
 
 Verdict = Literal["yes", "no", "not decided", "not run"]
 LEVEL = 0.95

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -62,12 +62,12 @@ def load_table(
     table = _read(path)
     columns = _columns(table, path, {"text": text, "label": label, "id": id, "group": group})
     silent = ~columns["text"].map(holds_tokens).to_numpy(dtype=bool)
-    _refuse_rows(silent, path, f"need a word in column {text!r}, but have none")
+    _refuse_rows(silent, path, f"no word in column {text!r}")
     classes = _classes(columns["label"], path)
     rows = [f"row {row}" for row in range(1, len(table) + 1)]
     ids = list(columns["id"]) if "id" in columns else rows
     repeated = pd.Series(ids).duplicated(keep=False).to_numpy()
-    _refuse_rows(repeated, path, f"share their id in column {id!r} with another row")
+    _refuse_rows(repeated, path, f"the id of another row in column {id!r}")
 
     texts = list(columns["text"])
     labels = columns["label"].map(classes.index).to_numpy(dtype=np.int64)
@@ -91,14 +91,22 @@ def load_table(
     return TextTask(path.name.split(".")[0], tuple(classes), splits, provenance)
 
 
-def read_texts(path: Path | str, *, text: str | None = None, label: str | None = None) -> TextSplit:
+def read_texts(
+    path: Path | str,
+    *,
+    text: str | None = None,
+    label: str | None = None,
+    classes: Sequence[str] | None = None,
+) -> TextSplit:
     """Reads all texts of a file, to be recorded or measured: none is set apart.
 
     Arguments:
         path: A table, as `load_table` takes it, or `.txt` in UTF-8: a text a line, empty lines
             left out.
         text: The table's column of texts; not for `.txt`.
-        label: Its column of labels, numbered as `load_table` does; −1 for all if not given.
+        label: Its column of labels; −1 for all if not given.
+        classes: What labels are to be, in the order of their numbers, such as a model's classes;
+            the different values in the order of `load_table` if not given.
 
     Returns:
         The texts in the order of the rows, called `row 1`, ..., or `line 1`, ...
@@ -107,7 +115,8 @@ def read_texts(path: Path | str, *, text: str | None = None, label: str | None =
         FileNotFoundError: If there is no such file.
         ModuleNotFoundError: If reading parquet needs a package that is missing.
         ValueError: If it cannot be read, a column is not named, not there or there twice, a row
-            lacks a text or a label, or labels differ only in blanks.
+            lacks a text or a label, or a label is none of `classes` or, without these, differs
+            from another only in blanks.
     """
     path = Path(path)
     if path.suffix.lower() == _LINES:
@@ -117,11 +126,12 @@ def read_texts(path: Path | str, *, text: str | None = None, label: str | None =
         raise ValueError(f"{path} needs the name of its column of texts; it has {_names(table)}.")
     columns = _columns(table, path, {"text": text, "label": label})
     silent = ~columns["text"].map(holds_tokens).to_numpy(dtype=bool)
-    _refuse_rows(silent, path, f"need a word in column {text!r}, but have none")
+    _refuse_rows(silent, path, f"no word in column {text!r}")
     labels = np.full(len(table), -1)
     if label is not None:
-        classes = _classes(columns["label"], path)
-        labels = columns["label"].map(classes.index).to_numpy(dtype=np.int64)
+        found = columns["label"]
+        known = _classes(found, path) if classes is None else _known(found, classes, path)
+        labels = found.map(known.index).to_numpy(dtype=np.int64)
     rows = tuple(f"row {row}" for row in range(1, len(table) + 1))
     return TextSplit(rows, tuple(columns["text"]), labels, rows)
 
@@ -222,7 +232,7 @@ def _columns(
             )
         values = table[name]
         empty = values.isna() | (values.astype(str).str.strip() == "")
-        _refuse_rows(empty.to_numpy(dtype=bool), path, f"have nothing in column {name!r}")
+        _refuse_rows(empty.to_numpy(dtype=bool), path, f"nothing in column {name!r}")
         columns[role] = values.astype(str)
     if table.empty:
         raise ValueError(f"{path} has a header but no rows.")
@@ -256,12 +266,25 @@ def _classes(labels: "pd.Series[str]", path: Path) -> list[str]:
         return found
 
 
+def _known(labels: "pd.Series[str]", classes: Sequence[str], path: Path) -> list[str]:
+    """The classes, if every label is one of them."""
+    if others := sorted(set(labels) - set(classes)):
+        more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
+        raise ValueError(
+            f"{path} has labels in column {labels.name!r} that are none of the classes "
+            f"{', '.join(classes)}: {', '.join(map(repr, others[:_SHOWN]))}{more}. Write them as "
+            "the classes are called, or read the texts without labels."
+        )
+    return list(classes)
+
+
 def _refuse_rows(refused: Bool[np.ndarray, "sequence"], path: Path, reason: str) -> None:
     if refused.any():
         numbers = np.flatnonzero(refused) + 1
+        plural = "" if len(numbers) == 1 else "s"
         shown = ", ".join(str(number) for number in numbers[:_SHOWN])
         more = f" and {len(numbers) - _SHOWN} more" if len(numbers) > _SHOWN else ""
         raise ValueError(
-            f"{path}: rows {shown}{more} {reason}. Rows count from 1 below the header; remove or "
-            "mend them."
+            f"{path} has {reason} in row{plural} {shown}{more}. Rows count from 1 below the "
+            "header; remove or mend them."
         )

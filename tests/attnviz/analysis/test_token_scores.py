@@ -10,7 +10,7 @@ from attnviz.analysis import (
     recorded_scores,
     token_score,
 )
-from attnviz.analysis.prediction import tells_classes
+from attnviz.outcomes import tells_classes
 from tests.attnviz import traces
 
 # Timesteps 0 to 3, lags 1 and 3.

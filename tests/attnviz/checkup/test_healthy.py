@@ -116,6 +116,29 @@ def test_short_and_few_sequences(shape):
     assert (found["pieces"].status == "skipped") == (shape[0] == 1)
 
 
+class Keeping(nn.Module):
+    """Leaves what it attended where it can be looked at, with its graph."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.head = nn.LSTM(4, 5, batch_first=True), nn.Linear(5, 2)
+
+    def forward(self, x):
+        output, _ = self.layer(x)
+        self.weights = output.mean(dim=-1).softmax(dim=-1)
+        self.kept = {"context": [(self.weights[..., None] * output).sum(dim=1)]}
+        return self.head(self.kept["context"][0])
+
+
+@pytest.mark.parametrize("called", [False, True])
+def test_a_model_may_keep_results_of_its_last_call(called):
+    inputs = torch.randn(3, 7, 4)
+    for model in (Keeping(), attnviz.open_model(Keeping().eval(), example=inputs)):
+        if called:
+            model(inputs)
+        assert attnviz.doctor(model, inputs=inputs).ok
+
+
 def test_inputs_by_name():
     layer = cells.GRU(3, 4, batch_first=True)
     inputs = {"x": torch.randn(5, 8, 3), "lengths": [8, 3, 1, 4, 4]}

@@ -90,7 +90,7 @@ def test_a_seed_decides_what_is_drawn(tmp_path):
 def test_a_table_is_read_evenly_spread_and_maps_show_their_strongest(tmp_path):
     pytest.importorskip("torch")
     table = tmp_path / "reviews.csv"
-    rows = [f"a fine film of its kind {n},{'up' if n % 2 else 'down'}" for n in range(40)]
+    rows = [f"a fine film of its kind {n},{'positive' if n % 2 else 'negative'}" for n in range(40)]
     table.write_text("\n".join(["text,label", *rows]) + "\n")
     read = ("--task", table, "--text-column", "text", "--label-column", "label", "--limit", 2)
     done = run("rra-imdb", *read, "--split", "train", "--level", "step")

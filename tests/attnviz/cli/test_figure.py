@@ -168,6 +168,19 @@ def test_a_specification_becomes_a_figure_with_aligned_panels(place, typed, monk
     assert any(text.get_text().startswith("Attention") for text in whole.panels[0].texts)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("sequence = 99", "Panel 2: "),
+        ('sequence = ""', "Panel 2: 2 sequences have the words ''"),
+    ],
+)
+def test_a_sequence_that_is_not_there_is_said_of_its_panel(place, typed, change, message):
+    (place / "two.toml").write_text(SPEC.replace('title = ""', change))
+    status, _, error = typed("figure", "two.toml", "-o", "two.svg")
+    assert status == 1 and message in " ".join(error.split())
+
+
 def test_a_figure_from_a_specification_can_be_made_again(place, typed):
     (place / "in").mkdir()
     (place / "in" / "two.toml").write_text(SPEC)

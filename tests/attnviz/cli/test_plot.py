@@ -243,6 +243,20 @@ def test_a_colour_map_of_ones_own(place, typed):
     assert blue[2] - blue[0] > 0.02 and red[0] - red[2] > 0.02
 
 
+@pytest.mark.parametrize(("option", "suffix"), [("--data", ".csv"), ("--latex", ".tex")])
+def test_numbers_are_not_written_over_a_file_of_ones_own(place, typed, option, suffix):
+    plot = ("plot", "rra.zarr", "--kind", "lag-kernel", option, "-o", "mine.png")
+    own = place / f"mine{suffix}"
+    own.write_text("# my words\ntext,label\n")
+
+    status, _, error = typed(*plot)
+
+    assert status == 1 and f"mine{suffix}, which holds something else" in " ".join(error.split())
+    assert own.read_text() == "# my words\ntext,label\n" and not (place / "mine.png").exists()
+    own.unlink()
+    assert [typed(*plot)[0] for _ in range(2)] == [0, 0]  # its own numbers it writes anew
+
+
 def test_effects_of_ablations_are_drawn_too(place, typed):
     effects = made_effects(("lag",), (3, 4), "lag").assign_attrs(EFFECTS)
     attnviz.save_effects(effects, "lags.nc")
@@ -306,10 +320,10 @@ def test_a_script_reads_which_files_there_are(place, typed):
         (("--style", "papr"), "There is no style 'papr'"),
         (
             ("--font", "DejaVu Sanz"),
-            "'DejaVu Sanz' is not installed, as far as matplotlib sees. Near it are DejaVu Sans",
+            "'DejaVu Sanz' is not installed, as far as matplotlib sees. Near it: DejaVu Sans",
         ),
         (("--font-size", "2"), "between 5 and 60 points, but the font size is 2"),
-        (("--colours", "virids"), "no colour map 'virids'. Near it are viridis"),
+        (("--colours", "virids"), "no colour map 'virids'. Near it: viridis"),
         (("--title", "x", "--no-title"), "Give either --title or --no-title"),
         (
             ("--kind", "heatmap", "--label", "lag=x"),

@@ -11,7 +11,7 @@ from tests.attnviz.cli.shell import called
 @pytest.fixture
 def typed(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
-    rows = [f"a fine film {n},{'up' if n % 3 else 'down'}" for n in range(23)]
+    rows = [f"a fine film {n},{'positive' if n % 3 else 'negative'}" for n in range(23)]
     (tmp_path / "mine.v1.csv").write_text("\n".join(["review,mood", *rows]) + "\n")
     (tmp_path / "lines.txt").write_text("Slow, but wonderful.\n\nFar too long.\n")
     (tmp_path / "empty.txt").write_text("\n")
@@ -53,6 +53,29 @@ def test_a_file_of_ones_own_is_recorded_whole_unless_a_split_is_named(typed, rea
         np.testing.assert_array_equal(trace["label"], np.arange(23) % 3 > 0)
 
 
+def test_labels_are_those_of_the_models_classes(typed, tmp_path):
+    pytest.importorskip("torch")
+    read = ("--text-column", "review", "--label-column", "mood")
+    for name, labels in (("one", ["positive"] * 3), ("other", ["neutral", "positive", "negative"])):
+        rows = [f"a fine film {n},{label}" for n, label in enumerate(labels)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["review,mood", *rows]) + "\n")
+
+    record = ("record", "rra-imdb", "--gradients", "none", "--task")
+    status, _, error = typed(*record, "one.csv", *read, "-o", "one.zarr")
+    assert status == 0, error
+    assert attnviz.open_trace("one.zarr").tree["label"].values.tolist() == [1, 1, 1]
+    status, _, error = typed(*record, "other.csv", *read, "-o", "other.zarr")
+    said = " ".join(error.split())
+    assert status == 1 and "none of the classes negative, positive: 'neutral'." in said
+    (tmp_path / "split.csv").write_text(
+        "review,mood\n" + "".join(f"a{n},good\nb{n},bad\n" for n in range(20))
+    )
+    status, _, error = typed(*record, "split.csv", *read, "--split", "test", "-o", "other.zarr")
+    said = " ".join(error.split())
+    assert status == 1 and "classes bad, good, but the model tells apart negative, posi" in said
+    assert not (tmp_path / "other.zarr").exists()
+
+
 @pytest.mark.parametrize(
     ("read", "said"),
     [
@@ -79,9 +102,9 @@ def test_each_fault_of_a_file_is_said_as_it_is(typed, read, said):
 def test_usual_texts_are_those_of_the_same_file(typed):
     pytest.importorskip("torch")
     whole = source("mine.v1.csv", "review", limit=2)
-    assert len(whole.training(5)) == 5 and len(whole.texts().texts) == 2
+    assert len(whole.training(5)) == 5 and len(whole.texts(()).texts) == 2
     split = source("mine.v1.csv", "review", "mood", split="validation")
-    assert set(split.training(23)).isdisjoint(split.texts().texts)
+    assert set(split.training(23)).isdisjoint(split.texts(["positive", "negative"]).texts)
 
 
 def test_what_was_read_is_told():

@@ -54,6 +54,20 @@ def test_the_sentences_that_ship_are_there_unless_others_are_given():
     assert own.readers["rra"].reference == REFERENCE
 
 
+def test_a_model_of_other_classes_is_told_no_labels_of_the_sentences_that_ship():
+    known = [int(label) for label in load_demo_sentences().labels]
+    for classes, labels in (
+        (("positive", "negative"), [1 - label for label in known]),
+        (("bad", "good"), [-1] * len(known)),
+    ):
+        model = rra()
+        model.classes = classes
+        assert [row.label for row in shelf_of(model).rows] == labels
+        other = rra()
+        other.classes = ("a", "b")
+        assert {row.label for row in shelf_of([model, other]).rows} == {-1}
+
+
 def test_the_same_model_twice_keeps_both_panels():
     models = [rra(), gru(), rra(), rra()]
     shelf = shelf_of(models, [SHORT])

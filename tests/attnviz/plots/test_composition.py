@@ -13,6 +13,7 @@ from attnviz.plots import (
     plot_gradient_flow,
     plot_heatmap,
     plot_lag_kernel,
+    plot_text,
     save_figure,
     style,
 )
@@ -137,6 +138,27 @@ def test_titles_side_by_side_and_letters_stand_at_one_height(pair):
     assert letters[0] == pytest.approx(letters[1], abs=1e-6)
     assert letters[0] == pytest.approx(titles[0], abs=0.02)
     assert max(titles + letters) < figure.get_size_inches()[1]
+
+
+def test_a_text_keeps_its_width_above_what_has_labels_at_its_left():
+    def text(limits):
+        return plot_text(traces.rra(), limits=limits)
+
+    with style("paper", width="column"):
+        figure = compose([Panel(text), Panel(kernel(traces.rra()))])
+    [ax] = [one for one in figure.panels[0].axes if one.get_label() == "text"]
+
+    # Its coordinates are inches, so that words fit the boxes they were measured for.
+    inches = ax.get_position().width * figure.panels[0].get_figwidth()
+    assert inches == pytest.approx(np.ptp(ax.get_xlim()), rel=1e-6)
+
+
+def test_panels_may_give_the_axes_of_a_plot():
+    with style("paper", width="column"):
+        figure = compose([Panel(lambda limits: plot_lag_kernel(traces.rra()))])
+    assert figure.panels[0].axes
+    with pytest.raises(TypeError, match="a Figure or its Axes, got NoneType"):
+        compose([Panel(lambda limits: None)])
 
 
 def test_a_map_of_few_timesteps_fills_the_columns_of_its_panel():

@@ -3,7 +3,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from attnviz.analysis import feature_summary, one_sequence
-from attnviz.plots import plot_feature_attention
+from attnviz.plots import KINDS, PlotOptions, plot_feature_attention
 from tests.attnviz import traces
 
 
@@ -19,6 +19,8 @@ def test_strips_draw_the_share_and_each_kind():
 
     line, reference = share.get_lines()
     assert_allclose(line.get_ydata(), weights[:, :11].sum(1), rtol=1e-12)
+    numbers = KINDS["feature-attention"].numbers(trace, PlotOptions())
+    assert_allclose(numbers.values["share"], weights[:, :11].sum(1), rtol=1e-12)
     assert_allclose(reference.get_ydata(), 11 / 24)
     summary = feature_summary(one_sequence(trace, 0), top=3).values.isel(sequence=0)
     assert_array_equal(inputs.images[0].get_array(), summary.values[:, 3::-1].T)
@@ -44,6 +46,7 @@ def test_attention_over_one_kind_has_no_share():
     figure = plot_feature_attention(trace)
 
     assert [ax.get_ylabel() for ax in parts(figure)] == ["hidden"]
+    assert "share" not in KINDS["feature-attention"].numbers(trace, PlotOptions()).values.coords
 
 
 def test_long_sequences_are_binned():

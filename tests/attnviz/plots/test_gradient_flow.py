@@ -35,6 +35,8 @@ def test_bars_are_the_shares_with_lags_added_up(vectors):
     numbers = gradient_flow_numbers(trace, PlotOptions(1))
     assert list(numbers.values["route"].values) == ["output", "gates", "shortcut"]
     np.testing.assert_allclose(numbers.values, expected)
+    norm = numbers.values["gradient_norm"]
+    np.testing.assert_allclose(norm, np.linalg.norm(total, axis=1))
     bars = axes(figure, "share").patches
     up = np.array([bar.get_height() for bar in bars[:12]]).reshape(3, 4).T
     down = np.array([bar.get_height() for bar in bars[12:24]]).reshape(3, 4).T

@@ -26,11 +26,26 @@ def test_the_last_axis_gives_the_columns(tmp_path):
     assert read_comments(tmp_path / "t.tex")["model"] == "a_b"
 
 
-def test_a_lag_before_the_start_is_a_dash_unless_it_has_a_weight(tmp_path):
+def test_a_lag_before_the_start_is_a_dash_or_a_weight_in_parentheses(tmp_path):
     holds = [["real", "missing"], ["missing", "real"], ["missing", "real"]]
     values = VALUES.fillna(0).assign_coords(holds=(("head", "lag"), holds))
     lines = written(tmp_path, values)
-    assert lines[5:8] == [r"0 & 0.5 & -- \\", r"1 & $-12.2$ & 3.0 \\", r"2 & -- & 7.1 \\"]
+    assert lines[5:8] == [r"0 & 0.5 & -- \\", r"1 & ($-12.2$) & 3.0 \\", r"2 & -- & 7.1 \\"]
+    assert "lag that reaches" in read_comments(tmp_path / "t.tex")["in parentheses"]
+    written(tmp_path, VALUES)
+    assert "in parentheses" not in read_comments(tmp_path / "t.tex")
+
+
+def test_a_curve_over_the_rows_has_a_column(tmp_path):
+    curve = VALUES.rename(head="time").assign_coords(
+        norm=("time", [1234.5, 0.000123456, np.nan]), token=("time", ["a_b", "c", "d"])
+    )
+    lines = written(tmp_path, curve)
+    assert lines[3] == r"token & norm & 2 & 5 \\"
+    assert lines[5:8] == [
+        r"a\_b & 1.23e+03 & 0.5 & -- \\", r"c & 0.000123 & $-12.2$ & 3.0 \\",
+        r"d & -- & 0.0 & 7.1 \\",
+    ]  # fmt: skip
 
 
 def test_spreads_and_intervals_are_written(tmp_path):

@@ -282,6 +282,39 @@ def test_batches_of_different_lengths_become_one_trace():
     assert np.isnan(attention.values[4, 2:]).all()
 
 
+def test_the_words_of_each_sequence_are_its_text():
+    model = make_model("larnn").eval()
+    words = [[f"w{time}" for time in range(length)] for length in (7, 3, 11)]
+    with attnviz.record(model) as recording:
+        recording.describe(tokens=words)
+        model(IDS, LENGTHS)
+
+    trace = recording.trace
+    assert [attnviz.trace.tokens(trace, row) for row in range(3)] == words
+    assert trace.tree["text"].values[1] == "w0 w1 w2"
+    with pytest.raises(ValueError, match="either the tokens"):
+        recording.describe(tokens=words, text=["a", "b", "c"])
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"tokens": [["a"] * 7, ["b"] * 3]}, "told text of 2 sequences, but the call read 3"),
+        ({"label": [1, 0]}, "told label of 2 sequences"),
+        ({"id": list("abcd")}, "told id of 4 sequences"),
+        (
+            {"tokens": [["a"] * 7, ["b"] * 4, ["c"] * 11]},
+            "told 4 tokens of sequence 1, but the call read 3 timesteps",
+        ),
+    ],
+)
+def test_what_is_told_has_to_fit_what_is_read(told, said):
+    model = make_model("gru").eval()
+    with pytest.raises(ValueError, match=said), attnviz.record(model) as recording:
+        recording.describe(**told)
+        model(IDS, LENGTHS)
+
+
 def test_a_sink_takes_each_batch_once():
     model, seen = make_model("rra").eval(), []
     with attnviz.record(model, sink=seen.append) as recording:

@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 
 import attnviz
+from attnviz.outcomes import outcome
 from attnviz.store import Part, export_trace, open_trace, read_netcdf, save_trace, trace_digest
 from attnviz.trace import FORMAT, Trace, TraceFormatError
 from tests.attnviz import traces
@@ -103,9 +104,12 @@ def test_tables_hold_every_value_to_the_last_digit(tmp_path, suffix, make):
     table = pd.read_parquet(path) if suffix == ".parquet" else read_csv(path, dtype=types)
 
     assert list(table.columns) == [
-        "sequence", "id", "layer", "time", "token", "head", "lag", "holds", "attention",
-        "contribution",
+        "sequence", "id", "label", "predicted", "layer", "time", "token", "head", "lag", "holds",
+        "attention", "contribution",
     ]  # fmt: skip
+    said = [outcome(trace, row) for row in range(len(trace.tree["length"]))]
+    assert table["label"].tolist() == [said[row].true for row in table["sequence"]]
+    assert table["predicted"].tolist() == [said[row].predicted for row in table["sequence"]]
     lengths = trace.tree["length"].values
     attention = attnviz.signal(trace, "attention")
     assert len(table) == lengths.sum() * attention.sizes["head"] * attention.sizes["lag"]

@@ -119,11 +119,11 @@ def load_changed(tmp_path, row, column, value, **arguments):
 @pytest.mark.parametrize(
     ("row", "column", "value", "message"),
     [
-        (7, 0, "  ", "rows 7 have nothing in column 'review'"),
-        (7, 0, "<br />", "rows 7 need a word in column 'review', but have none"),
-        (9, 1, "", "rows 9 have nothing in column 'mood'"),
-        (11, 2, "", "rows 11 have nothing in column 'who'"),
-        (4, 3, "k20", "rows 4, 21 share their id in column 'key' with another row"),
+        (7, 0, "  ", "has nothing in column 'review' in row 7. Rows"),
+        (7, 0, "<br />", "has no word in column 'review' in row 7. Rows"),
+        (9, 1, "", "has nothing in column 'mood' in row 9. Rows"),
+        (11, 2, "", "has nothing in column 'who' in row 11. Rows"),
+        (4, 3, "k20", "has the id of another row in column 'key' in rows 4, 21. Rows"),
         (
             0,
             0,
@@ -142,14 +142,14 @@ def test_a_row_that_ends_early_lacks_its_label(tmp_path):
     rows = reviews()
     rows[5] = ("just a text",)
 
-    with pytest.raises(ValueError, match="rows 5 have nothing in column 'mood'"):
+    with pytest.raises(ValueError, match="nothing in column 'mood' in row 5"):
         load_table(write(tmp_path / "t.csv", rows), text="review", label="mood")
 
 
 def test_many_rows_are_not_all_listed(tmp_path):
     rows = [(*cells[:1], "", *cells[2:]) if n else cells for n, cells in enumerate(reviews(9))]
 
-    with pytest.raises(ValueError, match="rows 1, 2, 3, 4, 5 and 4 more have nothing"):
+    with pytest.raises(ValueError, match="in rows 1, 2, 3, 4, 5 and 4 more"):
         load_table(write(tmp_path / "t.csv", rows), text="review", label="mood")
 
 
@@ -263,3 +263,19 @@ def test_texts_that_cannot_be_read(tmp_path, name, options, said):
     (tmp_path / "latin.txt").write_bytes(b"f\xfcr\n")
     with pytest.raises((ValueError, FileNotFoundError), match=said):
         read_texts(tmp_path / name, **options)
+
+
+def test_labels_can_be_numbered_as_a_models_classes(tmp_path):
+    path = tmp_path / "few.csv"
+    path.write_text("review,mood\nfine,up\nslow,down\nlong,down\n")
+    classes = ("still", "up", "down")
+    assert read_texts(path, text="review", label="mood", classes=classes).labels.tolist() == [
+        1,
+        2,
+        2,
+    ]
+    path.write_text("review,mood\nfine,up\n")
+    assert read_texts(path, text="review", label="mood", classes=classes).labels.tolist() == [1]
+    path.write_text("review,mood\n" + "".join(f"fine,Up {n}\n" for n in range(7)))
+    with pytest.raises(ValueError, match=r"still, up, down: 'Up 0', .*'Up 4' and 2 more\. Write"):
+        read_texts(path, text="review", label="mood", classes=classes)
