@@ -56,7 +56,9 @@ Font = Annotated[str | None, typer.Option(help="A font family that is installed.
 FontSize = Annotated[
     float | None, typer.Option(help="Points of the text in general; the paper style has 7.")
 ]
-Title = Annotated[str | None, typer.Option(help="In place of the plot's own title.")]
+Title = Annotated[
+    str | None, typer.Option(help="In place of the plot's own; $...$ is mathematics.")
+]
 NoTitle = Annotated[bool, typer.Option("--no-title", help="No title: the caption has it.")]
 Colours = Annotated[str | None, typer.Option(help="A colour map of matplotlib, such as viridis.")]
 Labels = Annotated[

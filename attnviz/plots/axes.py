@@ -16,7 +16,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from matplotlib.transforms import ScaledTranslation
 
 from attnviz.plots.figures import PaperFigure, keep_style
-from attnviz.plots.lettering import drawable, fold, fold_evenly, text_width
+from attnviz.plots.lettering import drawable, fold, fold_evenly, holds_maths, text_width
 from attnviz.plots.sizes import GREY, NOTE_SIZE, PAGE, chosen_width, enlarged, look, size_of
 from attnviz.plots.styling import house_style
 
@@ -67,11 +67,12 @@ def write_title(ax: Axes, title: str, note: str, *, panel: bool = False) -> None
 
     Arguments:
         ax: The Axes.
-        title: What they show; never read as mathematics.
+        title: What they show; never read as mathematics, which one of one's own may hold.
         note: What else a reader must know; never read as mathematics.
         panel: Whether it names one of several Axes, which a title of one's own does not replace.
     """
     own = look().title
+    maths = own is not None and not panel and holds_maths(own)
     title = title if own is None or panel else own
     size, gap = enlarged(NOTE_SIZE), enlarged(_GAP)
     below, families = drawable(fold(note, _room(ax), size))
@@ -84,11 +85,12 @@ def write_title(ax: Axes, title: str, note: str, *, panel: bool = False) -> None
     if not title:
         return
     type_size = _points(rcParams["axes.titlesize"])
-    above, families = drawable(fold_evenly(title, _room(ax), type_size))
+    lines = fold_evenly(title, _room(ax), type_size, maths=maths)
+    above, families = (lines, [look().family]) if maths else drawable(lines)
     _grow(ax, _LINE * type_size * (len(above) - 1))
     ax.set_title(
         "\n".join(above), loc="left", pad=2 * gap + _LINE * size * len(below),
-        parse_math=False, family=families,
+        parse_math=maths, family=families,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -9,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from attnviz.plots.figures import PaperFigure
-from attnviz.plots.lettering import drawable, fold, fold_evenly, text_width
+from attnviz.plots.lettering import drawable, fold, fold_evenly, holds_maths, text_width
 from attnviz.plots.scales import ColourScale
 from attnviz.plots.sizes import GREY, LABEL_SIZE, NOTE_SIZE, TITLE_SIZE, enlarged, look, size_of
 
@@ -70,7 +71,7 @@ def axes_at(figure: Figure, left: float, top: float, width: float, height: float
 def heading_height(heading: Heading, width: float) -> float:
     """Inches that the heading takes above the figure's own Axes."""
     lines = _folded(heading, width)
-    height = MARGIN + sum(_SPACING * size for _, size, _ in lines)
+    height = MARGIN + sum(_SPACING * line.size for line in lines)
     return height + _legend_height(heading, width) + 0.04
 
 
@@ -90,9 +91,12 @@ def draw_heading(figure: PaperFigure, heading: Heading) -> None:
     figure.limits = heading.limits if scale is None else (scale.lowest, scale.highest)
     width, height = size_of(figure)
     top = MARGIN
-    for line, size, colour in _folded(heading, width):
-        write(figure, MARGIN, top, line, size=size, colour=colour).set_label(ABOVE)
-        top += _SPACING * size
+    for line in _folded(heading, width):
+        words = write(
+            figure, MARGIN, top, line.text, size=line.size, colour=line.colour, maths=line.maths
+        )
+        words.set_label(ABOVE)
+        top += _SPACING * line.size
     if heading.scale is not None:
         bar = axes_at(figure, _BAR_LEFT, top + 0.05, _BAR_WIDTH, _BAR_HEIGHT)
         bar.set_label("colour bar")
@@ -100,13 +104,20 @@ def draw_heading(figure: PaperFigure, heading: Heading) -> None:
         bar.tick_params(labelsize=enlarged(NOTE_SIZE), length=enlarged(1.5), pad=enlarged(1.0))
     _draw_legend(figure, _legend(heading, width), top + 0.03)
     top = height - footer_height(heading, width) + 0.02
-    for line in _notes(heading, width):
-        write(figure, MARGIN, top, line, size=NOTE_SIZE, colour=GREY)
+    for note in _notes(heading, width):
+        write(figure, MARGIN, top, note, size=NOTE_SIZE, colour=GREY)
         top += _SPACING * NOTE_SIZE
 
 
 def write(
-    figure: Figure, left: float, top: float, text: str, *, size: float, colour: str = "black"
+    figure: Figure,
+    left: float,
+    top: float,
+    text: str,
+    *,
+    size: float,
+    colour: str = "black",
+    maths: bool = False,
 ) -> Text:
     """Writes a line of text at a place in inches from the upper left corner.
 
@@ -114,18 +125,19 @@ def write(
         figure: Where to write.
         left: Left end.
         top: Upper edge.
-        text: One line; never read as mathematics.
+        text: One line.
         size: Type size in points.
         colour: Any colour.
+        maths: Whether to read what stands between dollar signs as mathematics.
 
     Returns:
         What was written.
     """
     across, down = size_of(figure)
-    words, families = drawable([text])
+    words, families = ([text], [look().family]) if maths else drawable([text])
     return figure.text(
         left / across, 1 - top / down, words[0], fontsize=enlarged(size), color=colour,
-        family=families, ha="left", va="top", parse_math=False,
+        family=families, ha="left", va="top", parse_math=maths,
     )  # fmt: skip
 
 
@@ -185,15 +197,26 @@ def _draw_legend(figure: Figure, entries: Sequence[_Entry], top: float) -> None:
         write(figure, left + entry.indent, at, entry.text, size=LABEL_SIZE)
 
 
-def _folded(heading: Heading, width: float) -> list[tuple[str, float, str]]:
+class _Line(NamedTuple):
+    """A line of the title or below it; only a title of one's own may hold mathematics."""
+
+    text: str
+    size: float
+    colour: str
+    maths: bool = False
+
+
+def _folded(heading: Heading, width: float) -> list[_Line]:
     across = (width - 2 * MARGIN) / _HINTED
     own = look().title
     title = heading.title if own is None else own
     # A title of one's own does not say which sequence this is; a panel's stands for both.
     told = own is None or (own and not look().panel)
     subtitle = heading.subtitle if told else ""
-    above = [(line, TITLE_SIZE, "black") for line in fold_evenly(title, across, TITLE_SIZE)]
-    below = [(line, LABEL_SIZE, GREY) for line in fold(subtitle, across, LABEL_SIZE)]
+    maths = own is not None and holds_maths(own)
+    lines = fold_evenly(title, across, TITLE_SIZE, maths=maths)
+    above = [_Line(line, TITLE_SIZE, "black", maths) for line in lines]
+    below = [_Line(line, LABEL_SIZE, GREY) for line in fold(subtitle, across, LABEL_SIZE)]
     return (above if title else []) + (below if subtitle else [])
 
 

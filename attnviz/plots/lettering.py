@@ -9,13 +9,16 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from matplotlib import font_manager
+from matplotlib import cbook, font_manager
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.font_manager import FontProperties
+from matplotlib.mathtext import MathTextParser
 
 from attnviz.plots.sizes import look
 
-__all__ = ["drawable", "fold", "fold_evenly", "right_to_left", "shorten", "text_width"]
+__all__ = [
+    "drawable", "fold", "fold_evenly", "holds_maths", "right_to_left", "shorten", "text_width",
+]  # fmt: skip
 
 # Outline fonts of the common systems by script; colour emoji fonts cannot be drawn.
 _OTHERS = (
@@ -34,6 +37,7 @@ _SHOWN = {"\n": "⏎", "\r": "⏎", "\t": "⇥", "\v": "⏎", "\f": "⏎"}
 _JOINERS = {"\u200c", "\u200d"}
 _BOX = "□"
 # Blanks where a line may break: none beside a sign that stands between numbers, or before %.
+_OUTSIDE_MATHS = re.compile(r" (?=(?:[^$]*\$[^$]*\$)*[^$]*$)")
 _UNBROKEN = re.compile(r"(?<! [≤≥=±]) (?![≤≥=±%](?: |$))")
 
 
@@ -62,18 +66,34 @@ def drawable(texts: Iterable[str]) -> tuple[list[str], list[str]]:
     return cleaned, families
 
 
-def text_width(text: str, size: float, families: Sequence[str]) -> float:
+def holds_maths(text: str) -> bool:
+    """Whether a text has mathematics between dollar signs that matplotlib can set.
+
+    Arguments:
+        text: Of whoever asks for the figure; one from the data is never read so.
+    """
+    if not cbook.is_math_text(text):
+        return False
+    try:
+        MathTextParser("agg").parse(text)
+    except ValueError:
+        return False
+    return True
+
+
+def text_width(text: str, size: float, families: Sequence[str], *, maths: bool = False) -> float:
     """How wide a text is when drawn.
 
     Arguments:
         text: One line, made by `drawable`.
         size: Type size in points.
         families: Font families.
+        maths: Whether it holds mathematics.
 
     Returns:
         The width in points.
     """
-    return _width(text, tuple(families)) * size / 10
+    return _width(text, tuple(families), maths) * size / 10
 
 
 def shorten(text: str, length: int) -> str:
@@ -89,43 +109,47 @@ def shorten(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def fold(text: str, width: float, size: float) -> list[str]:
+def fold(text: str, width: float, size: float, *, maths: bool = False) -> list[str]:
     """Breaks a text into lines that fit.
 
     Arguments:
         text: Words separated by blanks. A sign such as ≤ stays with what stands beside it.
         width: In inches.
         size: Type size in points.
+        maths: Whether it holds mathematics, which is not broken.
 
     Returns:
         The lines; a word wider than a line has a line of its own.
     """
-    words, families = drawable(_UNBROKEN.split(text))
+    words, families = _OUTSIDE_MATHS.split(text), [look().family]
+    if not maths:
+        words, families = drawable(_UNBROKEN.split(text))
     lines = [""]
     for word in words:
         longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and text_width(longer, size, families) > 72 * width:
+        if lines[-1] and text_width(longer, size, families, maths=maths) > 72 * width:
             lines.append(word)
         else:
             lines[-1] = longer
     return lines
 
 
-def fold_evenly(text: str, width: float, size: float) -> list[str]:
+def fold_evenly(text: str, width: float, size: float, *, maths: bool = False) -> list[str]:
     """Breaks a title into no more lines than it needs, of about one length.
 
     Arguments:
         text: Words separated by blanks.
         width: In inches, at most.
         size: Type size in points.
+        maths: Whether it holds mathematics, which is not broken.
 
     Returns:
         As many lines as `fold` makes; the last of them is no word by itself where others could
         stand beside it.
     """
-    lines = fold(text, width, size)
+    lines = fold(text, width, size, maths=maths)
     for twentieths in range(19, 9, -1):
-        narrower = fold(text, width * twentieths / 20, size)
+        narrower = fold(text, width * twentieths / 20, size, maths=maths)
         if len(narrower) > len(lines):
             break
         lines = narrower
@@ -166,9 +190,9 @@ def _covered(family: str) -> frozenset[int]:
 
 
 @functools.lru_cache(maxsize=50_000)
-def _width(text: str, families: tuple[str, ...]) -> float:
+def _width(text: str, families: tuple[str, ...], maths: bool) -> float:
     prop = FontProperties(family=list(families), size=10)
-    width, _, _ = _measuring().get_text_width_height_descent(text, prop, False)  # type: ignore[no-untyped-call]
+    width, _, _ = _measuring().get_text_width_height_descent(text, prop, maths)  # type: ignore[no-untyped-call]
     return float(width) / 10
 
 

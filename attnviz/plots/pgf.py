@@ -1,5 +1,6 @@
 """Figures as PGF, for a text that TeX sets: words in the fonts of the text."""
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -112,18 +113,28 @@ class PlainWords(backend_pgf.RendererPgf):
         angle: float, ismath: bool | str = False, mtext: Text | None = None,
     ) -> None:  # fmt: skip
         """Draws words; those that are no formula as they are."""
-        words = s if ismath else as_tex(s)
+        words = _around_maths(s) if ismath else as_tex(s)
         super().draw_text(gc, x, y, words, _family(prop), angle, ismath, mtext)  # type: ignore[no-untyped-call]
 
     def get_text_width_height_descent(
         self, s: str, prop: FontProperties, ismath: bool | str
     ) -> tuple[float, float, float]:
         """Measures what is drawn."""
-        words = s if ismath else as_tex(s)
+        words = _around_maths(s) if ismath else as_tex(s)
         size: tuple[float, float, float] = super().get_text_width_height_descent(  # type: ignore[no-untyped-call]
             words, _family(prop), ismath
         )
         return size
+
+
+def _around_maths(text: str) -> str:
+    """The same, with words outside dollar signs as TeX shows them."""
+    parts = re.split(r"(?<!\\)\$", text)
+    words = (as_tex(part.replace(r"\$", "$")) for part in parts)
+    return "$".join(
+        part if number % 2 else word
+        for number, (part, word) in enumerate(zip(parts, words, strict=True))
+    )
 
 
 def _family(prop: FontProperties) -> FontProperties:

@@ -45,7 +45,8 @@ class Lettering:
         font: A font family that is installed; the style's if not given.
         size: In points, of the text in general (`font.size`): titles are an eighth larger, numbers
             and words an eighth smaller; the style's if not given. Everything else grows with it.
-        title: In place of the plot's own title; empty for none, and no line below it.
+        title: In place of the plot's own title, mathematics between dollar signs; empty for none,
+            and no line below it.
 
     Raises:
         ValueError: If the size is not between 5 and 60 points.

@@ -6,7 +6,15 @@ import pytest
 from matplotlib.figure import Figure
 
 from attnviz.plots import lettering
-from attnviz.plots.lettering import drawable, fold, fold_evenly, right_to_left, shorten, text_width
+from attnviz.plots.lettering import (
+    drawable,
+    fold,
+    fold_evenly,
+    holds_maths,
+    right_to_left,
+    shorten,
+    text_width,
+)
 
 
 def test_signs_for_what_has_no_shape():
@@ -91,3 +99,17 @@ def test_direction_of_a_text():
     assert right_to_left("… 12 שלום hello")
     assert not right_to_left("hello שלום")
     assert not right_to_left("12 …")
+
+
+def test_mathematics_is_what_matplotlib_can_set():
+    assert holds_maths(r"the kernel $w_k$") and holds_maths(r"$\alpha$ and $\beta$")
+    for plain in ("costs $5", r"\$5 and \$6", r"$\input{x}$", "no sign"):
+        assert not holds_maths(plain)
+
+
+def test_mathematics_is_not_broken_and_measured_as_it_is_set():
+    title = "the weights $w_k + w_j$ of the kernel"
+    words = ["the", "weights", "$w_k + w_j$", "of", "the", "kernel"]
+    assert fold(title, 0.01, 8.0, maths=True) == words
+    set_, plain = (text_width("$w_{kkkk}$", 8.0, ["DejaVu Sans"], maths=m) for m in (True, False))
+    assert 0 < set_ < plain

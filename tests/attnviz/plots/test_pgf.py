@@ -9,7 +9,7 @@ from matplotlib.backends import backend_pgf
 
 from attnviz.plots import plot_heatmap, plot_path_classes, save_figure
 from attnviz.plots.figures import new_figure
-from attnviz.plots.pgf import PlainWords, as_tex, plain_words
+from attnviz.plots.pgf import PlainWords, _around_maths, as_tex, plain_words
 from tests.attnviz import traces
 from tests.attnviz.path_data import paths
 
@@ -86,3 +86,8 @@ def test_a_logarithmic_axis_needs_no_definition_of_the_document(tmp_path):
 
     assert "Gradient of LSTM by class of path" in page and "κ ≤" in page
     assert "distance from the loss (timesteps)" in page
+
+
+def test_words_around_mathematics_are_escaped():
+    assert _around_maths(r"R&D, 5% of $w_k & x$ and \$") == r"R\&D, 5\% of $w_k & x$ and \$"
+    assert _around_maths(r"$\mathdefault{10^{-1}}$") == r"$\mathdefault{10^{-1}}$"

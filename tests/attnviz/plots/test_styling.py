@@ -5,6 +5,7 @@ import pytest
 from matplotlib.text import Text
 
 from attnviz.plots import (
+    Lettering,
     figure_width,
     plot_feature_attention,
     plot_heatmap,
@@ -13,7 +14,7 @@ from attnviz.plots import (
     plot_text,
     style,
 )
-from attnviz.plots.figures import new_figure
+from attnviz.plots.figures import figure_of, new_figure
 from attnviz.plots.styling import house_style
 from attnviz.plots.wrapped import words_under
 from tests.attnviz import traces
@@ -173,3 +174,15 @@ def test_widths():
     assert dict(matplotlib.rcParams) == before
     with house_style():
         assert matplotlib.rcParams["font.size"] == 7
+
+
+@pytest.mark.parametrize("plot", [plot_heatmap, plot_lag_kernel])
+def test_a_title_of_ones_own_may_hold_mathematics(plot, tmp_path):
+    def title(words):
+        with style("paper", lettering=Lettering(title=words)):
+            figure = figure_of(plot(traces.rra()))
+        figure.draw_without_rendering()
+        return next(text for text in figure.findobj(Text) if text.get_text() == words)
+
+    assert title("the kernel $w_k$").get_parse_math()
+    assert not title("it costs $5").get_parse_math()
