@@ -112,6 +112,11 @@ _HOMES = {
     "attnviz.trace": ["Trace", "TraceFormatError", "layer_groups", "signal", "tokens"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+# Packages whose further names are documented as attnviz.ROOM.NAME.
+_ROOMS = (
+    "analysis", "models", "path_classes", "plots", "recording", "store", "studies", "tasks",
+    "training",
+)  # fmt: skip
 # The extra that brings a package which may not be there.
 _EXTRAS = {"torch": "torch", "safetensors": "torch", "anywidget": "notebook"}
 
@@ -185,6 +190,8 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Fetches a public name from its home when it is first used."""
+    if name in _ROOMS:
+        return importlib.import_module(f"attnviz.{name}")
     if name not in _HOME_OF:
         raise AttributeError(f"attnviz has no {name!r}; it has {', '.join(__all__)}.")
     home = _HOME_OF[name]

@@ -180,8 +180,12 @@ class Cell(nn.Module, ABC, Generic[S]):
         return frozenset()
 
     def history(self, state: S, batch: int) -> Int[Tensor, "batch"]:
-        """How many timesteps a state has seen; zero for cells that do not count."""
-        return torch.zeros(batch, dtype=torch.long)
+        """How many timesteps a state has seen: its part `steps`, if it has one, and else zero.
+
+        What is recorded of a sequence that is read in pieces tells by it which states there are.
+        """
+        steps: Tensor | None = getattr(state, "steps", None)
+        return torch.zeros(batch, dtype=torch.long) if steps is None else steps
 
     def looks(self, batch: int) -> str | None:
         """Why a step of so many rows must look at values, which a CUDA graph cannot; else None."""

@@ -117,7 +117,7 @@ def norm_of_each(gradient: Float[Tensor, "*rows unit"]) -> Float[Tensor, "*rows"
     odd = (squares < number.tiny / number.eps**2) | (squares > number.max * number.eps)
     if bool(odd.any()):
         odd &= gradient.abs().amax(dim=-1) != 0  # zeros are what they are; NaN is not zero
-        norm[odd] = _scaled_norm(gradient[odd])
+        norm[odd] = _scaled_norm(gradient[odd]).to(norm.dtype)  # autocast makes it float32
     return norm
 
 

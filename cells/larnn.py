@@ -336,10 +336,6 @@ class LARNNCell(Cell[LARNNState]):
         names = untrainable(self.options, window=len(self.lags))
         return names & {name for name, _ in self.named_parameters()}
 
-    def history(self, state: LARNNState, batch: int) -> Int[Tensor, "batch"]:
-        """The steps counted in the state."""
-        return state.steps
-
     def looks(self, batch: int) -> str | None:
         """Batch statistics of keys and values are of the slots that hold something."""
         looking = self._collected(batch) is not None and self.options.key_value != "linear"

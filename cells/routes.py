@@ -92,7 +92,8 @@ class RouteTable:
         at, place = slice(start, start + len(gradient)), self.places[entry]
         factor = 1.0 if times is None else float(times)
         self.norms[at, :, place] = norm * abs(factor)
-        self.projections[at, :, place] = torch.linalg.vecdot(gradient, self.along[at]) * factor
+        along = self.along[at].to(gradient.dtype)  # under autocast some states are bfloat16
+        self.projections[at, :, place] = torch.linalg.vecdot(gradient, along) * factor
         self.left[at].sub_(gradient, alpha=factor)
         if entry.route in self.by_name:
             self.by_name[entry.route][at].add_(gradient, alpha=factor)

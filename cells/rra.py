@@ -192,10 +192,6 @@ class RRACell(Cell[RRAState]):
         """With one lag, normalising leaves nothing to learn."""
         return frozenset({"lag_scores"}) if len(self.lags) == 1 else frozenset()
 
-    def history(self, state: RRAState, batch: int) -> Int[Tensor, "batch"]:
-        """The steps counted in the state."""
-        return state.steps
-
     def before_sequence(self, batch: int) -> None:
         """Refuses weights whose sum is too near zero to divide by.
 

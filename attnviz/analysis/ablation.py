@@ -1,5 +1,6 @@
 """What ablations say: mean effects with intervals, effects against weights, pairs of lags."""
 
+import warnings
 from typing import Literal
 
 import numpy as np
@@ -72,16 +73,32 @@ def ablation_effect(effects: xr.Dataset, *, measure: Measure | None = None) -> S
         The axes of the effects but `sequence`; NaN for a lag that no sequence is long enough to
         read. A negative margin: the edit speaks against the class. The uncertainty has one axis
         more, `end`: a bootstrap interval over sequences, the unit of all statistics here; none for
-        a single sequence.
+        a single sequence. A sequence without any finite effect is left out, with a warning.
 
     Raises:
         KeyError: If the dataset holds no such effects.
     """
     measure = measure or measures_of(effects)[0]
-    values = _of_lags_read(effects, _effects(effects, measure))
+    values = _of_lags_read(effects, _finite(_effects(effects, measure)))
     found = ratio_of_sums(values.values, np.ones_like(values.values))
     name, unit = measure_label(effects, measure)
     return of_sequences(Statistic(f"effect on the {name}", values, unit), found)
+
+
+def _finite(values: xr.DataArray) -> xr.DataArray:
+    """Without sequences that have no effect at all, as where a model answers NaN."""
+    there = np.isfinite(values.transpose("sequence", ...).values)
+    kept = there.reshape(len(there), -1).any(axis=1)
+    if kept.all() or not kept.any():
+        return values
+    lost = np.flatnonzero(~kept)
+    warnings.warn(
+        f"{len(lost)} of {len(kept)} sequences have no finite effect and are left out: "
+        f"{', '.join(map(str, lost[:5]))}{', ...' if len(lost) > 5 else ''}. Does the model answer "
+        "NaN there?",
+        stacklevel=3,
+    )
+    return values.isel(sequence=np.flatnonzero(kept))
 
 
 def _of_lags_read(effects: xr.Dataset, values: xr.DataArray) -> xr.DataArray:

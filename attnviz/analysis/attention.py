@@ -92,8 +92,9 @@ def mean_lag(trace: Trace, *, group: str | None = None, magnitude: bool = False)
     .. math:: \bar\ell_t = \sum_{\ell} \ell \, p_{t,\ell},
         \qquad p_{t,\ell} = w_{t,\ell} / \textstyle\sum_{\text{reachable } m} w_{t,m}
 
-    A lag that reaches before the first timestep holds no state; its weight is dropped and the
-    rest rescaled, so that early timesteps are not biased towards long lags.
+    A lag is reachable here where it holds the state after a timestep. One that reaches before the
+    first holds none, or the initial state, which nothing was read into; its weight is dropped and
+    the rest rescaled, so that early timesteps are not biased towards long lags.
 
     References:
         Attention distance as in Do Vision Transformers See Like Convolutional Neural Networks?

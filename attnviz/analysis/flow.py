@@ -106,8 +106,8 @@ def route_norm_by_distance(
 
     .. math:: \sum_b \|g_{r,b}\| / \sum_b \|g_b(0)\|
 
-    With a loss at the last timestep that is the distance from the loss. Sums are over the
-    sequences that are long enough.
+    With a loss at the last timestep that is the distance from the loss. A layer that reads
+    backwards ends at the first timestep. Sums are over the sequences that are long enough.
 
     Arguments:
         trace: Recorded with `gradients="routes"`, for the input with `"exits"`.

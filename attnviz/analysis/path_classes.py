@@ -52,6 +52,8 @@ def gradient_norm_by_distance(paths: xr.Dataset, *, place: Place = "input") -> S
 
     .. math:: \sum_b \|g_b(d)\| / \sum_b \|g_b(0)\|
 
+    Both sums are over the sequences that are long enough for the distance d.
+
     Arguments:
         paths: As `attnviz.gradient_paths` gives them.
         place: Where the gradient arrives: at the hidden state, the memory or the input.

@@ -66,8 +66,13 @@ def bin_means(statistic: Statistic, size: int) -> Statistic:
         `first_timestep`; NaN timesteps are left out, and a bin of nothing else is NaN.
 
     Raises:
-        ValueError: If `size` is less than 1.
+        ValueError: If `size` is less than 1, or there is no axis `time`.
     """
+    if "time" not in statistic.values.dims:
+        raise ValueError(
+            f"bin_means takes a statistic over timesteps, but {statistic.name} has the axes "
+            f"{', '.join(map(str, statistic.values.dims)) or 'none'}."
+        )
     if size < 1:
         raise ValueError(f"bin_means needs bins of at least 1 timestep, but size is {size}.")
     dims = statistic.values.dims

@@ -14,7 +14,6 @@ from attnviz.cli.reading import Asked
 from attnviz.cli.scripting import Quiet
 from attnviz.cli.spreading import spread
 from attnviz.plots.ranges import whole_numbers
-from attnviz.trace import Trace
 
 if TYPE_CHECKING:
     from attnviz.models import SequenceModel
@@ -68,6 +67,7 @@ def explore(
     from attnviz.explorer.opening import open_named, shelf_of
     from attnviz.explorer.page import write_page
     from attnviz.explorer.session import Session
+    from attnviz.trace import Trace
 
     given = [open_named(one) for one in what]
     models = [one for one in given if not isinstance(one, Trace)]

@@ -95,7 +95,8 @@ class Source:
         """Refuses to choose between texts and a data set."""
         if (self.task is None) == (self.text is None):
             raise ValueError(
-                "Say what to read: either --task imdb with --split, or one or more --text '...'."
+                "Say what to read: either --task (imdb, har, ...) with --split, or, for models of "
+                "texts, one or more --text '...'."
             )
 
     def texts(self, classes: Sequence[str]) -> "Texts":

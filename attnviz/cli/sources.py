@@ -123,6 +123,12 @@ def open_source(path: Path) -> Opened:
     if path.suffix.lower() != ".nc":
         from attnviz.store.reader import open_trace
 
+        if (path / "recipe.json").is_file():
+            raise ValueError(
+                f"{path} is a run, not a trace: record what its model looks at (attnviz record "
+                f"{path}), or draw its learning curve in Python: attnviz.plot_learning_curves("
+                f"{{'it': pandas.read_csv('{path / 'history.csv'}')}})."
+            )
         trace = open_trace(path)
         return Opened(path, trace, KINDS, drawable_kinds(trace), provenance_of(trace))
     from attnviz.store.effects import open_result

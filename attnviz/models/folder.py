@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
@@ -20,7 +21,7 @@ WEIGHTS, SETTINGS, VOCABULARY = "model.safetensors", "model.json", "vocabulary.t
 
 
 def save_folder(
-    model: SequenceModel, settings: ModelSettings, folder: Path, *, half: bool = False
+    model: SequenceModel, settings: ModelSettings, folder: Path | str, *, half: bool = False
 ) -> None:
     """Writes a model as a folder: weights, settings with the card, word list.
 
@@ -31,8 +32,11 @@ def save_folder(
         half: Store weights in float16. Statistics, which may be of any size, stay as they are.
 
     Raises:
-        ValueError: If a weight is too large for float16. Nothing is written then.
+        ValueError: If a weight is too large for float16, or the settings do not build this model:
+            those of a cell of one's own cannot. Nothing is written then.
     """
+    folder = Path(folder)
+    _check_settings(model, settings)
     state = halved(model) if half else model.state_dict()
     folder.mkdir(parents=True, exist_ok=True)
     described = {
@@ -52,7 +56,7 @@ def save_folder(
         path.write_text(text, encoding="utf-8")
 
 
-def load_folder(folder: Path) -> SequenceModel:
+def load_folder(folder: Path | str) -> SequenceModel:
     """Reads a model that `save_folder` wrote.
 
     Arguments:
@@ -65,6 +69,7 @@ def load_folder(folder: Path) -> SequenceModel:
         FileNotFoundError: If the folder holds no model.
         ValueError: If its files are damaged or do not fit together.
     """
+    folder = Path(folder)
     described = _read_settings(folder)
     try:
         settings = ModelSettings(**described["settings"])
@@ -88,6 +93,22 @@ def load_folder(folder: Path) -> SequenceModel:
                 f"built for {settings.vocabulary_size}. The files do not belong together."
             )
     return model.eval()
+
+
+def _check_settings(model: SequenceModel, settings: ModelSettings) -> None:
+    with torch.device("meta"):  # nothing is drawn, nothing takes memory
+        built = build_model(settings)
+    wanted, found = (
+        {name: tuple(values.shape) for name, values in one.state_dict().items()}
+        for one in (built, model)
+    )
+    if differing := [name for name in {**wanted, **found} if wanted.get(name) != found.get(name)]:
+        name = differing[0]
+        raise ValueError(
+            f"The settings build another model than {model.name}, which could not be loaded again: "
+            f"{name} is {wanted.get(name, 'not there')} by them and {found.get(name, 'not there')} "
+            "in the model. Save a model that build_model did not build by its state_dict()."
+        )
 
 
 def halved(model: SequenceModel) -> dict[str, Tensor]:

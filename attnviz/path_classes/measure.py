@@ -118,6 +118,11 @@ def gradient_paths(
 
 def _check(layer: cells.Recurrent, group: str | None) -> str:
     """The group to follow; refuses what the copy would not honour."""
+    if not isinstance(layer, cells.Recurrent):
+        raise TypeError(
+            "Classes of paths are of a SequenceModel, or of a layer with its objective, but got "
+            f"{type(layer).__name__}. Give the recurrent layer of it and what that reads."
+        )
     group = f"l{layer.num_layers - 1}" if group is None else group
     if group not in layer.groups:
         raise KeyError(f"There is no group {group!r}; there are {list(layer.groups)}.")

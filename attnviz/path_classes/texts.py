@@ -10,7 +10,7 @@ from attnviz.models import SequenceModel
 from attnviz.path_classes.labels import PathOptions
 from attnviz.path_classes.parts import of_classes, paths_in_parts
 from attnviz.recording import Texts
-from attnviz.recording.texts import check_text_model, encoded_texts
+from attnviz.recording.texts import check_sequence_model, encoded_texts
 
 __all__ = ["text_gradient_paths"]
 
@@ -58,7 +58,7 @@ def text_gradient_paths(
 
 
 def _rows(model: SequenceModel, texts: Texts) -> list[Tensor]:
-    check_text_model(model)
+    check_sequence_model(model)
     if model.vocabulary is None or model.kind != "classification":
         raise ValueError(
             f"text_gradient_paths needs a model with a vocabulary that classifies a text, but "

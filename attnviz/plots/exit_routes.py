@@ -25,6 +25,7 @@ from attnviz.plots.axes import (
 from attnviz.plots.captions import counted_of, interval_note
 from attnviz.plots.figures import new_figure, settle
 from attnviz.plots.gradient_flow import route_colour
+from attnviz.plots.options import by_name
 from attnviz.plots.sizes import PAGE, chosen_width, enlarged
 from attnviz.plots.styling import house_style, of_what_is_open
 from attnviz.trace import Trace, sequence_count
@@ -60,6 +61,7 @@ def plot_exit_routes(
         KeyError: If a trace does not hold the routes.
         ValueError: If there is no trace.
     """
+    by_name(traces, "plot_exit_routes", "traces")
     if not traces:
         raise ValueError("plot_exit_routes needs at least one trace, got none.")
     reached = {name: reaching(trace, longest) for name, trace in traces.items()}

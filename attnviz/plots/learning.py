@@ -21,6 +21,7 @@ from attnviz.plots.axes import (
 )
 from attnviz.plots.captions import counted
 from attnviz.plots.lettering import drawable, text_width
+from attnviz.plots.options import by_name
 from attnviz.plots.sizes import PAGE, enlarged
 from attnviz.plots.styling import of_what_is_open
 
@@ -33,7 +34,8 @@ _AXES = {
     "window": "window (timesteps)",
     "test": "test score",
 }
-Curves = Mapping[str, pd.DataFrame | Sequence[pd.DataFrame]]
+History = pd.DataFrame | Sequence[pd.DataFrame] | Sequence[Mapping[str, float | int]]
+Curves = Mapping[str, History]
 
 
 @of_what_is_open
@@ -53,8 +55,8 @@ def plot_learning_curves(
 
     Arguments:
         histories: By the name to show, a table a run, or one for each seed: with the column `step`
-            and the score's, such as `history.csv` of a run, or what `attnviz.studies.open_curves`
-            and `open_checks` give.
+            and the score's, such as `Run.history` or `history.csv` of a run, or what
+            `attnviz.studies.open_curves` and `open_checks` give.
         score: Which column; the first of `validation_accuracy`, `validation_perplexity`,
             `validation_loss` and `loss` that all have if not given.
         logarithmic: The score on a logarithmic axis.
@@ -69,8 +71,8 @@ def plot_learning_curves(
         ValueError: If there is no run, one lacks the column, or a logarithmic axis is asked for
             scores that are not all above 0.
     """
-    named = {name: [one] if isinstance(one, pd.DataFrame) else [*one]
-             for name, one in histories.items()}  # fmt: skip
+    by_name(histories, "plot_learning_curves", "histories")
+    named = {name: _tables(one) for name, one in histories.items()}
     if not any(named.values()):
         raise ValueError("plot_learning_curves needs the history of at least one run, got none.")
     column = score or next(iter(scores_of([run for runs in named.values() for run in runs])), None)
@@ -95,6 +97,14 @@ def plot_learning_curves(
         if limits is not None:
             drawn.set_ylim(*limits)
     return drawn
+
+
+def _tables(history: History) -> list[pd.DataFrame]:
+    """A table a run, of one run or of several."""
+    if isinstance(history, pd.DataFrame):
+        return [history]
+    runs = [one for one in history if isinstance(one, pd.DataFrame)]
+    return runs or [pd.DataFrame(list(history))]
 
 
 def _numbered(names: Sequence[str]) -> list[int]:

@@ -1,15 +1,16 @@
 """What to show of a trace, and what a plot needs from it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+import xarray as xr
 
 from attnviz.analysis.statistic import Statistic
 from attnviz.trace import Trace, group_for, layer_groups, sequence_length
 
-__all__ = ["Measure", "PlotOptions", "chosen_lags", "chosen_range", "need"]
+__all__ = ["Measure", "PlotOptions", "by_name", "chosen_lags", "chosen_range", "need"]
 
 Measure = Literal["margin", "probability", "loss"]
 
@@ -70,6 +71,24 @@ class PlotOptions:
                 f"Lags go from a first one, 0 at least, up to a larger one, but lags is "
                 f"({first}, {last})."
             )
+
+
+def by_name(given: object, plot: str, what: str) -> None:
+    """Refuses to draw what should come by the name to show.
+
+    Arguments:
+        given: What a plot got.
+        plot: Its name.
+        what: What it draws several of.
+
+    Raises:
+        TypeError: If it is no mapping of names, as where a single one was given.
+    """
+    if not isinstance(given, Mapping) or isinstance(given, xr.Dataset | xr.DataTree):
+        raise TypeError(
+            f"{plot} draws {what} by the name to show, such as {{'rra': ...}}, but got "
+            f"{type(given).__name__}."
+        )
 
 
 def _is_pair(ends: object) -> bool:

@@ -22,6 +22,7 @@ from attnviz.plots.axes import (
     write_title,
 )
 from attnviz.plots.captions import counted_of, interval_note
+from attnviz.plots.options import by_name
 from attnviz.plots.path_classes import PLACES
 from attnviz.plots.sizes import PAGE
 from attnviz.plots.styling import of_what_is_open
@@ -55,6 +56,7 @@ def plot_vanishing(
         KeyError: If one of the cells has no such place.
         ValueError: If there is nothing to draw.
     """
+    by_name(paths, "plot_vanishing", "paths")
     if not paths:
         raise ValueError("plot_vanishing needs the paths of at least one model, got none.")
     paths = {name: same_sequences(one, place=place) for name, one in paths.items()}

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import torch
 import xarray as xr
 from torch import Tensor, nn
 
@@ -261,8 +262,9 @@ def report_not_finite(batch: Batch) -> None:
 
 
 def to_numpy(values: Tensor) -> np.ndarray:
-    """The same values, off the graph and off the device."""
-    return values.detach().cpu().numpy()
+    """The same values, off graph and device; of bfloat16, which NumPy lacks, as float32."""
+    values = values.detach().cpu()
+    return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
 
 
 def sequence_first(values: Tensor) -> np.ndarray:

@@ -22,7 +22,7 @@ from attnviz.store import Plan, TraceWriter, Truncation, make_plan, open_trace
 from attnviz.text import EncodedText, encode_text
 from attnviz.trace import Trace
 
-__all__ = ["Texts", "check_labels", "check_text_model", "encoded_texts", "record_texts"]
+__all__ = ["Texts", "check_labels", "check_sequence_model", "encoded_texts", "record_texts"]
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def record_texts(
         ValueError: If the model reads no text, there is no text, one holds no token or has a
             label that is no class; or the store holds another recording.
     """
-    check_text_model(model)
+    check_sequence_model(model)
     if isinstance(texts, str):
         raise TypeError("record_texts reads a list of texts; put a single one in brackets.")
     given = texts if isinstance(texts, Texts) else Texts(texts)
@@ -246,7 +246,7 @@ def check_labels(model: SequenceModel, texts: Texts) -> None:
             )
 
 
-def check_text_model(model: object) -> None:
+def check_sequence_model(model: object) -> None:
     """Refuses what is no `SequenceModel`, such as the name of one.
 
     Raises:
@@ -254,8 +254,9 @@ def check_text_model(model: object) -> None:
     """
     if not isinstance(model, SequenceModel):
         raise TypeError(
-            "Texts are read by a SequenceModel, such as attnviz.load_model(name) returns, but got "
-            f"{type(model).__name__}. Any other model is recorded with attnviz.record(model)."
+            "This takes a SequenceModel, such as attnviz.load_model(name) returns, but got "
+            f"{type(model).__name__}. A recurrent layer becomes one with a head: "
+            "attnviz.SequenceModel(layer, outputs=2). Any model is recorded with attnviz.record."
         )
 
 
@@ -266,7 +267,7 @@ def encoded_texts(model: SequenceModel, texts: Texts) -> list[EncodedText]:
         ValueError: If the model reads no text or does not classify, or there is no text or one
             holds no token.
     """
-    check_text_model(model)
+    check_sequence_model(model)
     if model.vocabulary is None and model.embedding is None:
         raise ValueError(
             f"{model.name} has no vocabulary, so it cannot read text: it reads numbers. Record "

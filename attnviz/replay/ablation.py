@@ -14,7 +14,7 @@ from attnviz.models import SequenceModel
 from attnviz.modes import evaluated
 from attnviz.recording import Numbers, Texts
 from attnviz.recording.numbers import number_rows
-from attnviz.recording.texts import check_labels, encoded_texts
+from attnviz.recording.texts import check_labels, check_sequence_model, encoded_texts
 from attnviz.replay.plan import (
     AblationLevel,
     Attention,
@@ -78,6 +78,7 @@ def ablate(
     given = texts if isinstance(texts, Texts | Numbers) else Texts(texts)
     if level not in get_args(AblationLevel):
         raise ValueError(f"level is one of {get_args(AblationLevel)}, got {level!r}.")
+    check_sequence_model(model)
     rows = _rows(model, given)
     group = next(iter(model.layer.groups)) if group is None else group
     check_defined(model, group, level, method)

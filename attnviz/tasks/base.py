@@ -1,11 +1,12 @@
 """What a task is: texts in splits made once and for all, or numbers that are drawn anew."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
 __all__ = [
     "GeneratedTask",
@@ -13,6 +14,7 @@ __all__ = [
     "NumberSplit",
     "TextSplit",
     "TextTask",
+    "check_finite",
     "check_labels",
     "spread_rows",
 ]
@@ -98,6 +100,29 @@ def spread_rows(rows: int, count: int | None) -> list[int]:
     return [place * rows // wanted for place in range(wanted)]
 
 
+def check_finite(
+    values: Shaped[np.ndarray, "sequence *rest"], ids: Sequence[str] = (), *, what: str = "features"
+) -> None:
+    """Refuses numbers that would make a training NaN.
+
+    Arguments:
+        values: Of each sequence.
+        ids: What the sequences are called; their numbers if not given.
+        what: What the values are.
+
+    Raises:
+        ValueError: If one is NaN or infinite.
+    """
+    if values.dtype.kind != "f" or np.isfinite(values).all():
+        return
+    bad = np.flatnonzero(~np.isfinite(values).all(axis=tuple(range(1, values.ndim))))
+    names = [ids[row] if ids else str(row) for row in bad[:3]]
+    raise ValueError(
+        f"The {what} of {len(bad)} of {len(values)} sequences hold NaN or infinite numbers: "
+        f"{', '.join(names)}{', ...' if len(bad) > 3 else ''}. Mend them or leave these out."
+    )
+
+
 @runtime_checkable
 class Labelled(Protocol):
     """A split whose examples have an id and a label each."""
@@ -135,7 +160,11 @@ def check_labels(
             )
     ids = [one for split in splits.values() for one in split.ids]
     if len(set(ids)) != len(ids):
-        raise ValueError(f"{task} has {len(ids)} {of} but {len(set(ids))} ids.")
+        twice = [one for one, count in Counter(ids).items() if count > 1]
+        shown = ", ".join(map(repr, twice[:3])) + (", ..." if len(twice) > 3 else "")
+        raise ValueError(
+            f"{task} has {len(ids)} {of} but {len(set(ids))} ids: {shown} come more than once."
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +176,7 @@ class NumberSplit:
         targets: float32.
 
     Raises:
-        ValueError: If there are more of one than of the other.
+        ValueError: If there are more of one than of the other, or a number is NaN or infinite.
     """
 
     features: Float[np.ndarray, "sequence time feature"]
@@ -159,6 +188,8 @@ class NumberSplit:
                 "A NumberSplit has one row of targets for each sequence, but got "
                 f"{len(self.features)} sequences and {len(self.targets)} rows of targets."
             )
+        check_finite(self.features)
+        check_finite(self.targets, what="targets")
 
     def __len__(self) -> int:
         return len(self.features)

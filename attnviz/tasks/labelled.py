@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from attnviz.tasks.base import check_labels, spread_rows
+from attnviz.tasks.base import check_finite, check_labels, spread_rows
 
 __all__ = ["LabelledSplit", "LabelledTask"]
 
@@ -23,7 +23,8 @@ class LabelledSplit:
             subject; a number of its own for each if they share nothing.
 
     Raises:
-        ValueError: If the fields differ in length, or the values are of another type.
+        ValueError: If the fields differ in length, or the values are of another type, NaN or
+            infinite.
     """
 
     values: Shaped[np.ndarray, "sequence time feature"]
@@ -43,6 +44,7 @@ class LabelledSplit:
                 f"A LabelledSplit keeps uint8 or float32, but got {self.values.dtype}: of other "
                 "types it is not known what they are to be divided by."
             )
+        check_finite(self.values, self.ids)
 
     def __len__(self) -> int:
         return len(self.values)

@@ -61,7 +61,7 @@ class Run:
 def train(  # noqa: PLR0913  (whom it tells, and who watches)
     recipe: Recipe,
     task: Task,
-    folder: Path,
+    folder: Path | str,
     *,
     checkpoint_every: int = 50,
     progress: Callable[[int, int], None] | None = None,
@@ -102,6 +102,7 @@ def train(  # noqa: PLR0913  (whom it tells, and who watches)
     kind = data_for(task)
     kind.check(recipe.model, task)
     build_model(recipe.model)  # an option that the cell refuses is refused before anything is read
+    folder = Path(folder)
     described = described_run(folder, recipe, task)
     data = kind(task, recipe, progress=preparing)
     model = _untrained(data)
@@ -144,7 +145,7 @@ def train(  # noqa: PLR0913  (whom it tells, and who watches)
     return run
 
 
-def open_run(folder: Path) -> Run:
+def open_run(folder: Path | str) -> Run:
     """A run, finished or not.
 
     Arguments:
@@ -157,6 +158,7 @@ def open_run(folder: Path) -> Run:
         FileNotFoundError: If the folder holds no run.
         ValueError: If its recipe or its checkpoint is damaged.
     """
+    folder = Path(folder)
     path = folder / "recipe.json"
     if not path.is_file():
         raise FileNotFoundError(f"{folder} holds no run: it has no recipe.json.")
@@ -184,7 +186,7 @@ def score_test(run: Run, task: Task) -> dict[str, float]:
 
 
 def export_model(
-    run: Run, folder: Path, *, name: str | None = None, says: Mapping[str, Any] | None = None
+    run: Run, folder: Path | str, *, name: str | None = None, says: Mapping[str, Any] | None = None
 ) -> None:
     """Writes a run's chosen model with float16 weights, half the size, to a folder of its own.
 
@@ -197,7 +199,7 @@ def export_model(
     model = run.model()
     model.name = name or model.name
     model.card = {**model.card, **(says or {}), "weights": "float16"}
-    save_folder(model, _settings_of(model, run.recipe), folder, half=True)
+    save_folder(model, _settings_of(model, run.recipe), Path(folder), half=True)
 
 
 def _untrained(data: ResumableData[Any]) -> SequenceModel:

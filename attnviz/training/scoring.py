@@ -29,8 +29,8 @@ def score(model: SequenceModel, task: Task, split: str, recipe: Recipe) -> dict[
 
     Returns:
         `loss`, the mean of a sequence, or of a token of a running text: cross-entropy in nats, or
-        squared error. Besides, of a model that tells classes apart `accuracy`, and of one that
-        predicts words `perplexity`, the exponential of the loss.
+        squared error, the mean over outputs. Besides, of a model that tells classes apart
+        `accuracy`, and of one that predicts words `perplexity`, the exponential of the loss.
 
     Raises:
         ValueError: If the model reads no text, but the task is one of texts, or the reverse.

@@ -57,6 +57,25 @@ def test_a_path_is_neither_drawn_nor_a_trace_and_a_range_is_two_numbers():
         assert " takes two numbers, such as (0, 40), got " in found[call]
 
 
+def test_what_is_drawn_by_name_is_not_drawn_alone():
+    trace = "attnviz.from_square([[[0.5, 0.0], [0.5, 0.5]]])"
+    calls = {
+        f"attnviz.plot_exit_routes({trace})": "plot_exit_routes draws traces by the name to show",
+        f"attnviz.plot_vanishing({trace})": "plot_vanishing draws paths by the name to show",
+        "attnviz.plot_learning_curves([])": "plot_learning_curves draws histories by the name",
+    }
+    for call, words in said([*calls]).items():
+        assert words.startswith(calls[call])
+
+
+def test_packages_are_there_without_an_import():
+    done = subprocess.run(
+        [sys.executable, "-c", "import attnviz; print(attnviz.plots.figure_width('column') > 0)"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == "True\n"
+
+
 def test_a_name_is_no_model():
     pytest.importorskip("torch")
     calls = [f"attnviz.{name}('rra-imdb', ['Slow, but wonderful.'])" for name in MODELS]

@@ -65,6 +65,3 @@ class GlanceCell(Cell[GlanceState]):
         contribution = weights * torch.linalg.vector_norm(values, dim=-1)
         readout = {"attention": attention, "contribution": contribution, "hidden": hidden}
         return GlanceState(hidden, (hidden, state.window[0]), state.steps + 1), readout
-
-    def history(self, state, batch):
-        return state.steps

@@ -78,3 +78,11 @@ def test_what_the_dataset_does_not_hold_is_refused():
         ablation_effect(made(np.ones((2, 3)), ("sequence", "lag")), measure="loss")
     with pytest.raises(KeyError, match="every timestep and lag"):
         effect_against(made(np.ones((2, 3)), ("sequence", "lag")))
+
+
+def test_a_sequence_without_any_effect_is_left_out_and_not_counted():
+    effect = np.array([[1.0, 2.0], [np.nan, np.nan], [3.0, np.nan]])
+    with pytest.warns(UserWarning, match=r"1 of 3 sequences have no finite effect .*: 1\."):
+        found = ablation_effect(made(effect, ("sequence", "lag")))
+    np.testing.assert_allclose(found.values, [2.0, 2.0])
+    assert found.uncertainty_of == "95 % bootstrap interval over 2 sequences"

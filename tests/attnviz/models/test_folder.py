@@ -1,5 +1,7 @@
 """A model's folder: what float16 holds, and what it does not."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -35,3 +37,20 @@ def test_a_weight_beyond_float16_is_named_and_nothing_is_written(tmp_path):
 
     save_folder(model, settings, tmp_path / "model")
     assert load_folder(tmp_path / "model").head.bias[1] == -70_000.0
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"hidden_size": 6}, "layer.cells.l0."), ({"cell": "gru", "options": {}}, "layer.cells.l0.")],
+)
+def test_settings_of_another_model_are_refused_before_anything_is_written(tmp_path, change, said):
+    model, settings = larnn()
+    with pytest.raises(ValueError, match=r"another model than .*could not be loaded again: ") as e:
+        save_folder(model, replace(settings, **change), tmp_path / "model")
+    assert said in str(e.value) and not (tmp_path / "model").exists()
+
+
+def test_folders_may_be_strings(tmp_path):
+    model, settings = larnn()
+    save_folder(model, settings, str(tmp_path / "model"))
+    assert load_folder(str(tmp_path / "model")).name == model.name

@@ -153,3 +153,9 @@ def test_a_cell_has_its_colour_where_only_cells_are_compared(names, colours):
     drawn = attnviz.plot_score_against(pd.DataFrame(rows), value="window")
     by_height = sorted(means(drawn), key=lambda line: line.get_ydata()[0])
     assert [line.get_color() for line in by_height] == colours
+
+
+def test_the_history_of_a_run_is_drawn_as_it_is():
+    rows = ({"step": 5, "validation_accuracy": 0.2}, {"step": 10, "validation_accuracy": 0.6})
+    (line,) = means(attnviz.plot_learning_curves({"mine": rows}))
+    np.testing.assert_allclose(line.get_xydata(), [[5, 0.2], [10, 0.6]])

@@ -521,3 +521,39 @@ def test_a_recording_is_the_same_where_graphs_are_replayed(name, monkeypatch):
             np.testing.assert_allclose(
                 found[signal_name], expected[signal_name], rtol=1e-4, atol=1e-5
             )
+
+
+@pytest.mark.parametrize("name", ["rra", "larnn", "own"])
+def test_pieces_of_a_sequence_are_recorded_with_what_came_before(name):
+    torch.manual_seed(5)
+    layer, x = LAYERS[name]().eval(), torch.randn(2, 9, 5)
+    with attnviz.record(layer) as recording:
+        _, state = layer(x[:, :6])
+        layer(x[:, 6:], state)
+    with attnviz.record(layer) as whole:
+        layer(x)
+
+    trace = recording.trace
+    assert trace.tree["history"].values.tolist() == [0, 0, 6, 6]
+    pieces, together = (signal(one, "attention").values for one in (trace, whole.trace))
+    np.testing.assert_allclose(pieces[2:, :3], together[:, 6:], rtol=1e-5, atol=1e-6)
+    assert (attnviz.trace.source_kind(trace, "l0", 3) == attnviz.trace.SOURCE_REAL).all()
+
+
+@pytest.mark.parametrize("gradients", [False, "norms", "routes"])
+@pytest.mark.parametrize("path", ["auto", "step"])
+@pytest.mark.parametrize("name", ["rra", "larnn", "rau", "lstm", "gru", "own"])
+@pytest.mark.filterwarnings("ignore:Routes of l0 are not recorded")
+def test_a_call_under_autocast_is_recorded_in_float32(name, path, gradients):
+    torch.manual_seed(5)
+    layer, x = LAYERS[name]().eval(), torch.randn(3, 7, 5)
+    layer.path = path if name != "own" else "auto"
+    with attnviz.record(layer, gradients=gradients) as recording:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            output, _ = layer(x, lengths=[7, 4, 1])
+        if gradients:
+            output.float().sum().backward()
+
+    held = recording.trace.tree["l0"].data_vars
+    assert {str(values.dtype) for values in held.values()} == {"float32"}
+    assert ("hidden_gradient_norm" in held) == bool(gradients)

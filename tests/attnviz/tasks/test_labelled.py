@@ -80,3 +80,18 @@ def test_splits_of_different_shape_are_refused():
 def test_names_for_other_features_are_refused():
     with pytest.raises(ValueError, match="names 3 features but has 2"):
         make_task(features=("x", "y", "z"), train=make_split())
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_sequence_that_is_no_number_is_named(value):
+    values = np.zeros((4, 3, 2), np.float32)
+    values[2, 1, 0] = value
+    with pytest.raises(
+        ValueError, match=r"features of 1 of 4 sequences hold NaN .*: s2\."
+    ):
+        make_split(values=values)
+
+
+def test_ids_that_come_twice_are_named():
+    with pytest.raises(ValueError, match=r"4 sequences but 2 ids: 'a', 'b' come more than once"):
+        make_task(train=make_split(ids=("a", "b", "a", "b")))
