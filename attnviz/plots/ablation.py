@@ -181,7 +181,9 @@ def _draw_map(ax: Axes, statistic: Statistic, across: str) -> None:
         aspect="auto", interpolation="nearest",
     )  # fmt: skip
     ax.set_yticks(range(len(lags)), [str(lag) for lag in lags])
-    if across != "timestep":
+    if across == "timestep":
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    else:
         ax.set_xticks(range(len(lags)), [str(lag) for lag in lags])
     ax.set_xlabel(f"{across} (timesteps back)" if across == "other lag" else across)
     ax.set_ylabel("lag (timesteps back)")

@@ -91,7 +91,7 @@ def check_classes(name: str, settings: ModelSettings, classes: tuple[str, ...]) 
     if settings.head != "classification":
         raise ValueError(
             f"{name} tells classes apart, but the recipe's head is {settings.head!r}. "
-            "default_recipe makes one that does."
+            "Set model.head = 'classification'."
         )
     if settings.outputs != len(classes):
         raise ValueError(

@@ -60,6 +60,8 @@ def test_timesteps_are_a_map():
     ax = plot_ablation(effects)
     np.testing.assert_allclose(ax.images[0].get_array(), effects["margin_effect"].values[0].T)
     assert "1 sequence" in below(ax) and "1 sequences" not in below(ax)
+    few = plot_ablation(made(("time", "lag"), (1, 4, 3), "step"))
+    assert (few.get_xticks() % 1 == 0).all()
 
 
 def test_effect_against_contribution():
