@@ -20,6 +20,7 @@ __all__ = [
     "Example",
     "Outcome",
     "Seen",
+    "Tensors",
     "Unit",
     "apart",
     "can_train",
@@ -116,10 +117,11 @@ class Outcome(NamedTuple):
 
     def everything(self) -> Tensors:
         """Outputs and signals under one name each."""
-        found = dict(self.outputs)
-        for one in self.seen:
-            found |= {f"{one.group} {name}": values for name, values in one.signals.items()}
-        return found
+        return self.outputs | self.signals()
+
+    def signals(self) -> Tensors:
+        """The signals of every group, by group and name."""
+        return {f"{one.group} {name}": v for one in self.seen for name, v in one.signals.items()}
 
 
 @dataclass(frozen=True)

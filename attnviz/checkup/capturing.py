@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from attnviz.checkup.calls import Seen, Unit, fresh, read
-from attnviz.checkup.declaring import STEPS, uses
+from attnviz.checkup.declaring import slot_name, uses
 from attnviz.checkup.report import NOTHING, Finding
+from attnviz.checkup.stepping import STEPS
 from attnviz.checkup.subject import Subject
 
 __all__ = ["check_capture"]
@@ -141,11 +142,10 @@ def _fired(part: Unit) -> Iterator[Finding]:
         slots, _ = uses(cell)
         most, times = max(slots.items(), key=lambda item: item[1], default=(None, 0))
         if most is not None and times > STEPS:
-            name = most.route if most.lag is None else f"{most.route} at lag {most.lag}"
             yield _twice(
                 prefix + group,
                 cell,
-                f"used its state by the slot {name} {times} times in {STEPS} timesteps",
+                f"used its state by the slot {slot_name(most)} {times} times in {STEPS} timesteps",
             )
 
 

@@ -8,15 +8,14 @@ import torch
 from torch import Tensor
 
 import cells
-from attnviz.checkup.calls import quiet
-from attnviz.checkup.report import Finding
+from attnviz.checkup.openings import beside, dropped_edits, misnamed_sources, misplaced_slots
+from attnviz.checkup.parameters import few
+from attnviz.checkup.report import Finding, Status
+from attnviz.checkup.stepping import STEPS, alone, named_tensors, started, steps_of
 from attnviz.checkup.subject import Subject
-from attnviz.modes import undisturbed
 from cells.walk import map_state
 
-__all__ = ["STEPS", "check_declaration", "uses"]
-
-STEPS = 3  # of a cell alone
+__all__ = ["check_declaration", "slot_name", "uses"]
 
 
 def uses(cell: cells.Cell[Any]) -> tuple[Counter[cells.Slot], int]:
@@ -33,10 +32,9 @@ def uses(cell: cells.Cell[Any]) -> tuple[Counter[cells.Slot], int]:
         edited += 1
         return weights, values
 
-    with torch.no_grad(), undisturbed(), quiet():
-        torch.manual_seed(0)
-        state = _started(cell)
-        for x in _steps(cell):
+    with torch.no_grad(), alone():
+        state = started(cell)
+        for x in steps_of(cell):
             state, _ = cell.forward(x, state, edit=edit, via=via)
     return slots, edited
 
@@ -52,32 +50,52 @@ def check_declaration(subject: Subject) -> list[Finding]:
     if found:
         return found
     said = (
-        "each signal declared is read out, every use of a state has its slot, and a step leaves "
-        f"its state as it was ({', '.join(sorted(names))})."
+        "each signal declared is read out, every use of a state has its slot, edits act, and a "
+        f"step leaves its state as it was ({', '.join(sorted(names))})."
     )
     return [Finding("declaration", "passed", said)]
 
 
 def _declared(group: str, cell: cells.Cell[Any]) -> Iterator[Finding]:
     """What a step does otherwise than its cell says."""
-    with undisturbed(), quiet():
-        torch.manual_seed(0)
-        state, x = _started(cell), _steps(cell)[0]
-        before = map_state(torch.clone, state)
-        _, readout = cell.forward(x, state)
-    if missing := set(cell.signals) - set(readout):
+    changed, readout = _changed(cell)
+    if changed:
+        yield _differs(
+            group,
+            f"a step of {type(cell).__name__} changes the state that it was given: it writes to "
+            f"{changed} in place.",
+            "Make new tensors (memory * 0.5, not memory.mul_(0.5); torch.where, not x[...] = y): "
+            "what was returned earlier is still read by windows and by backward.",
+        )
+        return  # backward and what is read again would only show it once more
+    if missing := set(cell.signals) - readout:
         yield _differs(
             group,
             f"the readout lacks {sorted(missing)}, which `signals` declares.",
             "Return them in the readout, or take them out of `signals`.",
         )
-    if not _equal(before, state):
+    if unknown := _gates(cell) - set(cell.signals):
         yield _differs(
             group,
-            "a step changes the state that it was given.",
-            "Make new tensors: what was returned earlier is still read by windows and by backward.",
+            f"`gated` names {sorted(unknown)}, which `signals` does not declare.",
+            "Declare the state, its gates and its candidate as signals, and read them out.",
         )
-    slots, edited = uses(cell)
+    routed = list(_routed(group, cell))
+    yield from routed
+    yield from _edited(group, cell, located=not routed)
+
+
+def _gates(cell: cells.Cell[Any]) -> set[str]:
+    """The signals that gate attention is made of."""
+    gated = cell.gated
+    if gated is None:
+        return set()
+    return {gated.state, gated.write, gated.candidate, gated.keep or gated.write}
+
+
+def _routed(group: str, cell: cells.Cell[Any]) -> Iterator[Finding]:
+    """Every use of a state has a slot that is declared and says what it holds."""
+    slots, _ = uses(cell)
     used = {slot.route for slot in slots}
     if unknown := used - set(cell.routes):
         yield _differs(
@@ -85,20 +103,36 @@ def _declared(group: str, cell: cells.Cell[Any]) -> Iterator[Finding]:
             f"states are used by the routes {sorted(unknown)}, which `routes` does not declare.",
             "Declare them, with the state that they use; gradients by route leave them out.",
         )
-    if unused := set(cell.routes) - used:
+    if leaking := beside(cell):
+        new, old = leaking
+        yield _differs(
+            group,
+            f"the new {new} depends on {old} beside `via`: gradients by route and classes of "
+            "paths miss that use.",
+            "Pass every use of a state through via(Slot(route, lag), value).",
+        )
+    elif unused := set(cell.routes) - used:
         yield _differs(
             group,
             f"`routes` declares {sorted(unused)}, by which no state is used.",
             "Take them out, or pass each use of a state through via(Slot(route), state).",
             "warning",
         )
-    if leaking := _beside(cell):
+    if max(slots.values(), default=0) > STEPS:
+        return  # several passes in a step, which `capture` tells
+    if wrong := misplaced_slots(cell):
+        listed = [f"{slot_name(slot)} is given {holds}" for slot, holds in wrong.items()]
         yield _differs(
             group,
-            f"the new {leaking} depends on an earlier state beside `via`: gradients by route and "
-            "classes of paths miss that use.",
-            "Pass every use of a state through via(Slot(route, lag), value).",
+            f"slots are given other states than they name: {few(listed)}.",
+            "Let the window move by one state a step, newest first, (new, *window[:-1]), let a "
+            "slot's lag say how long ago its state was, and pass the state itself through via.",
         )
+
+
+def _edited(group: str, cell: cells.Cell[Any], *, located: bool) -> Iterator[Finding]:
+    """What attention reads can be edited, and by the lag it is of, where slots are right."""
+    _, edited = uses(cell)
     attends = {"attention", "feature_attention"} & set(cell.signals)
     if attends and not edited:
         yield _differs(
@@ -107,66 +141,55 @@ def _declared(group: str, cell: cells.Cell[Any]) -> Iterator[Finding]:
             "change nothing.",
             "Pass the weights and values through edit before they are summed.",
         )
+    elif dropped := dropped_edits(cell):
+        yield _differs(
+            group,
+            f"the {' and '.join(dropped)} that `edit` returns are not used: set to zero they "
+            "change no state, so that ablations would find no effect.",
+            "Go on with what edit returns: weights, values = edit(attention, past, at).",
+        )
+    if located and (wrong := next(misnamed_sources(cell), None)):
+        lag, of = wrong
+        yield _differs(
+            group,
+            f"what `edit` is given for lag {lag} is made of the state of lag "
+            f"{', '.join(map(str, of))}: attention is shown, and ablated, at the wrong lag.",
+            "Stack weights and values in the order of `lags`, and pass At(reachable, self.lags).",
+        )
 
 
-def _differs(group: str, measured: str, advice: str, status: str = "fault") -> Finding:
-    kind: Any = status
-    return Finding("declaration", kind, measured, advice, group)
+def slot_name(slot: cells.Slot) -> str:
+    """A slot in words."""
+    return slot.route if slot.lag is None else f"{slot.route} at lag {slot.lag}"
 
 
-def _beside(cell: cells.Cell[Any]) -> str | None:
-    """The state that still depends on the one before when every use through `via` is cut."""
-    with undisturbed(), quiet():
-        torch.manual_seed(0)
-        state = _started(cell)
-        leaves: list[Tensor] = []
-
-        def leaf(value: Tensor) -> Tensor:
-            if not value.is_floating_point():
-                return value
-            leaves.append(value.detach().clone().requires_grad_())
-            return leaves[-1]
-
-        with torch.enable_grad():
-            new, _ = cell.forward(_steps(cell)[0], map_state(leaf, state), via=_cut)
-            for name in ("hidden", "memory"):
-                value = getattr(new, name, None)
-                if value is None or not value.requires_grad:
-                    continue
-                found = torch.autograd.grad(
-                    value.sum(), leaves, allow_unused=True, retain_graph=True
-                )
-                if any(gradient is not None and bool(gradient.any()) for gradient in found):
-                    return name
-    return None
+def _differs(group: str, measured: str, advice: str, status: Status = "fault") -> Finding:
+    return Finding("declaration", status, measured, advice, group)
 
 
-def _cut(slot: cells.Slot, value: Tensor) -> Tensor:
-    # Not a leaf's alias any more, and what is made of new values inside the step is cut as well.
-    return value.detach()
+def _changed(cell: cells.Cell[Any]) -> tuple[str, set[str]]:
+    """What of a state a step changes in place, if anything, and what its readout holds."""
+    with alone():
+        state, x = started(cell), steps_of(cell)[0]
+        before = map_state(torch.clone, state)
+        versions = {name: _version(tensor) for name, tensor in named_tensors(state).items()}
+        with torch.no_grad():  # where a leaf of the graph was changed, torch would only raise
+            _, readout = cell.forward(x, state)
+        changed = [
+            f"state.{name}"
+            for (name, tensor), old in zip(
+                named_tensors(state).items(), named_tensors(before).values(), strict=True
+            )
+            if _version(tensor) != versions[name] or not _equal(old, tensor)
+        ]
+    # A window's newest entry can be the hidden state itself: one tensor by two names.
+    return few(changed), set(readout)
 
 
-def _like(cell: cells.Cell[Any]) -> Tensor:
-    return next((p for p in cell.parameters() if p.is_floating_point()), torch.zeros(()))
+def _version(tensor: Tensor) -> int:
+    """How often a tensor was written to; written with what it held, it counts too."""
+    return 0 if tensor.is_inference() else tensor._version
 
 
-def _steps(cell: cells.Cell[Any]) -> Tensor:
-    source = torch.Generator().manual_seed(0)
-    x = torch.randn(STEPS, 2, cell.input_size, generator=source, dtype=torch.float64)
-    return x.to(_like(cell).detach())
-
-
-def _started(cell: cells.Cell[Any]) -> Any:  # noqa: ANN401  (the cell's own named tuple)
-    """A state that some steps have led to."""
-    like = _like(cell)
-    state = cell.initial_state(2, device=like.device, dtype=like.dtype)
-    with torch.no_grad():
-        for x in _steps(cell):
-            state, _ = cell.forward(x, state)
-    return state
-
-
-def _equal(one: Any, other: Any) -> bool:  # noqa: ANN401  (a state, or a part of one)
-    if isinstance(one, Tensor):
-        return torch.equal(one, other) or bool((one.isnan() & other.isnan()).any())
-    return all(_equal(a, b) for a, b in zip(one, other, strict=True))
+def _equal(one: Tensor, other: Tensor) -> bool:
+    return bool(((one == other) | ((one != one) & (other != other))).all())  # NaN is NaN

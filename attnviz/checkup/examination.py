@@ -6,12 +6,14 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
+from attnviz.checkup.adding_up import check_gates, check_routes
 from attnviz.checkup.capturing import check_capture
 from attnviz.checkup.declaring import check_declaration
 from attnviz.checkup.keeping import check_saved, check_trained
+from attnviz.checkup.looking_ahead import check_causality
 from attnviz.checkup.padding import check_batch, check_lengths
 from attnviz.checkup.parameters import check_gradient, check_registered
-from attnviz.checkup.repeating import check_calls, check_causality, check_eval, check_pieces
+from attnviz.checkup.repeating import check_calls, check_eval, check_pieces
 from attnviz.checkup.report import AFTERWARDS, Finding, Report
 from attnviz.checkup.signals import check_bounds, check_dropout, check_finite, check_weights
 from attnviz.checkup.subject import Subject, described, subject_of
@@ -46,6 +48,7 @@ CHECKS = (
     Entry("finite", check_finite, ("capture", "declaration")),
     Entry("weights", check_weights, ("capture", "declaration", "finite")),
     Entry("bounds", check_bounds, ("capture", "declaration", "finite")),
+    Entry("gates", check_gates, ("capture", "declaration", "finite", "bounds")),
     Entry("dropout", check_dropout, ("capture", "declaration", "finite", "weights")),
     Entry("causality", check_causality, _STEADY),
     Entry("lengths", check_lengths, (*_STEADY, "causality")),
@@ -53,6 +56,7 @@ CHECKS = (
     Entry("pieces", check_pieces, (*_STEADY, "causality", "finite")),
     Entry("registered", check_registered, ("declaration",)),
     Entry("gradient", check_gradient, ("capture", "declaration", "registered", "finite")),
+    Entry("routes", check_routes, (*_STEADY, "finite", "registered", "gradient")),
     Entry("trained", check_trained, ("registered",)),
     Entry("recording", check_recording, ("precision", *_STEADY[:3], "registered")),
     Entry("saved", check_saved, (*_STEADY, "registered")),
@@ -81,9 +85,10 @@ def doctor(
     per timestep and all of it is handed over; `path`, which path runs, why, and whether both give
     the same; `compiled`, hooks fire under torch.compile; `calls` and `eval`, the same inputs give
     the same; `finite`, `weights`, `bounds`, `dropout`, signals are what they are declared to be;
-    `causality` and `pieces`, only what was read counts; `lengths` and `batch`, padding and other
-    sequences change nothing; `registered`, `gradient`, `trained` and `saved`, of the parameters;
-    `recording`, being watched changes nothing.
+    `gates` and `routes`, what gates wrote adds up to the state, what routes bring back to the
+    gradient; `causality` and `pieces`, only what was read counts; `lengths` and `batch`, padding
+    and other sequences change nothing; `registered`, `gradient`, `trained` and `saved`, of the
+    parameters; `recording`, being watched changes nothing.
 
     Arguments:
         model: Any module that holds `cells.Recurrent` layers (opened ones too), a layer or cell,
@@ -124,12 +129,18 @@ def _carried_out(entry: Entry, subject: Subject, before: list[Finding]) -> list[
     try:
         return entry.check(subject)
     except Exception as error:  # of the model's own code: whatever it is, it is a finding
-        return [
-            Finding(
-                entry.name,
-                "fault",
-                f"the model raised {type(error).__name__}: {error}",
-                "Call it as this check does (see doctor's documentation) and mend what raises; or "
-                "pass inputs= that it reads.",
-            )
-        ]
+        said = f"the model raised {type(error).__name__}: {error}"
+        return [Finding(entry.name, "fault", said, _advice(error))]
+
+
+def _advice(error: Exception) -> str:
+    """What to do where the model's own code raised."""
+    if "in-place" in str(error) or "inplace" in str(error):
+        return (
+            "A state, or what a layer returned, seems to be changed in place, though backward or a "
+            "later step reads it. Make a new one (x * 0.5, not x.mul_(0.5) or x[...] = y)."
+        )
+    return (
+        "Call it as this check does (see doctor's documentation) and mend what raises; or pass "
+        "inputs= that it reads."
+    )

@@ -8,6 +8,7 @@ from torch import Tensor
 from attnviz.checkup.calls import (
     Example,
     Outcome,
+    Tensors,
     Unit,
     apart,
     parameters_of,
@@ -16,8 +17,16 @@ from attnviz.checkup.calls import (
     weighed,
 )
 from attnviz.checkup.report import Finding
+from attnviz.checkup.shortening import FEW, read_short, trimmed, without_padding
 from attnviz.checkup.subject import Subject
-from attnviz.checkup.variations import other_values, timed, with_sequences
+from attnviz.checkup.variations import (
+    ends_of,
+    inside,
+    masked,
+    timed,
+    with_padding,
+    with_sequences,
+)
 
 __all__ = ["check_batch", "check_lengths"]
 
@@ -28,28 +37,28 @@ WITHOUT = (
 
 
 def check_lengths(subject: Subject) -> list[Finding]:
-    """What stands in padding changes no output, signal or gradient."""
+    """What stands in padding, and how much of it there is, changes no output, signal, gradient."""
     found = [finding for unit in subject.reading for finding in _padded(unit)]
     if found:
         return found
     unit = subject.reading[0]
-    padding = sum(int((len(timed(u.example)) - _ends(u.example)).sum()) for u in subject.reading)
+    padding = sum(int((~inside(u.example)).sum()) for u in subject.reading)
     if not padding:
         said = "all sequences have one length, so that there is no padding to try."
         return [Finding("lengths", "skipped", said, "Pass inputs of several lengths.")]
     said = (
         f"{padding} padded timesteps were overwritten: no output, signal or gradient inside a "
-        "sequence changed."
+        "sequence changed"
     )
+    tried = [without_padding(one) is not None for one in subject.reading]
+    said += ", nor without them." if all(tried) else "."
     if unit is subject.whole:
         return [Finding("lengths", "passed", said, numbers={"padding": padding})]
     return [Finding("lengths", "note", said, WITHOUT, "layers alone", {"padding": padding})]
 
 
 def _padded(unit: Unit) -> Iterator[Finding]:
-    example, ends = unit.example, _ends(unit.example)
-    x = timed(example).clone()
-    inside = torch.arange(len(x))[:, None] < ends
+    example, kept, ends = unit.example, inside(unit.example), ends_of(unit.example)
     with torch.no_grad():
         plain = read(unit)
     for one in plain.seen:
@@ -64,26 +73,28 @@ def _padded(unit: Unit) -> Iterator[Finding]:
                 one.group,
             )
             return
-    x = torch.where(inside.to(x.device).reshape(*inside.shape, *[1] * (x.dim() - 2)), x,
-                    other_values(x))  # fmt: skip
-    changed = with_sequences(example, x)
+    changed = with_padding(example)
     with torch.no_grad():
         other = read(unit, changed)
     allowed = tolerance(unit)
-    gap, place = apart(_within(plain, example, inside), _within(other, example, inside))
+    gap, place = apart(_within(plain, example, kept), _within(other, example, kept))
     if gap > allowed:
-        yield _leak(unit, place, gap)
+        yield _leak(unit, "what stands in padding", place, gap)
         return
-    gap = _gradient_gap(unit, changed, inside)
+    gap = _gradient_gap(unit, changed, kept)
     if gap > allowed:
-        yield _leak(unit, "the parameters' gradients", gap)
+        yield _leak(unit, "what stands in padding", "the parameters' gradients", gap)
+        return
+    gap, place = without_padding(unit) or (0.0, "")
+    if gap > allowed:
+        yield _leak(unit, "how much padding follows a sequence", place, gap)
 
 
-def _leak(unit: Unit, place: str, gap: float) -> Finding:
+def _leak(unit: Unit, what: str, place: str, gap: float) -> Finding:
     return Finding(
         "lengths",
         "fault",
-        f"what stands in padding changes {place}, by {gap:.3g} of the largest entry.",
+        f"{what} changes {place}, by {gap:.3g} of the largest entry.",
         "Take each sequence's own last timestep (output[rows, lengths - 1], or the returned "
         "state), and leave padding out of means, norms and sums over time.",
         unit.name.rstrip("."),
@@ -91,14 +102,14 @@ def _leak(unit: Unit, place: str, gap: float) -> Finding:
     )
 
 
-def _gradient_gap(unit: Unit, changed: Example, inside: Tensor) -> float:
+def _gradient_gap(unit: Unit, changed: Example, kept: Tensor) -> float:
     """How far padding moves the gradients of a loss over what lies inside the sequences."""
     parameters = parameters_of(unit.module)
     gradients = []
     for example in (unit.example, changed):
         with torch.enable_grad():
             outcome = read(unit, example)
-            loss = weighed(_outputs(outcome, example, inside))
+            loss = weighed(_outputs(outcome, example, kept))
         if loss is None or not parameters:
             return 0.0
         found = torch.autograd.grad(loss, parameters, allow_unused=True)
@@ -117,18 +128,19 @@ def check_batch(subject: Subject) -> list[Finding]:
 
 
 def _among(unit: Unit) -> Iterator[Finding]:
-    example, batch = unit.example, len(_ends(unit.example))
+    example, batch = unit.example, len(ends_of(unit.example))
     if batch < 2:
         yield Finding("batch", "skipped", "there is one sequence only.", "Pass several.")
         return
     plain, allowed = read(unit), tolerance(unit)
     order = torch.arange(batch).roll(1)
     trials = {"in another order": order}
-    longest = int(_ends(example).argmax())
+    longest = int(ends_of(example).argmax())
     for row in dict.fromkeys((longest, (longest + 1) % batch)):
         trials["alone"] = torch.tensor([row])
         for how, rows in trials.items():
-            other = read(unit, _rows(example, rows))
+            # Cut to what the rows need: alone, nobody would pad a sequence for others.
+            other = read_short(unit, _rows(example, rows), int(ends_of(example)[rows].max()))
             gap, place = apart(*_both(plain, other, rows, batch, example))
             if gap > allowed:
                 yield Finding(
@@ -137,7 +149,8 @@ def _among(unit: Unit) -> Iterator[Finding]:
                     f"read {how}, a sequence gives another {place}, by {gap:.3g} of the largest "
                     "entry: it depends on the others in its batch.",
                     "In eval mode use no statistics of the batch, and mix no rows: sums, means and "
-                    "softmax run over time or features.",
+                    "softmax run over time or features. Padding, whose amount the others decide, "
+                    "belongs into no mean and is nobody's last timestep.",
                     unit.name.rstrip("."),
                     {"difference": gap},
                 )
@@ -155,44 +168,31 @@ def _rows(example: Example, rows: Tensor) -> Example:
 
 def _both(
     plain: Outcome, other: Outcome, rows: Tensor, batch: int, example: Example
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+) -> tuple[Tensors, Tensors]:
     """What some rows gave in the batch and without it, inside their sequences."""
-    time = int(_ends(example)[rows].max())
-    expected, found = {}, {}
+    time = int(ends_of(example)[rows].max())
+    expected: Tensors = {}
+    found: Tensors = {}
     for one, alone in zip(plain.seen, other.seen, strict=False):
         for name, values in one.signals.items():
             place = f"{one.group} {name}"
             expected[place], found[place] = values[:time, rows], alone.signals[name][:time]
+    chosen = {}
     for name, values in plain.outputs.items():
         axes = [axis for axis, size in enumerate(values.shape) if size == batch]
         if len(axes) == 1 and values.dim() == other.outputs[name].dim():
-            expected[name], found[name] = values.index_select(axes[0], rows), other.outputs[name]
-    return expected, found
+            chosen[name] = values.index_select(axes[0], rows.to(values.device))
+    # Padded as the inputs are, or only up to the longest sequence, as packed sequences are.
+    padded = {len(timed(example)), int(ends_of(example).max())}
+    extra = {more - less for more in padded for less in (time, FEW) if more > less}
+    alike = dict(trimmed(chosen, other.outputs, extra))
+    return expected | alike, found | {name: other.outputs[name] for name in alike}
 
 
-def _within(outcome: Outcome, example: Example, inside: Tensor) -> dict[str, Tensor]:
+def _within(outcome: Outcome, example: Example, kept: Tensor) -> Tensors:
     """Signals and outputs, with zeros in padding, where anything may stand."""
-    signals = {f"{s.group} {n}": v for s in outcome.seen for n, v in s.signals.items()}
-    return _masked(signals, inside, 0) | _outputs(outcome, example, inside)
+    return masked(outcome.signals(), kept, 0) | _outputs(outcome, example, kept)
 
 
-def _outputs(outcome: Outcome, example: Example, inside: Tensor) -> dict[str, Tensor]:
-    return _masked(outcome.outputs, inside, example.time_axis or 0)
-
-
-def _masked(values: dict[str, Tensor], inside: Tensor, axis: int) -> dict[str, Tensor]:
-    mask = inside.transpose(0, axis)
-    return {
-        name: torch.where(mask.to(one.device).reshape(*mask.shape, *[1] * (one.dim() - 2)), one, 0)
-        if one.dim() > 1 and one.shape[:2] == mask.shape
-        else one
-        for name, one in values.items()
-    }
-
-
-def _ends(example: Example) -> Tensor:
-    ends = example.ends
-    if ends is not None:
-        return ends
-    x = timed(example)
-    return torch.full((x.shape[1],), len(x))
+def _outputs(outcome: Outcome, example: Example, kept: Tensor) -> Tensors:
+    return masked(outcome.outputs, kept, example.time_axis or 0)

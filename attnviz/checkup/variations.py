@@ -3,14 +3,20 @@
 import torch
 from torch import Tensor
 
-from attnviz.checkup.calls import Example
+from attnviz.checkup.calls import Example, Outcome, Tensors
 
 __all__ = [
+    "cropped",
+    "ends_of",
+    "inside",
+    "layer_output",
+    "masked",
     "middle",
-    "other_values",
+    "shortened",
     "timed",
     "whole_lengths",
     "with_others",
+    "with_padding",
     "with_sequences",
     "with_steps",
 ]
@@ -41,6 +47,56 @@ def whole_lengths(example: Example) -> Example:
     return example.changed(example.lengths, full)
 
 
+def ends_of(example: Example) -> Tensor:
+    """The length of each sequence; all timesteps where none are given."""
+    x = timed(example)
+    ends = example.ends
+    return torch.full((x.shape[1],), len(x)) if ends is None else ends
+
+
+def inside(example: Example) -> Tensor:
+    """Which timesteps belong to a sequence, `(time, batch)`."""
+    return torch.arange(len(timed(example)))[:, None] < ends_of(example)
+
+
+def layer_output(outcome: Outcome, batch_first: bool, steps: slice) -> Tensors:
+    """What a layer returned for some timesteps."""
+    output = outcome.outputs["output[0]"]
+    return {"output": (output.transpose(0, 1) if batch_first else output)[steps]}
+
+
+def masked(values: Tensors, kept: Tensor, axis: int) -> Tensors:
+    """Tensors with zeros in padding, where anything may stand.
+
+    Arguments:
+        values: Those whose first two axes are time and batch are masked, others left.
+        kept: What lies inside the sequences, `(time, batch)`.
+        axis: Where time runs in them: 0 or 1.
+    """
+    mask = kept.transpose(0, axis)
+    return {
+        name: torch.where(mask.to(one.device).reshape(*mask.shape, *[1] * (one.dim() - 2)), one, 0)
+        if one.dim() > 1 and one.shape[:2] == mask.shape
+        else one
+        for name, one in values.items()
+    }
+
+
+def shortened(example: Example, longest: int) -> Example:
+    """Every sequence ended by a timestep at the latest, what follows left as padding."""
+    if example.lengths is None or example.ends is None:
+        return example
+    given = example.at(example.lengths)
+    if isinstance(given, Tensor):
+        return example.changed(example.lengths, given.clamp(max=longest))
+    return example.changed(example.lengths, [min(int(length), longest) for length in given])
+
+
+def cropped(example: Example, time: int) -> Example:
+    """The first timesteps, without those that follow."""
+    return with_sequences(shortened(example, time), timed(example)[:time])
+
+
 def with_sequences(example: Example, x: Tensor) -> Example:
     """An example with other sequences, given time first.
 
@@ -55,11 +111,18 @@ def with_sequences(example: Example, x: Tensor) -> Example:
 def with_steps(example: Example, steps: slice) -> Example:
     """An example with other inputs at some timesteps."""
     x = timed(example).clone()
-    x[steps] = other_values(x)[steps]
+    x[steps] = _other_values(x)[steps]
     return with_sequences(example, x)
 
 
-def other_values(x: Tensor) -> Tensor:
+def with_padding(example: Example) -> Example:
+    """An example with something else in its padding."""
+    x, kept = timed(example), inside(example)
+    kept = kept.to(x.device).reshape(*kept.shape, *[1] * (x.dim() - 2))
+    return with_sequences(example, torch.where(kept, x, _other_values(x)))
+
+
+def _other_values(x: Tensor) -> Tensor:
     """Other inputs of the same kind, none of them where it was: a timestep on and a row on."""
     moved = x.roll((1, 1), (0, 1))
     if not x.is_floating_point():

@@ -175,6 +175,104 @@ class InPlace(cells.GRUCell):
         return new, readout
 
 
+class InPlaceInGraph(cells.LSTMCell):
+    """Changes a state to what it was, with its gradient: torch alone would raise."""
+
+    def forward(self, x, state, *, edit=cells.same, via=cells.alias):
+        new, readout = super().forward(x, state, edit=edit, via=via)
+        state.memory.mul_(1.0)
+        return new, readout
+
+
+class BesideLag(GlanceCell):
+    def forward(self, x, state, *, edit=cells.same, via=cells.alias):
+        def some(slot, value):
+            return value if slot == cells.Slot("value", 2) else via(slot, value)
+
+        return super().forward(x, state, edit=edit, via=some)
+
+
+class BesideMemory(cells.LSTMCell):
+    """Its hidden state is made of the new memory itself."""
+
+    def forward(self, x, state, *, edit=cells.same, via=cells.alias):
+        def some(slot, value):
+            return value if slot.route == "hidden" else via(slot, value)
+
+        return super().forward(x, state, edit=edit, via=some)
+
+
+class WindowTwice(GlanceCell):
+    """Its window moves by two states a step: what is called lag 2 is lag 1."""
+
+    def forward(self, x, state, *, edit=cells.same, via=cells.alias):
+        new, readout = super().forward(x, state, edit=edit, via=via)
+        return new._replace(window=(new.hidden, new.hidden)), readout
+
+
+class LagsReversed(GlanceCell):
+    def forward(self, x, state, *, edit=cells.same, via=cells.alias):
+        def other(slot, value):
+            return via(slot if slot.lag is None else slot._replace(lag=3 - slot.lag), value)
+
+        return super().forward(x, state, edit=edit, via=other)
+
+
+class NotTheState(cells.GRUCell):
+    def forward(self, x, state, *, edit=cells.same, via=cells.alias):
+        def halved(slot, value):
+            return 2 * via(slot, value / 2)
+
+        return super().forward(x, state, edit=edit, via=halved)
+
+
+class ValuesReversed(GlanceCell):
+    def forward(self, x, state, *, edit=cells.same, via=cells.alias):
+        def other(weights, values, at):
+            return edit(weights, values.flip(2), at)
+
+        return super().forward(x, state, edit=other, via=via)
+
+
+class EditsDropped(GlanceCell):
+    def forward(self, x, state, *, edit=cells.same, via=cells.alias):
+        def asked(weights, values, at):
+            edit(weights, values, at)
+            return weights, values
+
+        return super().forward(x, state, edit=asked, via=via)
+
+
+class EditedValuesDropped(GlanceCell):
+    def forward(self, x, state, *, edit=cells.same, via=cells.alias):
+        def asked(weights, values, at):
+            return edit(weights, values, at)[0], values
+
+        return super().forward(x, state, edit=asked, via=via)
+
+
+class WindowDetached(GlanceCell):
+    def forward(self, x, state, *, edit=cells.same, via=cells.alias):
+        window = tuple(one.detach() for one in state.window)
+        return super().forward(x, state._replace(window=window), edit=edit, via=via)
+
+
+class GatesExchanged(cells.LSTMCell):
+    gated = cells.GatedState("memory", "forget_gate", "input_gate", "candidate")
+
+
+class CandidateHalved(cells.LSTMCell):
+    """Reads out another candidate than it writes."""
+
+    def forward(self, x, state, *, edit=cells.same, via=cells.alias):
+        new, readout = super().forward(x, state, edit=edit, via=via)
+        return new, readout | {"candidate": readout["candidate"] / 2}
+
+
+class GateUnread(cells.LSTMCell):
+    gated = cells.GatedState("memory", "input_gate", "forget_gate", "proposal")
+
+
 class Uneditable(GlanceCell):
     def forward(self, x, state, *, edit=cells.same, via=cells.alias):
         return super().forward(x, state, via=via)
@@ -282,6 +380,28 @@ class LastColumn(Model):
         return output.mean(dim=1)  # padding, zeros before the map, has its offset now
 
 
+class LastOfAll(Model):
+    def pooled(self, output, lengths):
+        return output[:, -1]  # of most sequences a zero, behind their end
+
+
+class MeanOfAll(Model):
+    def pooled(self, output, lengths):
+        return output.mean(dim=1)
+
+
+class LargestOfAll(Model):
+    def pooled(self, output, lengths):
+        return output.amax(dim=1)
+
+
+class LastOfLongest(Model):
+    """Padding in its batch alone, as `pad_packed_sequence` leaves it."""
+
+    def pooled(self, output, lengths):
+        return output[:, : int(lengths.max())].mean(dim=1)
+
+
 class PoolsPadding(Model):
     def forward(self, x, lengths):
         features = self.features(x)
@@ -313,6 +433,50 @@ class Smeared(Model):
         inside = torch.arange(x.shape[1]) < lengths[:, None]
         x = x * inside[..., None]
         return super().read(self.mix(x.mT).mT, lengths)
+
+
+def earlier(x):
+    """A timestep to the left: each sees the one that follows."""
+    return torch.cat([x[:, 1:], x[:, -1:]], dim=1)
+
+
+class ShiftedClassifier(Model):
+    """Sees a timestep ahead, and at its end what stands in padding."""
+
+    def features(self, x):
+        return earlier(super().features(x))
+
+
+class Tagger(nn.Module):
+    """A sound model that predicts at every timestep."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = layer_of(GlanceCell, batch_first=True)
+        self.head = nn.Linear(UNITS, 4)
+
+    def forward(self, x):
+        return self.head(self.layer(x)[0])
+
+
+class ShiftedTagger(Tagger):
+    def forward(self, x):
+        return super().forward(earlier(x))
+
+
+class ShiftedTaggerOfLengths(Tagger):
+    def forward(self, x, lengths):
+        return self.head(self.layer(earlier(x), lengths=lengths)[0])
+
+
+class ShiftedPredictions(Tagger):
+    def forward(self, x):
+        return {"scores": earlier(super().forward(x))}
+
+
+class NormedOverTime(Tagger):
+    def forward(self, x):
+        return super().forward(x - x.mean(dim=1, keepdim=True))
 
 
 class DropsInEval(Model):
@@ -364,6 +528,13 @@ class Idle(Model):
     def __init__(self):
         super().__init__()
         self.spare = nn.Linear(UNITS, UNITS)
+
+
+class InPlaceOutside(Model):
+    def pooled(self, output, lengths):
+        for parameter in self.head.parameters():
+            parameter.mul_(1.0)
+        return super().pooled(output, lengths)
 
 
 class Raises(Model):
@@ -432,6 +603,13 @@ BROKEN = {
     "lengths not passed on": Wrong(
         LengthsForgotten, "lengths", r"read 12 timesteps of sequence \d, whose length is \d"
     ),
+    "the last of padded timesteps": Wrong(
+        LastOfAll, "lengths", "how much padding follows a sequence changes output, by 0"
+    ),
+    "a mean over padding": Wrong(MeanOfAll, "lengths", "how much padding follows"),
+    "a mean over padding with an offset": Wrong(LastColumn, "lengths", "how much padding"),
+    "a maximum over padding": Wrong(LargestOfAll, "lengths", "how much padding follows"),
+    "a mean up to the longest": Wrong(LastOfLongest, "batch", "depends on the others"),
     "padding in a mean": Wrong(PoolsPadding, "lengths", "in padding changes output"),
     "attention after dropout": Wrong(
         lambda: layer_of(AfterDropout), "dropout", "in training mode attention sums to .* after"
@@ -489,15 +667,75 @@ BROKEN = {
     "a convolution that looks ahead": Wrong(
         Smeared, "causality", "something in front of it mixes timesteps", "warning", "first"
     ),
+    "a shift to the left before a classifier": Wrong(
+        ShiftedClassifier, "causality", "mixes timesteps; padding enters the sequences that way"
+    ),
+    "a shift to the left before predictions": Wrong(
+        ShiftedTagger, "causality", "in front of it mixes timesteps, and output before it changes"
+    ),
+    "a shift to the left, lengths given": Wrong(
+        ShiftedTaggerOfLengths, "causality", "mixes timesteps, and output .* padding enters"
+    ),
+    "a shift to the left of predictions": Wrong(
+        ShiftedPredictions,
+        "causality",
+        r"from timestep 6 on change output\['scores'\] before it.*code behind them",
+    ),
+    "a mean over time before predictions": Wrong(
+        NormedOverTime, "causality", "mixes timesteps, and output before it changes"
+    ),
+    "a window moved twice": Wrong(
+        lambda: layer_of(WindowTwice), "declaration", "lag 2 is given the hidden state of lag 1"
+    ),
+    "lags in the wrong order": Wrong(
+        lambda: layer_of(LagsReversed), "declaration", "lag 1 is given the hidden state of lag 2"
+    ),
+    "a slot of what is no state": Wrong(
+        lambda: layer_of(NotTheState), "declaration", "candidate is given no state as it is"
+    ),
+    "values in the wrong order": Wrong(
+        lambda: layer_of(ValuesReversed), "declaration", "for lag 1 is made of the state of lag 2"
+    ),
+    "a window cut off": Wrong(
+        lambda: layer_of(WindowDetached), "routes", "the routes into hidden miss 0"
+    ),
+    "gates exchanged": Wrong(
+        lambda: layer_of(GatesExchanged), "gates", "differs by .*`write` and `keep` are exchanged"
+    ),
+    "another candidate than was written": Wrong(
+        lambda: layer_of(CandidateHalved), "gates", r"memory is declared to be forget_gate · .*y\.$"
+    ),
+    "a gate that is no signal": Wrong(
+        lambda: layer_of(GateUnread), "declaration", r"`gated` names \['proposal'\]"
+    ),
     "a route not declared": Wrong(
         lambda: layer_of(Unrouted), "declaration", r"by the routes \['carry'\]"
     ),
     "a route that is none": Wrong(
         lambda: layer_of(OverRouted), "declaration", r"\['memory'\], by which no", "warning"
     ),
-    "a use beside via": Wrong(lambda: layer_of(BesideVia), "declaration", "beside `via`"),
+    "a use beside via": Wrong(
+        lambda: layer_of(BesideVia), "declaration", "depends on state.hidden beside `via`"
+    ),
+    "a lag beside via": Wrong(
+        lambda: layer_of(BesideLag), "declaration", r"depends on state.window\[1\] \(lag 2\) beside"
+    ),
+    "a memory beside via": Wrong(
+        lambda: layer_of(BesideMemory), "declaration", "hidden depends on the new memory beside"
+    ),
     "a state changed in place": Wrong(
-        lambda: layer_of(InPlace), "declaration", "changes the state that it was given"
+        lambda: layer_of(InPlace), "declaration", "it writes to state.hidden in place"
+    ),
+    "a state changed in place, in the graph": Wrong(
+        lambda: layer_of(InPlaceInGraph),
+        "declaration",
+        "a step of InPlaceInGraph changes .* writes to state.memory in place",
+    ),
+    "edits asked for and dropped": Wrong(
+        lambda: layer_of(EditsDropped), "declaration", "the weights and values that `edit` returns"
+    ),
+    "edited values dropped": Wrong(
+        lambda: layer_of(EditedValuesDropped), "declaration", "the values that `edit` returns"
     ),
     "edits not passed on": Wrong(
         lambda: layer_of(Uneditable), "declaration", "`edit` is never called"
@@ -522,4 +760,15 @@ BROKEN = {
     "a batch it cannot read": Wrong(Raises, "batch", "ZeroDivisionError: a batch of one"),
 }  # fmt: skip
 
-__all__ = ["BROKEN", "FEATURES", "UNITS", "Doubled", "GlanceState", "Model", "Wrong", "layer_of"]
+__all__ = [
+    "BROKEN",
+    "FEATURES",
+    "UNITS",
+    "Doubled",
+    "GlanceState",
+    "InPlaceOutside",
+    "Model",
+    "Tagger",
+    "Wrong",
+    "layer_of",
+]

@@ -15,7 +15,7 @@ import cells
 from attnviz.checkup import Finding, Report
 from attnviz.models import SequenceModel
 from cells.fast import SWEEPS
-from tests.attnviz.checkup.broken import FEATURES, UNITS, Doubled, Model, layer_of
+from tests.attnviz.checkup.broken import FEATURES, UNITS, Doubled, InPlaceOutside, Model, layer_of
 
 
 def test_the_model_and_the_random_states_stay_as_they_are(unchecked):  # the checker draws some
@@ -138,6 +138,13 @@ def test_cells_of_torch_in_a_plain_list():
     found = attnviz.doctor(Released()).of("fault", "warning")
     assert [one.check for one in found] == ["capture", "registered"]
     assert found[1].numbers == {"unseen": 4 * 4 * (4 + 4) + 2 * 4 * 4, "seen": 3 * 4 + 4}
+
+
+def test_what_is_changed_in_place_outside_a_cell_is_told_as_such():
+    raised = [
+        one for one in attnviz.doctor(InPlaceOutside()).of("fault") if "raised" in one.measured
+    ]
+    assert raised and all("seems to be changed in place" in one.advice for one in raised)
 
 
 def test_what_another_fault_would_upset_is_left_out_and_says_so():

@@ -7,7 +7,7 @@ from torch import nn
 import attnviz
 import cells
 from attnviz.models import ModelSettings, build_model
-from tests.attnviz.checkup.broken import layer_of
+from tests.attnviz.checkup.broken import Model, Tagger, layer_of
 from tests.cells.own_cell import GlanceCell
 
 OPTIONS = {
@@ -104,6 +104,31 @@ def test_a_packed_reader_with_inputs_of_its_own():
     assert found["lengths"].status == "passed" and found["lengths"].numbers["padding"] == 13
 
 
+class Attends(nn.Module):
+    """Pools packed sequences by attention, and returns its weights up to the longest of a batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.rnn, self.head = nn.GRU(3, 4, batch_first=True), nn.Linear(4, 1, bias=False)
+
+    def forward(self, x, lengths):
+        packed = nn.utils.rnn.pack_padded_sequence(
+            x, lengths, batch_first=True, enforce_sorted=False
+        )
+        output, _ = nn.utils.rnn.pad_packed_sequence(self.rnn(packed)[0], batch_first=True)
+        inside = torch.arange(output.shape[1]) < lengths[:, None]
+        scores = self.head(output)[..., 0].masked_fill(~inside, -torch.inf)
+        weights = scores.softmax(dim=1)
+        return {"pooled": (weights[..., None] * output).sum(dim=1), "weights": weights}
+
+
+def test_what_is_as_long_as_the_longest_of_a_batch():
+    inputs = torch.randn(5, 9, 3), torch.tensor([9, 3, 1, 4, 2])
+    model = attnviz.open_model(Attends().eval(), example=inputs)
+    found = nothing_wrong(model, inputs=inputs)
+    assert {found[name].status for name in ("lengths", "batch", "causality")} == {"passed"}
+
+
 def test_a_cell_and_a_layer_of_ones_own():
     assert nothing_wrong(GlanceCell(3, 5))["path"].measured.startswith("step by step: GlanceCell")
     nothing_wrong(layer_of(GlanceCell, num_layers=2, bidirectional=True))
@@ -143,3 +168,103 @@ def test_inputs_by_name():
     layer = cells.GRU(3, 4, batch_first=True)
     inputs = {"x": torch.randn(5, 8, 3), "lengths": [8, 3, 1, 4, 4]}
     assert nothing_wrong(layer, inputs=inputs)["lengths"].numbers["padding"] == 20
+
+
+class TwoWays(Tagger):
+    """Reads in both directions, the second made by hand."""
+
+    def __init__(self):
+        super().__init__()
+        self.back = cells.GRU(3, 5, batch_first=True)
+
+    def forward(self, x):
+        back, _ = self.back(x.flip(1))  # called first, too
+        return self.head(self.layer(x)[0] + back.flip(1))
+
+
+class Repeats(Tagger):
+    """An encoder, and a decoder that reads its end at every timestep."""
+
+    def __init__(self):
+        super().__init__()
+        self.decoder = cells.GRU(5, 5, batch_first=True)
+
+    def forward(self, x):
+        end = self.layer(x)[0][:, -1:]
+        return self.head(self.decoder(end.expand(-1, x.shape[1], -1))[0])
+
+
+class Pools(Tagger):
+    """Returns its weights over all timesteps too."""
+
+    def forward(self, x):
+        output, _ = self.layer(x)
+        weights = self.head(output)[..., 0].softmax(dim=1)
+        return (weights[..., None] * output).sum(dim=1), weights
+
+
+class AfterTime(Tagger):
+    """Classifies; as many classes as there are timesteps."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(5, 12)
+
+    def forward(self, x):
+        return self.head(self.layer(x)[0][:, -1])
+
+
+@pytest.mark.parametrize("kind", [Tagger, TwoWays, Repeats, Pools, AfterTime])
+def test_models_that_see_all_of_a_sequence_where_they_may(kind):
+    found = nothing_wrong(kind())
+    assert found["causality"].status == ("note" if kind in (TwoWays, Repeats) else "passed")
+
+
+def test_a_layer_behind_one_of_two_directions():
+    class Behind(Tagger):
+        def __init__(self):
+            super().__init__()
+            self.both = cells.GRU(3, 4, batch_first=True, bidirectional=True)
+            self.layer = cells.GRU(8, 5, batch_first=True)
+
+        def forward(self, x):
+            return super().forward(self.both(x)[0])
+
+    found = nothing_wrong(Behind(), inputs=torch.randn(9, 12, 3))
+    assert found["causality"].status == "passed"
+
+
+def test_frozen_layers_have_their_routes_followed():
+    layer = cells.LSTM(3, 6)
+    found = {f.check: f for f in attnviz.doctor(layer.requires_grad_(False)).findings}
+    assert found["routes"].status == "passed"
+
+
+def test_predictions_of_two_directions():
+    class Both(Tagger):
+        def __init__(self):
+            super().__init__()
+            self.layer = cells.GRU(3, 5, batch_first=True, bidirectional=True)
+            self.head = nn.Linear(10, 2)
+
+    nothing_wrong(Both())
+
+
+class FixedTime(Model):
+    """Takes lengths, and one number of timesteps only."""
+
+    def features(self, x):
+        return super().features(x) + torch.linspace(0, 1, 12)[:, None]
+
+
+@pytest.mark.parametrize("kind", [Model, FixedTime])
+def test_that_padding_was_cut_off_is_told_where_it_was(kind):
+    said = nothing_wrong(kind())["lengths"].measured
+    assert said.endswith("nor without them.") == (kind is Model)
+
+
+def test_parts_that_add_up():
+    found = nothing_wrong(cells.LSTM(3, 6, bidirectional=True))
+    assert found["gates"].measured.endswith("(l0, l0_reverse).")
+    assert found["gates"].numbers["difference"] < 1e-12
+    assert found["routes"].numbers["difference"] < 1e-12
