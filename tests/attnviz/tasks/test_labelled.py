@@ -86,9 +86,7 @@ def test_names_for_other_features_are_refused():
 def test_a_sequence_that_is_no_number_is_named(value):
     values = np.zeros((4, 3, 2), np.float32)
     values[2, 1, 0] = value
-    with pytest.raises(
-        ValueError, match=r"features of 1 of 4 sequences hold NaN .*: s2\."
-    ):
+    with pytest.raises(ValueError, match=r"features of 1 of 4 sequences hold NaN .*: s2\."):
         make_split(values=values)
 
 
