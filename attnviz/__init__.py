@@ -190,13 +190,12 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Fetches a public name from its home when it is first used."""
-    if name in _ROOMS:
-        return importlib.import_module(f"attnviz.{name}")
-    if name not in _HOME_OF:
+    if name not in _HOME_OF and name not in _ROOMS:
         raise AttributeError(f"attnviz has no {name!r}; it has {', '.join(__all__)}.")
-    home = _HOME_OF[name]
     try:
-        value = getattr(importlib.import_module(home), name)
+        if name in _ROOMS:
+            return importlib.import_module(f"attnviz.{name}")
+        value = getattr(importlib.import_module(_HOME_OF[name]), name)
     except ModuleNotFoundError as error:
         if error.name in _EXTRAS:
             raise ModuleNotFoundError(
@@ -211,4 +210,4 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     """The public names, also those not fetched yet."""
-    return [*globals(), *__all__]
+    return [*globals(), *__all__, *_ROOMS]

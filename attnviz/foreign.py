@@ -1,7 +1,5 @@
 """Traces of attention from anyone's own code, so that it can be analysed, drawn and stored."""
 
-from __future__ import annotations  # help() shows the names of types, not what they stand for
-
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,14 +19,14 @@ Labels = Sequence[int] | Sequence[float] | Num[np.ndarray, " _"]
 
 
 def from_arrays(
-    attention: npt.ArrayLike | Sequence[npt.ArrayLike],
+    attention: "npt.ArrayLike | Sequence[npt.ArrayLike]",
     *,
     tokens: Sequence[Sequence[str]] | None = None,
-    lags: Whole | None = None,
-    lengths: Whole | None = None,
-    contribution: npt.ArrayLike | Sequence[npt.ArrayLike] | None = None,
+    lags: "Whole | None" = None,
+    lengths: "Whole | None" = None,
+    contribution: "npt.ArrayLike | Sequence[npt.ArrayLike] | None" = None,
     ids: Sequence[str] | None = None,
-    labels: Labels | None = None,
+    labels: "Labels | None" = None,
     name: str = "foreign model",
 ) -> Trace:
     """Makes a trace of weights that a model of your own paid to its past.
@@ -75,12 +73,12 @@ def from_arrays(
 
 
 def from_square(
-    attention: npt.ArrayLike | Sequence[npt.ArrayLike],
+    attention: "npt.ArrayLike | Sequence[npt.ArrayLike]",
     *,
     tokens: Sequence[Sequence[str]] | None = None,
-    lengths: Whole | None = None,
+    lengths: "Whole | None" = None,
     ids: Sequence[str] | None = None,
-    labels: Labels | None = None,
+    labels: "Labels | None" = None,
     name: str = "foreign model",
 ) -> Trace:
     """Makes a trace of causal token-by-token attention, such as a Transformer's.

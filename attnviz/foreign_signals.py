@@ -1,7 +1,5 @@
 """Gates, gradients and predictions of anyone's own model, beside its attention in a trace."""
 
-from __future__ import annotations  # help() shows the names of types, not what they stand for
-
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -23,12 +21,12 @@ _SEQUENCE_TIME = ("sequence", "time")
 def with_signals(
     trace: Trace,
     *,
-    gates: Mapping[str, Rows] | None = None,
-    gate_attention: Rows | None = None,
-    gradient: Rows | None = None,
-    routes: Mapping[Route, Rows] | None = None,
+    gates: "Mapping[str, Rows] | None" = None,
+    gate_attention: "Rows | None" = None,
+    gradient: "Rows | None" = None,
+    routes: "Mapping[Route, Rows] | None" = None,
     place: Literal["hidden", "memory", "input"] = "hidden",
-    logits: Rows | None = None,
+    logits: "Rows | None" = None,
     classes: Sequence[str] | None = None,
 ) -> Trace:
     """Adds what else a model of your own can tell to a trace of its attention.

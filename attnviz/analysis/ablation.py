@@ -79,18 +79,19 @@ def ablation_effect(effects: xr.Dataset, *, measure: Measure | None = None) -> S
         KeyError: If the dataset holds no such effects.
     """
     measure = measure or measures_of(effects)[0]
-    values = _of_lags_read(effects, _finite(_effects(effects, measure)))
+    effects = _finite(effects, _effects(effects, measure))
+    values = _of_lags_read(effects, _effects(effects, measure))
     found = ratio_of_sums(values.values, np.ones_like(values.values))
     name, unit = measure_label(effects, measure)
     return of_sequences(Statistic(f"effect on the {name}", values, unit), found)
 
 
-def _finite(values: xr.DataArray) -> xr.DataArray:
+def _finite(effects: xr.Dataset, values: xr.DataArray) -> xr.Dataset:
     """Without sequences that have no effect at all, as where a model answers NaN."""
     there = np.isfinite(values.transpose("sequence", ...).values)
     kept = there.reshape(len(there), -1).any(axis=1)
     if kept.all() or not kept.any():
-        return values
+        return effects
     lost = np.flatnonzero(~kept)
     warnings.warn(
         f"{len(lost)} of {len(kept)} sequences have no finite effect and are left out: "
@@ -98,7 +99,7 @@ def _finite(values: xr.DataArray) -> xr.DataArray:
         "NaN there?",
         stacklevel=3,
     )
-    return values.isel(sequence=np.flatnonzero(kept))
+    return effects.isel(sequence=np.flatnonzero(kept))
 
 
 def _of_lags_read(effects: xr.Dataset, values: xr.DataArray) -> xr.DataArray:

@@ -39,6 +39,7 @@ class Ahead(NamedTuple):
         reversed: Layers that read the timesteps from the last to the first.
         output: The output at single timesteps that changes most; empty if none does.
         gap: How far it does.
+        single: Whether all that is returned is of single timesteps.
     """
 
     cut: int
@@ -46,6 +47,7 @@ class Ahead(NamedTuple):
     reversed: list[str]
     output: str
     gap: float
+    single: bool
 
 
 @torch.no_grad()
@@ -147,24 +149,27 @@ def _ahead(whole: Unit, allowed: float) -> Ahead:
 
     late, first = gaps(slice(cut, None)), gaps(slice(0, time - cut))
     backwards = [p for p, gap in late.items() if gap > allowed and first[p] <= allowed]
-    output, gap = ("", 0.0) if backwards else _predictions(whole, example, cut)
-    return Ahead(cut, late, backwards, output, gap)
+    output, gap, single = ("", 0.0, True) if backwards else _predictions(whole, example, cut)
+    return Ahead(cut, late, backwards, output, gap, single)
 
 
-def _predictions(whole: Unit, example: Example, cut: int) -> tuple[str, float]:
-    """The output that later inputs change most at earlier timesteps; none in two directions."""
+def _predictions(whole: Unit, example: Example, cut: int) -> tuple[str, float, bool]:
+    """The output that later inputs change most at earlier timesteps; none in two directions.
+
+    And whether there are no outputs but of single timesteps.
+    """
     if cut == 0 or _two_ways(whole):
-        return "", 0.0
+        return "", 0.0, True
     plain = read(whole, example).outputs
     moved = read(whole, with_steps(example, slice(cut, None))).outputs
-    found = "", 0.0
-    for name, axis in time_axes(whole, example).items():
+    found, axes = ("", 0.0), time_axes(whole, example)
+    for name, axis in axes.items():
         total = plain[name].double().sum(axis)
         if bool(((total - 1).abs() < SUM).all()):
             continue  # weights over all timesteps, as of pooling
         one, other = ({name: values[name].narrow(axis, 0, cut)} for values in (plain, moved))
         found = max(found, (name, apart(one, other)[0]), key=lambda each: each[1])
-    return found
+    return *found, axes.keys() >= plain.keys()
 
 
 def _reads_lengths(subject: Subject) -> bool:
@@ -201,9 +206,10 @@ def _in_front(ahead: Ahead, prefix: str, everywhere: bool, padding: float) -> Fi
 
 
 def _behind(ahead: Ahead) -> Finding:
+    """Beside the answer to a whole sequence it may be meant, as scores of a pooling are."""
     return Finding(
         "causality",
-        "fault",
+        "fault" if ahead.single else "warning",
         f"other inputs from timestep {ahead.cut} on change {ahead.output} before it, by "
         f"{ahead.gap:.3g} of the largest entry, though nothing that the layers read: the model's "
         "code behind them mixes timesteps.",

@@ -54,23 +54,15 @@ def check_precision(subject: Subject) -> list[Finding]:
                 "Make them one with model.to(dtype); mixed precision is torch.autocast's task.",
             )
         ]
-    if "bfloat16" in counts:
-        return [
-            Finding(
-                "precision",
-                "fault",
-                "all parameters are bfloat16, which NumPy does not have: recording stops.",
-                "Record in float32, model.float(), or under torch.autocast.",
-            )
-        ]
-    if "float16" in counts:
-        eps = torch.finfo(torch.float16).eps
+    half = next((dtype for dtype in (torch.bfloat16, torch.float16) if dtype in found), None)
+    if half is not None:
+        eps = torch.finfo(half).eps
         return [
             Finding(
                 "precision",
                 "warning",
-                f"all parameters are float16, which rounds at {eps:.1e}: rounding adds up over the "
-                "timesteps, and small gradients are zero.",
+                f"all parameters are {listed.split()[-1]}, which rounds at {eps:.1e}: it adds "
+                "up over the timesteps, and small gradients are zero.",
                 "Read in float32, model.float(), or with torch.autocast, which keeps states in "
                 "float32; half precision is for storing (save_folder(half=True)).",
                 numbers={"rounding": eps},

@@ -73,7 +73,8 @@ def explore(
     models = [one for one in given if not isinstance(one, Trace)]
     texts: "Texts | list[str] | None" = [] if own else None  # refused for traces
     if own and models:
-        texts = asked.source().texts(_classes(models, labelled=asked.task is not None))
+        source = asked.source()
+        texts = source.texts(_classes(models, labelled=source.labelled))
     with busy("Making the page"):
         session = Session(shelf_of(given, texts), changed=lambda: None)
         chosen = None if sequences is None else whole_numbers(sequences, "--sequences")

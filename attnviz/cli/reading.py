@@ -131,6 +131,11 @@ class Source:
         return list(_all_rows(str(self.task), unlabelled).spread(limit).texts)
 
     @property
+    def labelled(self) -> bool:
+        """Whether labels are read, too: always of a data set, of a table where they are named."""
+        return self.task is not None and (self._splits or self.columns.label is not None)
+
+    @property
     def _splits(self) -> bool:
         """Whether splits are read: always of a data set, of a file where one is named."""
         return self.split is not None or not _is_file(str(self.task))

@@ -16,7 +16,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from matplotlib.transforms import ScaledTranslation
 
 from attnviz.plots.figures import PaperFigure, keep_style
-from attnviz.plots.lettering import drawable, fold, fold_evenly, holds_maths, text_width
+from attnviz.plots.lettering import drawable, fold, fold_evenly, own_words, text_width
 from attnviz.plots.sizes import GREY, NOTE_SIZE, PAGE, chosen_width, enlarged, look, size_of
 from attnviz.plots.styling import house_style
 
@@ -72,8 +72,7 @@ def write_title(ax: Axes, title: str, note: str, *, panel: bool = False) -> None
         panel: Whether it names one of several Axes, which a title of one's own does not replace.
     """
     own = look().title
-    maths = own is not None and not panel and holds_maths(own)
-    title = title if own is None or panel else own
+    title, maths = (title, False) if own is None or panel else own_words(own)
     size, gap = enlarged(NOTE_SIZE), enlarged(_GAP)
     below, families = drawable(fold(note, _room(ax), size))
     _grow(ax, _LINE * size * (len(below) - 1))

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from attnviz.plots.figures import PaperFigure
-from attnviz.plots.lettering import drawable, fold, fold_evenly, holds_maths, text_width
+from attnviz.plots.lettering import drawable, fold, fold_evenly, own_words, text_width
 from attnviz.plots.scales import ColourScale
 from attnviz.plots.sizes import GREY, LABEL_SIZE, NOTE_SIZE, TITLE_SIZE, enlarged, look, size_of
 
@@ -209,11 +209,10 @@ class _Line(NamedTuple):
 def _folded(heading: Heading, width: float) -> list[_Line]:
     across = (width - 2 * MARGIN) / _HINTED
     own = look().title
-    title = heading.title if own is None else own
+    title, maths = (heading.title, False) if own is None else own_words(own)
     # A title of one's own does not say which sequence this is; a panel's stands for both.
     told = own is None or (own and not look().panel)
     subtitle = heading.subtitle if told else ""
-    maths = own is not None and holds_maths(own)
     lines = fold_evenly(title, across, TITLE_SIZE, maths=maths)
     above = [_Line(line, TITLE_SIZE, "black", maths) for line in lines]
     below = [_Line(line, LABEL_SIZE, GREY) for line in fold(subtitle, across, LABEL_SIZE)]

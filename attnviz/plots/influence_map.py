@@ -1,5 +1,6 @@
 """The influence on each timestep of one sequence: time×lag, with the tokens."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -41,7 +42,7 @@ def plot_influence_map(
     Arguments:
         influence: Of `replacement_influence` or `linear_influence`, at several timesteps.
         sequence: Which sequence to draw.
-        longest: The last lag shown.
+        longest: The last lag shown, if a timestep reaches it; ten are shown in any case.
         shares: Draw shares of the influence from all lags, those not shown included; else the
             influence itself.
         tokens: First timestep and the one after the last; all of them if not given.
@@ -80,7 +81,7 @@ def plot_influence_map(
         f"{influence.attrs['model']} · sequence {sequence} · timesteps {numbers[0]}–{numbers[-1]}",
         scale,
         source_keys(holds),
-        _notes(influence, statistic, sequence, longest),
+        [*_left_out(influence, lags, longest), *_notes(influence, statistic, sequence, longest)],
         provenance={key: str(influence.attrs[key]) for key in ("model", "kind", "estimator", "of")},
     )
     return draw_wrapped([strip], time=time, heading=heading, row_label="lag (timesteps back)")
@@ -144,6 +145,12 @@ def influence_map_numbers(
     if error is not None:
         error = error.isel(sequence=sequence, time=chosen).sel(lag=values["lag"])
     return replace(statistic, values=values, uncertainty=error)
+
+
+def _left_out(influence: xr.Dataset, shown: Sequence[str], longest: int) -> list[str]:
+    if int(shown[-1]) >= min(longest, int(influence["lag"].values.max())):
+        return []
+    return [f"Nothing stands further back than lag {shown[-1]}."]
 
 
 def _notes(influence: xr.Dataset, statistic: Statistic, sequence: int, longest: int) -> list[str]:

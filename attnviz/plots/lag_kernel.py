@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from attnviz.analysis import Statistic, age_kernel, choose_head, head_mean, lag_kernel
 from attnviz.plots.axes import axes_to_draw_on, letter_legend, number_logarithm
 from attnviz.plots.captions import cell_name
-from attnviz.plots.lettering import holds_maths
+from attnviz.plots.lettering import own_words
 from attnviz.plots.options import PlotOptions, chosen_lags, need
 from attnviz.plots.sizes import COLUMN, enlarged, look
 from attnviz.plots.styling import of_what_is_open
@@ -184,7 +184,7 @@ def _name_axes(ax: Axes, statistic: Statistic, cell: str, *, first: bool) -> Non
     same = first or look().title is not None or title == before
     title = f"{title} by {statistic.values.dims[-1]}" if same else "Attention by lag"
     own = look().title
-    maths = own is not None and holds_maths(own)
-    ax.set_title(title if own is None else own, loc="left", parse_math=maths)
+    title, maths = (title, False) if own is None else own_words(own)
+    ax.set_title(title, loc="left", parse_math=maths)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     letter_legend(ax.legend())

@@ -135,8 +135,8 @@ def _left_out(trace: Trace, group: str, options: PlotOptions, shown: Sequence[st
     lags = trace.tree[group].coords["lag"].values
     if options.lags is not None or len(shown) == len(lags):
         return []
-    most = int(shown[-1])
-    return [f"Lags above {most} (up to {lags.max()}) reach before its start throughout."]
+    beyond = "before its start" if trace.tree[group].attrs["direction"] > 0 else "beyond its end"
+    return [f"Lags above {shown[-1]} (up to {lags.max()}) reach {beyond} throughout."]
 
 
 def _full_windows(statistic: Statistic, holds: UInt8[np.ndarray, "lag time"]) -> Statistic:

@@ -34,7 +34,8 @@ _AXES = {
     "window": "window (timesteps)",
     "test": "test score",
 }
-History = pd.DataFrame | Sequence[pd.DataFrame] | Sequence[Mapping[str, float | int]]
+Rows = Sequence[Mapping[str, float | int]]
+History = pd.DataFrame | Rows | Sequence[pd.DataFrame | Rows]
 Curves = Mapping[str, History]
 
 
@@ -103,8 +104,9 @@ def _tables(history: History) -> list[pd.DataFrame]:
     """A table a run, of one run or of several."""
     if isinstance(history, pd.DataFrame):
         return [history]
-    runs = [one for one in history if isinstance(one, pd.DataFrame)]
-    return runs or [pd.DataFrame(list(history))]
+    if history and isinstance(history[0], Mapping):  # the rows of a single run
+        return [pd.DataFrame(list(history))]
+    return [one if isinstance(one, pd.DataFrame) else pd.DataFrame(list(one)) for one in history]
 
 
 def _numbered(names: Sequence[str]) -> list[int]:

@@ -17,7 +17,7 @@ from matplotlib.mathtext import MathTextParser
 from attnviz.plots.sizes import look
 
 __all__ = [
-    "drawable", "fold", "fold_evenly", "holds_maths", "right_to_left", "shorten", "text_width",
+    "drawable", "fold", "fold_evenly", "own_words", "right_to_left", "shorten", "text_width",
 ]  # fmt: skip
 
 # Outline fonts of the common systems by script; colour emoji fonts cannot be drawn.
@@ -37,7 +37,7 @@ _SHOWN = {"\n": "⏎", "\r": "⏎", "\t": "⇥", "\v": "⏎", "\f": "⏎"}
 _JOINERS = {"\u200c", "\u200d"}
 _BOX = "□"
 # Blanks where a line may break: none beside a sign that stands between numbers, or before %.
-_OUTSIDE_MATHS = re.compile(r" (?=(?:[^$]*\$[^$]*\$)*[^$]*$)")
+_MATHS = re.compile(r"(?<!\\)\$(?:\\.|[^$\\])*\$")
 _UNBROKEN = re.compile(r"(?<! [≤≥=±]) (?![≤≥=±%](?: |$))")
 
 
@@ -66,19 +66,23 @@ def drawable(texts: Iterable[str]) -> tuple[list[str], list[str]]:
     return cleaned, families
 
 
-def holds_maths(text: str) -> bool:
-    """Whether a text has mathematics between dollar signs that matplotlib can set.
+def own_words(text: str) -> tuple[str, bool]:
+    """A title of one's own as it is written, and whether it holds mathematics.
 
     Arguments:
-        text: Of whoever asks for the figure; one from the data is never read so.
+        text: Of whoever asks for the figure; one from the data is never read so. What stands
+            between dollar signs is mathematics if matplotlib can set it and has the letters around
+            it; an escaped dollar sign is none.
     """
-    if not cbook.is_math_text(text):
-        return False
-    try:
-        MathTextParser("agg").parse(text)
-    except ValueError:
-        return False
-    return True
+    around = _MATHS.sub(" ", text)
+    if cbook.is_math_text(text) and drawable([around]) == ([around], [look().family]):
+        try:
+            MathTextParser("agg").parse(text)
+        except ValueError:
+            pass
+        else:
+            return text, True
+    return text.replace(r"\$", "$"), False
 
 
 def text_width(text: str, size: float, families: Sequence[str], *, maths: bool = False) -> float:
@@ -121,8 +125,10 @@ def fold(text: str, width: float, size: float, *, maths: bool = False) -> list[s
     Returns:
         The lines; a word wider than a line has a line of its own.
     """
-    words, families = _OUTSIDE_MATHS.split(text), [look().family]
-    if not maths:
+    if maths:
+        whole = _MATHS.sub(lambda found: found[0].replace(" ", "\0"), text)
+        words, families = [word.replace("\0", " ") for word in whole.split()], [look().family]
+    else:
         words, families = drawable(_UNBROKEN.split(text))
     lines = [""]
     for word in words:

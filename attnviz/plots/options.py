@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -91,12 +91,15 @@ def by_name(given: object, plot: str, what: str) -> None:
         )
 
 
-def _is_pair(ends: object) -> bool:
-    return (
-        isinstance(ends, (tuple, list))
-        and len(ends) == 2
-        and all(isinstance(end, (int, float, np.number)) for end in ends)
-    )
+def _is_pair(ends: Any) -> bool:  # noqa: ANN401  (whatever somebody gives)
+    if isinstance(ends, str):
+        return False
+    try:
+        low, high = ends
+        float(low), float(high)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def chosen_lags(statistic: Statistic, options: PlotOptions, axis: str = "lag") -> Statistic:

@@ -173,7 +173,7 @@ def of_what_is_open(plot: Callable[Given, Drawn]) -> Callable[Given, Drawn]:
             raise TypeError(
                 f"{plot.__name__} draws what is open, but got the path {str(args[0])!r}. "
                 "attnviz.open_trace opens a trace, open_effects and open_result what was measured, "
-                "open_probes probes."
+                "open_probes probes; a history is a table of pandas.read_csv."
             )
         return plot(*args, **kwargs)
 

@@ -62,7 +62,8 @@ def save_tabular(
     said = {**provenance, "statistic": statistic.name, "unit": statistic.unit}
     if statistic.uncertainty is not None:
         said["uncertainty"] = statistic.uncertainty_of
-    if "holds" in values.coords and bool(((values["holds"] == "missing") & (values != 0)).any()):
+    weighed = np.isfinite(values) & (values != 0)
+    if "holds" in values.coords and bool(((values["holds"] == "missing") & weighed).any()):
         said["in parentheses"] = "the weight of a lag that reaches before the start"
     path.parent.mkdir(parents=True, exist_ok=True)
     table = _table(statistic, [str(axis) for axis in down], across, digits)

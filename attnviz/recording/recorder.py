@@ -220,7 +220,11 @@ class Recording:
         if self._current is None or (output is None and sys.exc_info()[0] is not None):
             self._current = None  # the call itself failed
             return
-        check_described(self._current)
+        try:
+            check_described(self._current)
+        except ValueError:
+            self._current = None  # a call that was refused is not recorded
+            raise
         if isinstance(model, SequenceModel) and isinstance(output, Tensor):
             if not model.per_step:
                 self._current.root["prediction"] = to_numpy(output)

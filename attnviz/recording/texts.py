@@ -4,11 +4,13 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
 import xarray as xr
+from jaxtyping import Int
 from torch import Tensor, nn
 
 from attnviz.cards import recording_command
@@ -37,7 +39,7 @@ class Texts:
     """
 
     texts: Sequence[str]
-    labels: Sequence[int] | None = None
+    labels: Sequence[int] | Int[np.ndarray, "label"] | None = None
     ids: Sequence[str] | None = None
     about: Mapping[str, str] = field(default_factory=dict)
 
@@ -111,10 +113,10 @@ class _Job:
     keep: list[str] | None
     gradients: GradientRecording
 
-    @property
+    @cached_property
     def labels(self) -> list[int] | None:
         """The right classes; none if not one is known."""
-        labels = [int(label) for label in self.texts.labels or ()]
+        labels = [] if self.texts.labels is None else [int(label) for label in self.texts.labels]
         return labels if any(label >= 0 for label in labels) else None
 
     @property

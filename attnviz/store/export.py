@@ -44,7 +44,8 @@ def export_trace(
     `open_datatree`, `attnviz.store.read_netcdf` gives the trace back. `.parquet` and `.csv` are a
     tidy table: a row for each sequence, layer, timestep and what further axes the signals have
     (head, lag, age, ...), a column for each signal; timesteps beyond a sequence's end have no row.
-    `label` is the right class of a sequence by name, `predicted` the one with the highest score.
+    `label` is the right class of a sequence by name, or the number to be predicted; `predicted`
+    the class with the highest score.
     With lags, a column `holds` says what stands there: a `real` state, the `initial` one, or none
     (`missing`), whose weight is kept as recorded: RRA gives it one, LARNN 0.
     float16 is widened to float32, of which a CSV holds every digit; what is missing is NaN, in a

@@ -5,6 +5,7 @@ so that a store from elsewhere can neither run code nor reach outside its own fo
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -147,7 +148,7 @@ def _root_attributes(files: Files) -> dict[str, Any]:
         raise TraceFormatError(f"{where}, but its zarr.json is damaged ({error}).") from error
     written = attributes.get("format")
     (family, _, number), (ours, _, known) = str(written).partition("/"), FORMAT.partition("/")
-    if family == ours and number.isdigit() and int(number) > int(known):
+    if family == ours and re.fullmatch("[0-9]{1,6}", number) and int(number) > int(known):
         raise TraceFormatError(
             f"{where}, found {str(written)[:40]!r}. A newer attnviz wrote it: upgrade attnviz."
         )

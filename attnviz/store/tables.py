@@ -118,7 +118,7 @@ def _columns(trace: Trace, layer: str, part: xr.Dataset, row: int) -> Columns:
     if "id" in root:
         columns["id"] = np.full(count, str(root["id"].values[row]), object)
     columns |= {
-        name: np.full(count, said, object)
+        name: np.full(count, said, object if isinstance(said, str) else None)
         for name, said in _said_of(trace, row).items()
         if name not in one.data_vars
     }
@@ -137,10 +137,13 @@ def _columns(trace: Trace, layer: str, part: xr.Dataset, row: int) -> Columns:
     return columns
 
 
-def _said_of(trace: Trace, row: int) -> dict[str, str]:
+def _said_of(trace: Trace, row: int) -> dict[str, str | np.generic]:
     """What was right of a sequence and what the model said; empty where one is not known."""
     root, found = trace.tree.dataset, outcome(trace, row)
-    said = {"label": found.true or ""} if "label" in root else {}
+    said: dict[str, str | np.generic] = {}
+    if "label" in root:
+        number = root["label"].dtype.kind == "f"  # to be predicted, and no class
+        said["label"] = root["label"].values[row] if number else found.true or ""
     if "prediction" in root and tells_classes(trace):
         said["predicted"] = found.predicted or ""
     return said

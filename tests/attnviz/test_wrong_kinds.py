@@ -68,6 +68,12 @@ def test_what_is_drawn_by_name_is_not_drawn_alone():
         assert words.startswith(calls[call])
 
 
+def test_what_counts_as_two_numbers():
+    ask = "import numpy as np, xarray as xr; from attnviz.plots import PlotOptions; "
+    for ends in ("np.array([0.0, 1.0])", "[0, np.float32(1)]", "(0, xr.DataArray(1.0))"):
+        subprocess.run([sys.executable, "-c", f"{ask}PlotOptions(limits={ends})"], check=True)
+
+
 def test_packages_are_there_without_an_import():
     done = subprocess.run(
         [sys.executable, "-c", "import attnviz; print(attnviz.plots.figure_width('column') > 0)"],

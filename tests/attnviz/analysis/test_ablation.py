@@ -86,3 +86,12 @@ def test_a_sequence_without_any_effect_is_left_out_and_not_counted():
         found = ablation_effect(made(effect, ("sequence", "lag")))
     np.testing.assert_allclose(found.values, [2.0, 2.0])
     assert found.uncertainty_of == "95 % bootstrap interval over 2 sequences"
+    # Nor does what it read count: the only one that reached the second lag is gone.
+    read = np.zeros((3, 1, 2))
+    read[0, 0, 0] = read[1] = 1.0
+    reached = made(
+        np.array([[1.0, 0.0], [np.nan, np.nan], [3.0, 0.0]]), ("sequence", "lag"),
+        contribution=(("sequence", "time", "lag"), read),
+    )  # fmt: skip
+    with pytest.warns(UserWarning, match="1 of 3"):
+        np.testing.assert_allclose(ablation_effect(reached).values, [2.0, np.nan])

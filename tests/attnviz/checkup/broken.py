@@ -469,6 +469,20 @@ class ShiftedTaggerOfLengths(Tagger):
         return self.head(self.layer(earlier(x), lengths=lengths)[0])
 
 
+class ScoresOfPooling(nn.Module):
+    """Returns beside its answer what it pools by, before the softmax: that may be meant."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = cells.GRU(FEATURES, UNITS, batch_first=True)
+        self.head = nn.Linear(UNITS, 2)
+
+    def forward(self, x):
+        output, _ = self.layer(x)
+        scores = (output * output[:, -1:]).sum(dim=-1)
+        return self.head((scores.softmax(dim=1)[..., None] * output).sum(dim=1)), scores
+
+
 class ShiftedPredictions(Tagger):
     def forward(self, x):
         return {"scores": earlier(super().forward(x))}
@@ -681,6 +695,9 @@ BROKEN = {
         "causality",
         r"from timestep 6 on change output\['scores'\] before it.*code behind them",
     ),
+    "scores of a pooling beside the answer": Wrong(
+        ScoresOfPooling, "causality", "code behind them mixes timesteps", "warning"
+    ),
     "a mean over time before predictions": Wrong(
         NormedOverTime, "causality", "mixes timesteps, and output before it changes"
     ),
@@ -754,7 +771,7 @@ BROKEN = {
         lambda: cells.GRU(FEATURES, UNITS).half(), "precision", "rounds at 9.8e-04", "warning"
     ),
     "brain float": Wrong(
-        lambda: cells.GRU(FEATURES, UNITS).bfloat16(), "precision", "which NumPy does not have"
+        lambda: cells.GRU(FEATURES, UNITS).bfloat16(), "precision", "rounds at 7.8e-03", "warning"
     ),
     "an edit left behind": Wrong(edited, "path", "an edit is registered", "warning"),
     "a batch it cannot read": Wrong(Raises, "batch", "ZeroDivisionError: a batch of one"),

@@ -159,3 +159,8 @@ def test_the_history_of_a_run_is_drawn_as_it_is():
     rows = ({"step": 5, "validation_accuracy": 0.2}, {"step": 10, "validation_accuracy": 0.6})
     (line,) = means(attnviz.plot_learning_curves({"mine": rows}))
     np.testing.assert_allclose(line.get_xydata(), [[5, 0.2], [10, 0.6]])
+    more = ({"step": 5, "validation_accuracy": 0.4}, {"step": 10, "validation_accuracy": 0.8})
+    (line,) = means(attnviz.plot_learning_curves({"mine": [rows, more]}))
+    np.testing.assert_allclose(line.get_ydata(), [0.3, 0.7])
+    with pytest.raises(ValueError, match="needs the history of at least one run"):
+        attnviz.plot_learning_curves({"mine": []})

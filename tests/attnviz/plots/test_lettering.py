@@ -10,7 +10,7 @@ from attnviz.plots.lettering import (
     drawable,
     fold,
     fold_evenly,
-    holds_maths,
+    own_words,
     right_to_left,
     shorten,
     text_width,
@@ -101,15 +101,27 @@ def test_direction_of_a_text():
     assert not right_to_left("12 …")
 
 
-def test_mathematics_is_what_matplotlib_can_set():
-    assert holds_maths(r"the kernel $w_k$") and holds_maths(r"$\alpha$ and $\beta$")
-    for plain in ("costs $5", r"\$5 and \$6", r"$\input{x}$", "no sign"):
-        assert not holds_maths(plain)
+@pytest.mark.parametrize(
+    ("title", "shown", "maths"),
+    [
+        ("the kernel $w_k$", "the kernel $w_k$", True),
+        (r"$\alpha$ and $\beta$", r"$\alpha$ and $\beta$", True),
+        (r"$a + b$ for \$5", r"$a + b$ for \$5", True),
+        ("costs $5", "costs $5", False),
+        (r"\$100 to \$200", "$100 to $200", False),
+        (r"$\input{x}$", r"$\input{x}$", False),
+        ("a line\nmore $w_k$", "a line\nmore $w_k$", False),
+    ],
+)
+def test_mathematics_in_a_title_is_what_matplotlib_can_set(title, shown, maths):
+    assert own_words(title) == (shown, maths)
 
 
 def test_mathematics_is_not_broken_and_measured_as_it_is_set():
     title = "the weights $w_k + w_j$ of the kernel"
     words = ["the", "weights", "$w_k + w_j$", "of", "the", "kernel"]
     assert fold(title, 0.01, 8.0, maths=True) == words
+    beside = fold(r"$a + b$ for \$5 and $c - d$", 0.01, 8.0, maths=True)
+    assert beside == ["$a + b$", "for", r"\$5", "and", "$c - d$"]
     set_, plain = (text_width("$w_{kkkk}$", 8.0, ["DejaVu Sans"], maths=m) for m in (True, False))
     assert 0 < set_ < plain

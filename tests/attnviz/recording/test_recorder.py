@@ -557,3 +557,14 @@ def test_a_call_under_autocast_is_recorded_in_float32(name, path, gradients):
     held = recording.trace.tree["l0"].data_vars
     assert {str(values.dtype) for values in held.values()} == {"float32"}
     assert ("hidden_gradient_norm" in held) == bool(gradients)
+
+
+def test_a_call_that_was_refused_is_not_recorded():
+    model = make_model("gru").eval()
+    with attnviz.record(model) as recording:
+        recording.describe(id=["a", "b"])
+        with pytest.raises(ValueError, match="told id of 2 sequences"):
+            model(IDS, LENGTHS)
+        recording.describe(id=["a", "b", "c"])
+        model(IDS, LENGTHS)
+    assert recording.trace.tree["id"].values.tolist() == ["a", "b", "c"]

@@ -295,3 +295,12 @@ def test_a_single_token_and_a_very_long_text_are_read():
 
     assert trace.tree["length"].values.tolist() == [1, 5000]
     assert np.isfinite(signal(trace, "contribution").values[1]).all()
+
+
+@pytest.mark.parametrize("labels", [np.array([1, -1]), [-1, -1], None])
+def test_labels_may_be_an_array_and_those_that_are_not_known_are_none(labels):
+    known = labels is not None and max(labels) >= 0
+    model, _ = make_model()
+    trace = record_texts(model, Texts(REVIEWS[:2], labels), gradients=False)
+    assert ("label" in trace.tree) == known
+    assert trace.tree.attrs["loss_target"] == ("label" if known else "predicted class")

@@ -157,6 +157,7 @@ def test_a_zip_cut_short(store, tmp_path, kept):
     ("written", "message"),
     [
         ("attnviz-trace/2", "found 'attnviz-trace/2'. A newer attnviz wrote it: upgrade"),
+        ("attnviz-trace/²", "found 'attnviz-trace/²'. Traces are written by recording"),
         ("attnviz-trace/0", "found 'attnviz-trace/0'. Traces are written by recording"),
         ("other/1", "found 'other/1'. Traces are written by recording or by save_trace"),
         (None, "found 'None'"),
