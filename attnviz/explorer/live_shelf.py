@@ -49,7 +49,7 @@ class ModelShelf(Shelf):
         self.layers = [layer for layer in layers[0] if all(layer in other for other in layers)]
         first = next(iter(models.values()))
         count = len(texts.texts)
-        labels = [-1] * count if texts.labels is None else [int(n) for n in texts.labels]
+        labels = texts.right or [-1] * count
         ids = [str(n) for n in range(count)] if texts.ids is None else list(texts.ids)
         # The lengths of very many texts follow with what is predicted of them.
         begun = Texts(texts.texts[:_AT_ONCE], ids=ids[:_AT_ONCE])

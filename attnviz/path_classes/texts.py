@@ -51,9 +51,8 @@ def text_gradient_paths(
     if not given.texts:
         raise ValueError("text_gradient_paths needs at least one text, got none.")
     rows = _rows(model, given)
-    labels = None if given.labels is None else [int(label) for label in given.labels]
     return paths_in_parts(
-        model, rows, of_classes(labels), given.ids,
+        model, rows, of_classes(given.right), given.ids,
         group=group, options=options, progress=progress,
     )  # fmt: skip
 

@@ -79,9 +79,12 @@ def figure_of(drawn: object) -> Figure:
     """The figure that a plot drew, or that its Axes stand in.
 
     Raises:
-        TypeError: If it is neither a Figure nor Axes of one.
+        TypeError: If it is neither a Figure nor Axes.
+        ValueError: If the Axes were removed from their figure.
     """
     figure = drawn.get_figure(root=True) if isinstance(drawn, Axes) else drawn
+    if isinstance(drawn, Axes) and figure is None:
+        raise ValueError("These Axes belong to no figure any more, so there is nothing to save.")
     if not isinstance(figure, Figure):
         raise TypeError(f"A plot gives a Figure or its Axes, got {type(drawn).__name__}.")
     return figure

@@ -28,6 +28,7 @@ from attnviz.trace import Trace, layer_groups
 __all__ = ["flow_place", "gradient_flow_numbers", "plot_gradient_flow", "route_colour"]
 
 _NORM_HEIGHT, _SHARE_HEIGHT = 0.42, 0.62
+_SEEN = 0.005  # the least share that can be
 _NAMES = {"hidden": "hidden state", "memory": "memory", "input": "input"}
 # A route has the same colour for every cell: what goes through products is orange and red, what
 # passes without is blue and green, what comes from outside grey.
@@ -86,7 +87,7 @@ def plot_gradient_flow(
     kappa = route_cancellation(part, place=place, group=group).values.values
     names = [str(name) for name in statistic.values["route"].values]
     shares = np.ascontiguousarray(statistic.values.values.T)
-    carrying = [n for n in range(len(names)) if np.nanmax(np.abs(shares[n]), initial=0.0) > 0.005]
+    carrying = [n for n in range(len(names)) if np.nanmax(np.abs(shares[n]), initial=0.0) > _SEEN]
     colours = [route_colour(names[n], n) for n in carrying]
     decades = _decades(norm) if limits is None else _above_zero(limits)
     strips: list[Strip] = [
@@ -105,7 +106,7 @@ def plot_gradient_flow(
         [
             f"Routes cancel up to κ = {np.nanmax(kappa, initial=1.0):.2g} times the gradient"
             + _residual(part, place, group)
-            + (". Shares below zero work against the whole." if (shares < -0.005).any() else "."),
+            + (". Shares below zero work against the whole." if (shares < -_SEEN).any() else "."),
             *overview_note(trace, options),
             *truncation_note(trace, sequence),
         ],

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from attnviz.analysis import Statistic, bin_means, influence_map, influence_share
 from attnviz.plots.headings import Heading
+from attnviz.plots.options import FEWEST_LAGS
 from attnviz.plots.scales import colour_scale
 from attnviz.plots.strips import MapStrip, source_keys
 from attnviz.plots.styling import in_house_style
@@ -18,7 +19,7 @@ from attnviz.trace import SOURCE_MISSING, SOURCE_REAL
 
 __all__ = ["influence_map_numbers", "plot_influence_map"]
 
-_WITHOUT_WORDS, _FEWEST_LAGS = 200, 10
+_WITHOUT_WORDS = 200
 _LOWEST, _HIGHEST, _ROOM = 0.025, 0.096, 1.2  # inches of a lag's row, and of all of them
 
 
@@ -42,7 +43,7 @@ def plot_influence_map(
     Arguments:
         influence: Of `replacement_influence` or `linear_influence`, at several timesteps.
         sequence: Which sequence to draw.
-        longest: The last lag shown, if a timestep reaches it; ten are shown in any case.
+        longest: The last lag shown. After the tenth, those that no timestep reaches are not.
         shares: Draw shares of the influence from all lags, those not shown included; else the
             influence itself.
         tokens: First timestep and the one after the last; all of them if not given.
@@ -129,7 +130,7 @@ def influence_map_numbers(
             "draw a single timestep with plot_influence."
         )
     values = statistic.values.isel(sequence=sequence, time=chosen)
-    furthest = max(_FEWEST_LAGS, int(numbers[chosen].max()))  # further back nothing stands
+    furthest = max(FEWEST_LAGS, int(numbers[chosen].max()))  # further back nothing stands
     values = values.sel(lag=values["lag"] <= min(longest, furthest))
     if tokens is None and len(chosen) > OVERVIEW:
         size = int(np.ceil(len(chosen) / OVERVIEW))

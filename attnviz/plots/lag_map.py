@@ -18,7 +18,7 @@ from attnviz.plots.captions import cell_name, subtitle, truncation_note
 from attnviz.plots.figures import PaperFigure
 from attnviz.plots.headings import Heading
 from attnviz.plots.numbers import provenance_of
-from attnviz.plots.options import PlotOptions, chosen_lags, need
+from attnviz.plots.options import FEWEST_LAGS, PlotOptions, chosen_lags, need
 from attnviz.plots.scales import ColourScale, colour_scale
 from attnviz.plots.strips import MapStrip, source_keys
 from attnviz.plots.styling import in_house_style
@@ -28,7 +28,7 @@ from attnviz.trace import SOURCE_MISSING, SOURCE_REAL, Trace, source_kind
 
 __all__ = ["draw_lag_map", "lag_numbers"]
 
-_MOST_HEADS, _FEWEST_LAGS = 6, 10
+_MOST_HEADS = 6
 _HARDLY = 1.05  # times the highest of whole windows
 _PAGE_HEIGHT, _LABELS = 8.4, 0.7  # inches for all rows; of each row for the tokens
 _OF: dict[str, Callable[[Trace, str], Statistic]] = {
@@ -126,7 +126,7 @@ def _reached(part: Trace, group: str) -> tuple[int, int] | None:
     """The range of lags at which something stands at some timestep, but ten lags at least."""
     there = (source_kind(part, group, 0) != SOURCE_MISSING).any("time").values
     lags = part.tree[group].coords["lag"].values
-    shown = lags[: max(_FEWEST_LAGS, 1 + int(np.flatnonzero(there).max(initial=-1)))]
+    shown = lags[: max(FEWEST_LAGS, 1 + int(np.flatnonzero(there).max(initial=-1)))]
     return (int(shown.min()), int(shown.max()) + 1) if shown.size else None
 
 

@@ -10,7 +10,15 @@ import xarray as xr
 from attnviz.analysis.statistic import Statistic
 from attnviz.trace import Trace, group_for, layer_groups, sequence_length
 
-__all__ = ["Measure", "PlotOptions", "by_name", "chosen_lags", "chosen_range", "need"]
+__all__ = [
+    "FEWEST_LAGS",
+    "Measure",
+    "PlotOptions",
+    "by_name",
+    "chosen_lags",
+    "chosen_range",
+    "need",
+]
 
 Measure = Literal["margin", "probability", "loss"]
 
@@ -20,6 +28,9 @@ _ALTERNATIVES = {
     "gate_attention": "plot_gate_attention (--kind gate-attention)",
     "feature_attention": "plot_feature_attention (--kind feature-attention)",
 }
+
+#: Lags that a map shows though no timestep of the sequence may reach them.
+FEWEST_LAGS = 10
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from attnviz.files import replacing
-from attnviz.plots.figures import PaperFigure
+from attnviz.plots.figures import PaperFigure, figure_of
 from attnviz.plots.styling import house_style
 from attnviz.plots.suffixes import FORMATS, unknown_suffix
 
@@ -57,9 +57,7 @@ def save_figure(
         from attnviz.plots.pgf import check_tex, save_pgf
 
         check_tex(path)
-    whole = figure.get_figure(root=True) if isinstance(figure, Axes) else figure
-    if whole is None:
-        raise ValueError("These Axes belong to no figure any more, so there is nothing to save.")
+    whole = figure_of(figure)
     if provenance is None:
         provenance = whole.provenance if isinstance(whole, PaperFigure) else {}
     path.parent.mkdir(parents=True, exist_ok=True)

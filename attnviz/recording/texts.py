@@ -52,6 +52,12 @@ class Texts:
                     f"{len(given)}."
                 )
 
+    @cached_property
+    def right(self) -> list[int] | None:
+        """The right classes, −1 where one is not known; none if not one is."""
+        labels = [] if self.labels is None else [int(label) for label in self.labels]
+        return labels if any(label >= 0 for label in labels) else None
+
 
 def record_texts(
     model: SequenceModel,
@@ -113,12 +119,6 @@ class _Job:
     keep: list[str] | None
     gradients: GradientRecording
 
-    @cached_property
-    def labels(self) -> list[int] | None:
-        """The right classes; none if not one is known."""
-        labels = [] if self.texts.labels is None else [int(label) for label in self.texts.labels]
-        return labels if any(label >= 0 for label in labels) else None
-
     @property
     def ids(self) -> list[str]:
         given = self.texts.ids
@@ -142,7 +142,7 @@ class _Job:
             **({"seed": str(recipe["seed"])} if "seed" in recipe else {}),
             "truncation": json.dumps(cut),
             "loss": self.model.loss_name,
-            "loss_target": "predicted class" if self.labels is None else "label",
+            "loss_target": "predicted class" if self.texts.right is None else "label",
             # A store is only gone on with by a recording of the same texts and signals.
             "recorded": json.dumps({"keep": self.keep, "gradients": self.gradients}),
             "texts_digest": self._texts_digest(),
@@ -180,7 +180,7 @@ class _Job:
         done: int,
     ) -> xr.DataTree:
         """Reads batches of rows and returns them in the order of the rows."""
-        ids, labels = self.ids, self.labels
+        ids, labels = self.ids, self.texts.right
         rows = [row for batch in batches for row in batch]
         watched = record(self.model, self.keep, self.gradients)
         with evaluated(self.model), watched as recording:
@@ -221,7 +221,7 @@ class _Job:
 
     def _targets(self, logits: Tensor, batch: Sequence[int]) -> Tensor:
         predicted = logits.detach().argmax(dim=-1)
-        if (known := self.labels) is None:
+        if (known := self.texts.right) is None:
             return predicted
         labels = torch.tensor([known[row] for row in batch], device=logits.device)
         return torch.where(labels >= 0, labels, predicted)

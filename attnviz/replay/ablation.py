@@ -107,7 +107,8 @@ def _right(given: Texts | Numbers, count: int) -> Sequence[int | Tensor | None]:
     """Of each sequence the right class, as far as it is known, or the right numbers."""
     if isinstance(given, Numbers) and given.labels is None:
         return list(torch.from_numpy(given.targets))
-    return [None] * count if given.labels is None else [int(label) for label in given.labels]
+    classes = given.labels if isinstance(given, Numbers) else given.right
+    return [None] * count if classes is None else classes
 
 
 def _rows(model: SequenceModel, given: Texts | Numbers) -> list[Tensor]:
