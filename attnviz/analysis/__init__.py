@@ -82,6 +82,7 @@ from attnviz.analysis.token_scores import (
     TOKEN_SCORES,
     prediction_change,
     recorded_scores,
+    surprisal,
     token_score,
 )
 from attnviz.outcomes import Outcome, outcome
@@ -155,6 +156,7 @@ __all__ = [
     "scores_of",
     "sequence_blocks",
     "shortcut_share",
+    "surprisal",
     "token_score",
     "top_features",
 ]

@@ -15,7 +15,7 @@ from attnviz.analysis.statistic import Statistic
 from attnviz.outcomes import predicts_numbers
 from attnviz.trace import Trace, group_for, layer_groups, signal
 
-__all__ = ["TOKEN_SCORES", "prediction_change", "recorded_scores", "token_score"]
+__all__ = ["TOKEN_SCORES", "prediction_change", "recorded_scores", "surprisal", "token_score"]
 
 #: What each kind of token score says, and the signal it needs.
 TOKEN_SCORES = {
@@ -23,6 +23,7 @@ TOKEN_SCORES = {
     "attention_received": ("attention", "attention from all later timesteps, summed"),
     "gate_attention_received": ("gate_attention", "gate attention from later timesteps, summed"),
     "prediction_change": ("score", "what reading the token did to the class margin"),
+    "surprisal": ("loss", "surprisal, given the tokens before"),
     "hidden_gradient_norm": ("hidden_gradient_norm", "norm of the loss's gradient at h_t"),
     "memory_gradient_norm": ("memory_gradient_norm", "norm of the loss's gradient at c_t"),
 }
@@ -66,6 +67,7 @@ def token_score(
     - `contribution_received`: the same sum of contribution norms.
     - `gate_attention_received`: the same sum of gate attention, over the recorded ages from 1 on.
     - `prediction_change`: see `prediction_change`, for the predicted class.
+    - `surprisal`: see `surprisal`, of a language model.
     - `hidden_gradient_norm`, `memory_gradient_norm`: as recorded.
 
     Arguments:
@@ -86,6 +88,8 @@ def token_score(
         raise ValueError(f"There is no token score {kind!r}; choose one of {list(TOKEN_SCORES)}.")
     if kind == "prediction_change":
         return prediction_change(trace, sequence)
+    if kind == "surprisal":
+        return surprisal(trace, sequence)
     part = one_sequence(trace, sequence)
     if kind in _BY_SOURCE:
         of, axis = _BY_SOURCE[kind]
@@ -142,6 +146,33 @@ def prediction_change(trace: Trace, sequence: int, *, target: int | None = None)
     if numbers:
         return Statistic(f"change of the predicted “{name}”", change, "", symbol="Δ")
     return Statistic(f"change of the margin of “{name}”", change, "logits", symbol="Δm")
+
+
+def surprisal(trace: Trace, sequence: int) -> Statistic:
+    r"""How little a language model expected each token.
+
+    .. math:: s_t = -\ln p(x_t \mid x_{<t})
+
+    Its mean over tokens is the logarithm of the perplexity.
+
+    Arguments:
+        trace: Must hold `loss`, that of each next token.
+        sequence: Index of the sequence.
+
+    Returns:
+        Axes `(time)`, in nats. NaN at the first timestep, which nothing predicts.
+
+    Raises:
+        KeyError: If the trace holds no `loss`.
+    """
+    part = one_sequence(trace, sequence)
+    if "loss" not in part.tree.data_vars:
+        raise KeyError(
+            "surprisal needs the loss of each next token, but the trace holds no 'loss'. It is "
+            "recorded for language models."
+        )
+    values = part.tree["loss"].isel(sequence=0).astype(np.float64).shift(time=1)
+    return Statistic("surprisal", values, "nats", (0.0, float("inf")), symbol="−ln p")
 
 
 def _received(

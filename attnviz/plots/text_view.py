@@ -134,7 +134,7 @@ def text_numbers(trace: Trace, options: PlotOptions) -> Statistic:
 
 
 def _group(trace: Trace, kind: str, group: str | None) -> str:
-    if kind == "prediction_change":
+    if TOKEN_SCORES[kind][0] in trace.tree.data_vars:  # of the whole model
         return ""
     return group_for(trace, TOKEN_SCORES[kind][0], group)
 

@@ -2,12 +2,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+import attnviz
 from attnviz.analysis import (
     contribution_norm,
     gate_attention,
     outcome,
     prediction_change,
     recorded_scores,
+    surprisal,
     token_score,
 )
 from attnviz.outcomes import tells_classes
@@ -95,6 +97,26 @@ def test_the_change_of_predicted_numbers_is_their_own():
     assert_allclose(first.values.values, [np.nan, 3, -4])
     assert_allclose(second.values.values, [np.nan, 1, 2])
     assert (first.name, first.unit) == ("change of the predicted “neg”", "")
+
+
+def test_surprisal_is_the_loss_at_the_token_before():
+    trace = traces.larnn(["a b c", "d e f g"])
+    told = [[2.5, 0.25, np.nan, np.nan], [1.0, 3.0, 0.5, np.nan]]  # of each next token
+    losses = ("sequence", "time"), np.array(told, np.float32)
+    trace.tree.dataset = trace.tree.to_dataset().assign(loss=losses)
+
+    statistic = surprisal(trace, 0)
+
+    assert_array_equal(statistic.values.values, [np.nan, 2.5, 0.25])
+    assert statistic.unit == "nats"
+    assert_array_equal(surprisal(trace, 1).values.values, [np.nan, 1.0, 3.0, 0.5])
+    assert "surprisal" in recorded_scores(trace)
+    figure = attnviz.plot_text(trace, sequence=1, score="surprisal")
+    (ax,) = [ax for ax in figure.axes if ax.get_label() == "text"]
+    (boxes,) = [found for found in ax.collections if found.get_array() is not None]
+    assert_array_equal(np.ma.filled(boxes.get_array(), np.nan), [np.nan, 1.0, 3.0, 0.5])
+    with pytest.raises(KeyError, match="surprisal needs the loss of each next token"):
+        surprisal(traces.rra(), 0)
 
 
 def test_signed_attention_gives_signed_scores():

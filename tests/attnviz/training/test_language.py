@@ -242,6 +242,8 @@ def test_a_recording_of_pieces_is_one_of_the_whole_text(cell):
     np.testing.assert_allclose(told[1, :8], losses[9:17], rtol=1e-4)
     np.testing.assert_allclose(told[2, :4], losses[18:22], rtol=1e-4)
     assert np.isnan(told[0, 8]) and np.isnan(told[2, 4:]).all()
+    surprisal = attnviz.analysis.surprisal(whole, 0).values.values
+    np.testing.assert_allclose(surprisal[1:], losses, rtol=1e-5)
     norms = tree["l1"]["hidden_gradient_norm"].values
     assert np.isfinite(norms[0]).all() and (norms[:, :4] > 0).all()
     assert tree.attrs["task"] == "circle" and not model.layer._forward_hooks
