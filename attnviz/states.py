@@ -7,7 +7,7 @@ from torch import Tensor
 
 import cells
 
-__all__ = ["State", "detached", "rebuilt", "tensors_of", "without_windows"]
+__all__ = ["State", "detached", "rebuilt", "repeated", "tensors_of", "without_windows"]
 
 State = tuple[Any, ...]  # one named tuple a group
 
@@ -15,6 +15,11 @@ State = tuple[Any, ...]  # one named tuple a group
 def detached(state: State) -> State:
     """The same state, through which no gradient goes back."""
     return tuple(_mapped(one, Tensor.detach) for one in state)
+
+
+def repeated(state: State, rows: int) -> State:
+    """The state of a single sequence, for so many copies of it."""
+    return tuple(_mapped(one, lambda held: held.repeat_interleave(rows, dim=0)) for one in state)
 
 
 def tensors_of(state: State) -> list[Tensor]:

@@ -9,7 +9,7 @@ import typer
 
 from attnviz.cli.console import checked_output, hush, out, progress
 from attnviz.cli.figure_options import command_line
-from attnviz.cli.given import READABLE, read_given, usual_numbers
+from attnviz.cli.given import READABLE, read_given, read_usual
 from attnviz.cli.measuring import Measured, Model, Seed, checked_result, counted, what_is_read
 from attnviz.cli.reading import Source, told
 from attnviz.cli.scripting import Quiet
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from attnviz.analysis.statistic import Statistic
     from attnviz.models import SequenceModel
-    from attnviz.recording import Numbers, Texts
+    from attnviz.recording import Numbers, Running, Texts
 
 Level = Annotated[
     Literal["lag", "step", "pair", "head", "feature"],
@@ -33,8 +33,8 @@ Method = Annotated[
 Reference = Annotated[
     list[str] | None,
     typer.Option(
-        help="A text that other values are taken from; of a task of numbers they come from its "
-        "training split, of the adding problem from the other of validation and test."
+        help="A text that other values are taken from; of a task that is not of single texts they "
+        "come from its training split, of the adding problem from the other of validation and test."
     ),
 ]
 Layer = Annotated[str | None, typer.Option(help="Layer and direction, such as l0.")]
@@ -71,6 +71,8 @@ def ablate(  # noqa: PLR0913  (one parameter an option)
     Example: attnviz ablate rra-imdb --task imdb --level step -o effects.nc
 
     Example: attnviz ablate larnn-row-mnist --task row-mnist --level head
+
+    Of ptb, a sequence is a piece of 100 tokens, and the effect is on the mean loss of its tokens.
     """
     from attnviz.pretrained import load_model
     from attnviz.replay import ablate as run
@@ -101,14 +103,14 @@ def _check_files(output: Path | None, figure: Path | None) -> None:
 
 def _usual(
     model: "SequenceModel", source: Source, method: str, reference: list[str] | None
-) -> "list[str] | Numbers | None":
+) -> "list[str] | Numbers | Running | None":
     """What other values are taken from, where the method asks for some."""
     if source.task in READABLE and (reference or method in ("mean", "resample", "frozen")):
-        return usual_numbers(model, source, reference)
+        return read_usual(model, source, reference)
     return reference
 
 
-def _show(effects: "xr.Dataset", given: "Texts | Numbers") -> None:
+def _show(effects: "xr.Dataset", given: "Texts | Numbers | Running") -> None:
     """The mean effects as a table; of maps the strongest."""
     from rich.table import Table
 

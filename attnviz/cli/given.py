@@ -1,4 +1,4 @@
-"""What a command lets a model read: texts, or sequences of numbers, if they are its own."""
+"""What a command lets a model read: texts, a running text, or sequences of numbers."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,35 +9,51 @@ from attnviz.cli.number_tasks import NUMBER_TASKS, load_numbers
 if TYPE_CHECKING:
     from attnviz.cli.reading import Part, Source
     from attnviz.models import SequenceModel
-    from attnviz.recording import Numbers, Texts
+    from attnviz.recording import Numbers, Running, Texts
 
 __all__ = [
+    "NUMBERS",
     "READABLE",
     "USUAL",
-    "check_trained",
     "read_given",
-    "read_numbers",
     "read_texts",
-    "usual_numbers",
+    "read_usual",
 ]
 
 # Tasks of numbers. The adding problem is drawn as the model was trained on it.
-READABLE = ("adding", *NUMBER_TASKS)
+NUMBERS = ("adding", *NUMBER_TASKS)
+# Of ptb a sequence is a piece of the running text.
+READABLE = (*NUMBERS, "ptb")
 # Sequences that say what is usual.
 USUAL = 100
 
 
-def read_given(model: "SequenceModel", source: "Source") -> "Texts | Numbers":
-    """What a command is told to read: texts, or sequences of numbers.
+def read_given(model: "SequenceModel", source: "Source") -> "Texts | Numbers | Running":
+    """What a command is told to read: texts, sequences of numbers, or a running text.
 
     Arguments:
         model: What shall read it.
         source: As it was typed.
 
     Raises:
-        ValueError: If the model reads no such thing, or was trained on other numbers.
+        ValueError: If the model reads no such thing, or was trained on something else.
     """
-    return read_numbers(model, source) if source.task in READABLE else read_texts(model, source)
+    if source.task == "ptb":
+        return _running(model, source)
+    return _numbers(model, source) if source.task in NUMBERS else read_texts(model, source)
+
+
+def _running(model: "SequenceModel", source: "Source") -> "Running":
+    """The beginning of the Penn Treebank, as many pieces as sequences are asked for."""
+    from attnviz.recording import Running
+    from attnviz.tasks import load_ptb
+
+    task = load_ptb(source.data)
+    _check_trained(model, "ptb", task.name)
+    split = source.split or source.usual
+    about = {"task": task.name, "split": split}
+    whole = Running(task.splits[split].ids, task.words, about=about)
+    return replace(whole, tokens=whole.tokens[: source.limit and source.limit * whole.length])
 
 
 def read_texts(model: "SequenceModel", source: "Source") -> "Texts":
@@ -67,16 +83,16 @@ def read_texts(model: "SequenceModel", source: "Source") -> "Texts":
     return source.texts(model.classes)
 
 
-def usual_numbers(
+def read_usual(
     model: "SequenceModel", source: "Source", reference: list[str] | None
-) -> "Numbers":
-    """So many sequences that say what is usual: of the training split.
+) -> "Numbers | Running":
+    """So much of a task that is not of texts as says what is usual: of the training split.
 
     The adding problem is drawn anew for training: of those that are drawn to be held out, the ones
     that are not read.
 
     Arguments:
-        model: What shall read them.
+        model: What shall read it.
         source: What it reads itself.
         reference: Texts that were given to say what is usual.
 
@@ -89,22 +105,15 @@ def usual_numbers(
     if reference:
         named = "training" if split == "train" else split
         raise ValueError(
-            f"--reference takes texts, but {source.task} is of numbers: what is usual there are "
-            f"{USUAL} sequences of the {named} split. Leave --reference out."
+            f"--reference takes texts, but {source.task} is read otherwise: what is usual there "
+            f"are {USUAL} sequences of the {named} split. Leave --reference out."
         )
-    return read_numbers(model, replace(source, split=split, limit=USUAL))
+    usual = replace(source, split=split, limit=USUAL)
+    return _running(model, usual) if source.task == "ptb" else _numbers(model, usual)
 
 
-def read_numbers(model: "SequenceModel", source: "Source") -> "Numbers":
-    """So many sequences of a data set, evenly spread, in the splits the model was trained with.
-
-    Arguments:
-        model: What shall read them.
-        source: Names one of `READABLE`.
-
-    Raises:
-        ValueError: If the model was trained on something else.
-    """
+def _numbers(model: "SequenceModel", source: "Source") -> "Numbers":
+    """So many sequences of a data set, evenly spread, in the splits the model was trained with."""
     from attnviz.recording import Numbers
 
     name, split = str(source.task), source.split or source.usual
@@ -112,7 +121,7 @@ def read_numbers(model: "SequenceModel", source: "Source") -> "Numbers":
         return _sums(model, split, source.limit)
     fold = model.card.get("data", {}).get("fold") if name == "har" else None
     task = load_numbers(name, source.data, fold=fold)
-    check_trained(model, name, task.name)
+    _check_trained(model, name, task.name)
     held = task.splits[split].spread(source.limit)
     about = {"task": task.name, "split": split}
     return Numbers(held.features(), held.labels, held.ids, about)
@@ -142,17 +151,8 @@ def _sums(model: "SequenceModel", split: str, limit: int | None) -> "Numbers":
     return Numbers(held.features[rows], held.targets[rows], None, about)
 
 
-def check_trained(model: "SequenceModel", name: str, task: str) -> None:
-    """Refuses a model that learnt another task.
-
-    Arguments:
-        model: What shall read the task.
-        name: Of the task, as it was typed.
-        task: Its full name, as a model's card has it.
-
-    Raises:
-        ValueError: If it did.
-    """
+def _check_trained(model: "SequenceModel", name: str, task: str) -> None:
+    """Refuses a model that learnt another task than that of a name and full name."""
     from attnviz.cards import current_task
 
     if current_task(str(model.card.get("task"))) != task:

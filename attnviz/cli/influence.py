@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from attnviz.cli.console import busy, hush, progress
-from attnviz.cli.given import READABLE, USUAL, read_given, usual_numbers
+from attnviz.cli.given import READABLE, USUAL, read_given, read_usual
 from attnviz.cli.measuring import Measured, Model, Output, Seed, checked_result, write_result
 from attnviz.cli.reading import Source
 from attnviz.cli.scripting import Quiet
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from attnviz.influence.measurement import At
     from attnviz.influence.sequences import Inputs
     from attnviz.models import SequenceModel
-    from attnviz.recording import Numbers, Texts
+    from attnviz.recording import Numbers, Running, Texts
 
 Reference = Annotated[
     list[str] | None,
@@ -63,6 +63,8 @@ def influence(  # noqa: PLR0913  (one parameter an option)
     Example: attnviz influence gru-row-mnist --task row-mnist -o influence.nc
 
     Example: attnviz influence gru-imdb --text "Slow, but wonderful." -o influence.nc
+
+    Of ptb, a sequence is a piece of 100 tokens, read by itself.
     """
     hush(quiet)
     checked_result(output)
@@ -104,15 +106,31 @@ def _timesteps(at: str) -> "At":
 
 def _read(
     model: "SequenceModel", source: Source, reference: list[str] | None
-) -> "tuple[Texts | Numbers, Inputs, Inputs]":
+) -> "tuple[Texts | Numbers | Running, Inputs, Inputs]":
     """What is read, the same as inputs, and what is usual."""
     from attnviz.recording import Texts
 
     given = read_given(model, source)
     if isinstance(given, Texts):
         return given, given.texts, reference or _usual(source)
-    usual = usual_numbers(model, source, reference)
-    return given, given.features, usual.features
+    return given, _inputs(given), _inputs(read_usual(model, source, reference))
+
+
+def _inputs(given: "Numbers | Running") -> "Inputs":
+    """The same as influence takes it; pieces of a running text each by itself."""
+    from attnviz.influence.sequences import Sequences
+    from attnviz.recording import Numbers
+
+    if isinstance(given, Numbers):
+        return given.features
+    from torch import from_numpy
+    from torch.nn.utils.rnn import pad_sequence
+
+    pieces = given.pieces
+    return Sequences(
+        pad_sequence([from_numpy(piece) for piece in pieces], batch_first=True),
+        [len(piece) for piece in pieces],
+    )
 
 
 def _usual(source: Source) -> list[str]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from attnviz.models import SequenceModel
-    from attnviz.recording import Numbers, Texts
+    from attnviz.recording import Numbers, Running, Texts
 
 __all__ = [
     "Measured",
@@ -40,7 +40,7 @@ Seed = Annotated[int, typer.Option(help="For what is drawn.", min=0)]
 
 @dataclass(frozen=True)
 class Measured(Asked):
-    """What is measured on: texts, or labelled sequences of numbers."""
+    """What is measured on: texts, labelled sequences of numbers, or pieces of a running text."""
 
     task: Task = None
 
@@ -60,7 +60,7 @@ def checked_result(path: Path) -> Path:
 def write_result(
     result: "xr.Dataset",
     model: "SequenceModel",
-    given: "Texts | Numbers",
+    given: "Texts | Numbers | Running",
     path: Path,
     kinds: list[str],
 ) -> None:
@@ -89,13 +89,14 @@ def write_result(
         next_commands(["plot", path, "--kind", kind, "-o", f"{kind}.pdf"])
 
 
-def what_is_read(given: "Texts | Numbers") -> str:
-    """What one of them is called, for a sentence: a text or a sequence."""
-    from attnviz.recording import Texts
+def what_is_read(given: "Texts | Numbers | Running") -> str:
+    """What one of them is called, for a sentence: a text, a piece of one, or a sequence."""
+    from attnviz.recording import Running, Texts
 
-    return "text" if isinstance(given, Texts) else "sequence"
+    names = {Texts: "text", Running: "piece"}
+    return names.get(type(given), "sequence")
 
 
-def counted(count: int, given: "Texts | Numbers") -> str:
-    """So many texts, or sequences of numbers, for a sentence."""
+def counted(count: int, given: "Texts | Numbers | Running") -> str:
+    """So many texts, pieces or sequences, for a sentence."""
     return f"{count} {what_is_read(given)}{'' if count == 1 else 's'}"

@@ -39,6 +39,8 @@ def path_classes(
     Example: attnviz path-classes rra-row-mnist --task row-mnist -o paths.nc
 
     Example: attnviz path-classes lstm-imdb --text "Slow, but wonderful." --whole -o paths.nc
+
+    Of ptb, a sequence is a piece of 100 tokens, and the gradient that of its last token's loss.
     """
     hush(quiet)
     checked_result(output)
@@ -47,10 +49,11 @@ def path_classes(
         from attnviz.path_classes import (
             PathOptions,
             number_gradient_paths,
+            running_gradient_paths,
             text_gradient_paths,
         )
         from attnviz.pretrained import load_model
-        from attnviz.recording import Texts
+        from attnviz.recording import Numbers, Texts
 
     options = PathOptions(labels={} if whole else None, hops=hops, hops_of=hops_of)
     loaded = load_model(model)
@@ -60,8 +63,12 @@ def path_classes(
             found = text_gradient_paths(
                 loaded, given, group=layer, options=options, progress=advance
             )
-        else:
+        elif isinstance(given, Numbers):
             found = number_gradient_paths(
+                loaded, given, group=layer, options=options, progress=advance
+            )
+        else:
+            found = running_gradient_paths(
                 loaded, given, group=layer, options=options, progress=advance
             )
     kinds = ["vanishing"] if whole else ["path-classes", "vanishing"]

@@ -7,25 +7,22 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from attnviz.cli.console import busy, checked_output, hush, next_commands, out, progress
-from attnviz.cli.given import READABLE, check_trained, read_numbers, read_texts
+from attnviz.cli.given import READABLE, read_given
 from attnviz.cli.reading import Asked, told
 from attnviz.cli.scripting import Quiet
 from attnviz.cli.spreading import spread
 
 if TYPE_CHECKING:
-    from attnviz.models import SequenceModel
     from attnviz.recording.gradients import GradientRecording
     from attnviz.trace import Trace
-
-_OTHERS = (*READABLE, "ptb")
 
 Model = Annotated[str, typer.Argument(help="A shipped model, a run, or a model's folder.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="The trace store to write.")]
 Task = Annotated[
     str | None,
     typer.Option(
-        help=f"Read this data set: {', '.join(_OTHERS)}, imdb, or a file of your own: CSV, TSV, or "
-        ".txt with a text a line."
+        help=f"Read this data set: {', '.join(READABLE)}, imdb, or a file of your own: CSV, TSV, "
+        "or .txt with a text a line."
     ),
 ]
 Limit = Annotated[int | None, typer.Option(help="Read only so many sequences.", min=1)]
@@ -71,32 +68,31 @@ def record(
     Example: attnviz record runs/larnn-har --task har --limit 50 -o trace.zarr
     """
     from attnviz.pretrained import load_model
-    from attnviz.recording import record_numbers, record_texts
+    from attnviz.recording import Numbers, Texts, record_numbers, record_running, record_texts
     from attnviz.store import save_trace
 
     hush(quiet)
     checked_output(output)
-    source = asked.source(few=None, others=_OTHERS)
-    task, part, limit, data = asked.task, asked.split or source.usual, asked.limit, asked.data
+    source = asked.source(few=None, others=READABLE)
     loaded = load_model(model)
     names = None if keep is None else keep.split(",")
     wanted: "GradientRecording" = False if gradients == "none" else gradients
-    if task in _OTHERS:
-        with busy(f"Recording {loaded.name}"):
-            if task == "ptb":
-                trace = _running(loaded, part, data, limit, names, wanted)
-            else:
-                numbers = read_numbers(loaded, source)
-                trace = record_numbers(loaded, numbers, keep=names, gradients=wanted)
-        save_trace(trace, output, half=half)
-        _conclude(trace, "sequence", output)
+    given = read_given(loaded, source)
+    if isinstance(given, Texts):
+        with progress(f"recording {loaded.name}") as advance:
+            trace = record_texts(
+                loaded, given, keep=names, gradients=wanted, path=output, half=half,
+                progress=advance,
+            )  # fmt: skip
+        _conclude(trace, "text", output)
         return
-    texts = read_texts(loaded, source)
-    with progress(f"recording {loaded.name}") as advance:
-        trace = record_texts(
-            loaded, texts, keep=names, gradients=wanted, path=output, half=half, progress=advance
-        )
-    _conclude(trace, "text", output)
+    with busy(f"Recording {loaded.name}"):
+        if isinstance(given, Numbers):
+            trace = record_numbers(loaded, given, keep=names, gradients=wanted)
+        else:
+            trace = record_running(loaded, given, keep=names, gradients=wanted)
+    save_trace(trace, output, half=half)
+    _conclude(trace, "sequence", output)
 
 
 def _conclude(trace: "Trace", what: str, output: Path) -> None:
@@ -109,30 +105,3 @@ def _conclude(trace: "Trace", what: str, output: Path) -> None:
     kinds = drawable_kinds(trace)
     plots = [["plot", output, "--kind", kind, "-o", "figure.pdf"] for kind in kinds[:1]]
     next_commands(["info", output], *plots)
-
-
-def _running(
-    model: "SequenceModel",
-    split: str,
-    data: Path | None,
-    limit: int | None,
-    keep: list[str] | None,
-    gradients: "GradientRecording",
-) -> "Trace":
-    """The beginning of a running text, in pieces of 100 tokens."""
-    from attnviz.recording import record_running
-    from attnviz.tasks import load_ptb
-
-    task = load_ptb(data)
-    check_trained(model, "ptb", task.name)
-    ids, length = task.splits[split].ids, 100
-    count = len(ids) if limit is None else limit * length
-    return record_running(
-        model,
-        ids[:count],
-        task.words,
-        length=length,
-        keep=keep,
-        gradients=gradients,
-        about={"task": task.name, "split": split},
-    )

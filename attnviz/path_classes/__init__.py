@@ -5,6 +5,7 @@ from attnviz.path_classes.labels import DIRECT, PathClasses, PathOptions, label_
 from attnviz.path_classes.measure import gradient_paths
 from attnviz.path_classes.numbers import number_gradient_paths
 from attnviz.path_classes.recursion import class_gradients
+from attnviz.path_classes.running import running_gradient_paths
 from attnviz.path_classes.steps import Steps
 from attnviz.path_classes.texts import text_gradient_paths
 
@@ -18,5 +19,6 @@ __all__ = [
     "gradient_paths",
     "label_routes",
     "number_gradient_paths",
+    "running_gradient_paths",
     "text_gradient_paths",
 ]

@@ -1,6 +1,7 @@
 """Recording what a language model looks at while it reads a running text."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -14,18 +15,66 @@ from attnviz.recording.recorder import record
 from attnviz.states import State, detached
 from attnviz.trace import Trace
 
-__all__ = ["record_running"]
+__all__ = ["Running", "check_running", "record_running"]
+
+
+@dataclass(frozen=True, eq=False)
+class Running:
+    """A running text that a language model reads piece by piece, its state going on.
+
+    Arguments:
+        tokens: The text: of each word its number.
+        words: What each number stands for: all that the model knows.
+        length: Tokens of a piece; the last may be shorter, but has at least two.
+        about: Where it comes from, such as `{"task": "ptb", "split": "test"}`.
+
+    Raises:
+        ValueError: If the text has fewer than two tokens, or pieces would have, or a token is none
+            of the words.
+    """
+
+    tokens: Int[np.ndarray, " token"]
+    words: Sequence[str]
+    length: int = 100
+    about: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuses what nothing can be predicted in, and numbers that are no words."""
+        if self.length < 2 or len(self.tokens) < 2:
+            raise ValueError(
+                "A running text needs two tokens, one to read and one to predict, got "
+                f"{len(self.tokens)} in pieces of {self.length}."
+            )
+        outside = (self.tokens < 0) | (self.tokens >= len(self.words))
+        if outside.any():
+            place = int(outside.argmax())
+            raise ValueError(
+                f"A running text of {len(self.words)} words numbers them from 0, but its token "
+                f"{place} is {self.tokens[place]}."
+            )
+
+    @property
+    def ids(self) -> list[str]:
+        """A name for each piece: where it begins."""
+        return [f"token {start}" for start in self._starts]
+
+    @property
+    def pieces(self) -> list[Int[np.ndarray, " piece_token"]]:
+        """The tokens of each piece."""
+        whole = self.tokens.astype(np.int64)
+        return [whole[start : start + self.length] for start in self._starts]
+
+    @property
+    def _starts(self) -> range:
+        return range(0, len(self.tokens) - 1, self.length)
 
 
 def record_running(
     model: SequenceModel,
-    ids: Int[np.ndarray, "token"],
-    words: Sequence[str],
+    running: Running,
     *,
-    length: int = 100,
     keep: Iterable[str] | None = None,
     gradients: GradientRecording = True,
-    about: Mapping[str, str] | None = None,
 ) -> Trace:
     """Records a language model while it reads a running text, piece by piece.
 
@@ -37,30 +86,17 @@ def record_running(
 
     Arguments:
         model: With the head `language_model`.
-        ids: The text.
-        words: What each id stands for.
-        length: Tokens of a piece; the last may be shorter, but has at least two.
+        running: The text.
         keep: Signals to record; the cells' declared defaults and `gate_attention` if not given.
         gradients: What to record of gradients, as `record` takes it, at the price of a backward.
-        about: What the trace shall say of the text, such as `{"task": "ptb"}`.
 
     Returns:
         The trace, in memory.
 
     Raises:
-        ValueError: If the model is no language model of so many words, or the text has fewer than
-            two tokens.
+        ValueError: If the model is no language model of so many words.
     """
-    if model.kind != "language_model" or model.head.out_features != len(words):
-        raise ValueError(
-            f"record_running records language models of {len(words)} words, but {model.name} has "
-            f"the head {model.kind} with {model.head.out_features} outputs."
-        )
-    if length < 2 or len(ids) < 2:
-        raise ValueError(
-            f"record_running needs two tokens, one to read and one to predict, got {len(ids)} in "
-            f"pieces of {length}."
-        )
+    check_running(model, running)
     leaves = [values for values in model.layer.parameters() if values.requires_grad]
     if gradients and not leaves:
         raise ValueError(
@@ -73,11 +109,10 @@ def record_running(
     watched = record(model, keep, gradients)
     try:
         with evaluated(model), watched as recording, torch.set_grad_enabled(bool(gradients)):
-            for start in range(0, len(ids) - 1, length):
-                piece = ids[start : start + length]
-                text, spans = _written([words[number] for number in piece])
-                recording.describe(id=[f"token {start}"], text=[text], span=[spans])
-                read = torch.from_numpy(piece.astype(np.int64)).to(device)[None]
+            for name, piece in zip(running.ids, running.pieces, strict=True):
+                text, spans = _written([running.words[number] for number in piece])
+                recording.describe(id=[name], text=[text], span=[spans])
+                read = torch.from_numpy(piece).to(device)[None]
                 logits = model(read, None, detached(states[-1]) if states else None)
                 if gradients:
                     loss = nn.functional.cross_entropy(logits[0, :-1], read[0, 1:], reduction="sum")
@@ -86,8 +121,25 @@ def record_running(
     finally:
         handle.remove()
     trace = recording.trace
-    trace.tree.attrs |= {"loss": "next token", "loss_target": "next token", **(about or {})}
+    trace.tree.attrs |= {"loss": "next token", "loss_target": "next token", **running.about}
     return trace
+
+
+def check_running(model: SequenceModel, running: Running) -> None:
+    """Refuses a text that a model cannot read piece by piece.
+
+    Arguments:
+        model: What shall read it.
+        running: The text.
+
+    Raises:
+        ValueError: If the model is no language model of so many words.
+    """
+    if model.kind != "language_model" or model.head.out_features != len(running.words):
+        raise ValueError(
+            f"A running text of {len(running.words)} words is read by a language model of as many, "
+            f"but {model.name} has the head {model.kind} with {model.head.out_features} outputs."
+        )
 
 
 def _written(words: Sequence[str]) -> tuple[str, Int[np.ndarray, "time 2"]]:

@@ -12,8 +12,9 @@ import cells
 from attnviz.edits import WHOLE, Collector, Method, References, check_method
 from attnviz.models import SequenceModel
 from attnviz.modes import evaluated
-from attnviz.recording import Numbers, Texts
+from attnviz.recording import Numbers, Running, Texts
 from attnviz.recording.numbers import number_rows
+from attnviz.recording.running import check_running
 from attnviz.recording.texts import check_labels, check_sequence_model, encoded_texts
 from attnviz.replay.plan import (
     AblationLevel,
@@ -23,18 +24,19 @@ from attnviz.replay.plan import (
     plan_ablations,
 )
 from attnviz.replay.results import labelled_effects
-from attnviz.replay.runs import Replay
+from attnviz.replay.runs import Case, Replay
+from attnviz.states import State
 
 __all__ = ["ablate"]
 
 
 def ablate(
     model: SequenceModel,
-    texts: Sequence[str] | Texts | Numbers,
+    texts: Sequence[str] | Texts | Numbers | Running,
     *,
     level: AblationLevel = "lag",
     method: Method = "zero",
-    reference: Sequence[str] | Numbers | None = None,
+    reference: Sequence[str] | Numbers | Running | None = None,
     group: str | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
@@ -46,9 +48,12 @@ def ablate(
     in eval mode; its running statistics and the random state stay as they are.
 
     Arguments:
-        model: A classifier whose cells attend, or one that predicts numbers from numbers.
+        model: A classifier whose cells attend, one that predicts numbers from numbers, or a
+            language model.
         texts: What to read, with labels where they are known; elsewhere the class that the model
             predicts stands for the right one. For a model of numbers, `attnviz.recording.Numbers`.
+            For a language model, `attnviz.recording.Running`: each piece is a sequence, and begins
+            with the state in which what came before has left the unedited model.
         level: What one edit takes away: a `lag` at all timesteps; a lag at one timestep (`step`);
             a `pair` of lags at all timesteps; a lag of one `head`; or, of RAU, a `feature`.
         method: As `attnviz.edits.Ablation` has them: `zero`, `remove`, `mean`, `resample`.
@@ -62,7 +67,8 @@ def ablate(
     Returns:
         Effects (edited minus unedited) `margin_effect` (logit of the class minus the best other),
         `probability_effect` and `loss_effect` (cross-entropy); where numbers are predicted only
-        `loss_effect` (squared error, summed over outputs). Axes `(sequence, ...)` by level:
+        `loss_effect` (squared error, summed over outputs), of a running text only `loss_effect`
+        (mean over a piece's next tokens, in nats). Axes `(sequence, ...)` by level:
         `(lag)`, `(time, lag)`, `(lag, other_lag)` (single lags on the diagonal), `(head, lag)` or
         `(feature)`, and `(head)` or `(time)` where all weights change; the unedited `margin`,
         `probability`, `loss` and `target (sequence)`; and for cells with lags the unedited
@@ -72,55 +78,85 @@ def ablate(
     Raises:
         TypeError: If `texts` is a single string.
         KeyError: If there is no such layer.
-        ValueError: If the test is not defined for the cell, the rows of a batch do not stand for
-            themselves, a text cannot be read, or a method needs references.
+        ValueError: If the test is not defined for the cell or the head, the rows of a batch do not
+            stand for themselves, a text cannot be read, or a method needs references.
     """
-    given = texts if isinstance(texts, Texts | Numbers) else Texts(texts)
+    given = texts if isinstance(texts, Texts | Numbers | Running) else Texts(texts)
     if level not in get_args(AblationLevel):
         raise ValueError(f"level is one of {get_args(AblationLevel)}, got {level!r}.")
     check_sequence_model(model)
-    rows = _rows(model, given)
+    _check_head(model, given)
     group = next(iter(model.layer.groups)) if group is None else group
     check_defined(model, group, level, method)
     with evaluated(model), _stepwise(model.layer):
+        cases = _cases(model, given)
         known = None if reference is None else _references(model, group, reference)
         check_method(method, known)
         replay = Replay(model, group, method, known)
         done, found = 0, []
-        attention, whole = _attention(model, group, rows[0]), method in WHOLE
+        attention, whole = _attention(model, group, cases[0]), method in WHOLE
         plans = [
             plan_ablations(
-                attention, level, len(row), whole=whole, first=first_number(seed, number)
+                attention, level, len(case.row), whole=whole, first=first_number(seed, number)
             )
-            for number, row in enumerate(rows)
+            for number, case in enumerate(cases)
         ]
         total = sum(len(plan.timesteps) for plan in plans)
-        for row, plan, right in zip(rows, plans, _right(given, len(rows)), strict=True):
-            found.append(replay.run(row, plan, right))
+        for case, plan in zip(cases, plans, strict=True):
+            found.append(replay.run(case, plan))
             done += len(plan.timesteps)
             if progress is not None:
                 progress(done, total)
     return labelled_effects(model, given, found, level=level, method=method, group=group)
 
 
-def _right(given: Texts | Numbers, count: int) -> Sequence[int | Tensor | None]:
-    """Of each sequence the right class, as far as it is known, or the right numbers."""
-    if isinstance(given, Numbers) and given.labels is None:
-        return list(torch.from_numpy(given.targets))
-    classes = given.labels if isinstance(given, Numbers) else given.right
-    return [None] * count if classes is None else classes
+def _check_head(model: SequenceModel, given: Texts | Numbers | Running) -> None:
+    """Refuses a model that predicts at every timestep, unless it is the next token of a text.
+
+    Raises:
+        ValueError: If it does, or a running text is given to another model.
+    """
+    if isinstance(given, Running):
+        check_running(model, given)
+    elif model.per_step:
+        advice = ""
+        if model.kind == "language_model":
+            advice = " Give it attnviz.recording.Running."
+        raise ValueError(
+            f"ablate measures what is predicted after the last timestep, but {model.name} is for "
+            f"{model.kind} and predicts at every one.{advice}"
+        )
 
 
-def _rows(model: SequenceModel, given: Texts | Numbers) -> list[Tensor]:
-    """What the model reads: a row of ids, or of features, each sequence."""
+def _cases(model: SequenceModel, given: Texts | Numbers | Running) -> list[Case]:
+    """What the model reads, a row of ids or of features each sequence, and what is right."""
+    if isinstance(given, Running):
+        return _pieces(model, given)
     if isinstance(given, Numbers):
-        return number_rows(model, given)
-    encoded = encoded_texts(model, given)
-    check_labels(model, given)
-    return [torch.from_numpy(text.ids) for text in encoded]
+        rows = number_rows(model, given)
+        if given.labels is None:
+            return [Case(*both) for both in zip(rows, torch.from_numpy(given.targets), strict=True)]
+    else:
+        rows = [torch.from_numpy(text.ids) for text in encoded_texts(model, given)]
+        check_labels(model, given)
+    classes = given.labels if isinstance(given, Numbers) else given.right
+    known = [None] * len(rows) if classes is None else classes
+    return [Case(row, right) for row, right in zip(rows, known, strict=True)]
 
 
-def _attention(model: SequenceModel, group: str, row: Tensor) -> Attention:
+@torch.no_grad()
+def _pieces(model: SequenceModel, given: Running) -> list[Case]:
+    """The pieces of a running text, each with the state that the one before has left."""
+    device = next(model.parameters()).device
+    pieces: list[Case] = []
+    state: State | None = None
+    for tokens in map(torch.from_numpy, given.pieces):
+        pieces.append(Case(tokens, tokens[1:], state))
+        state = model.go_on(tokens[None].to(device), state)[1]
+    return pieces
+
+
+def _attention(model: SequenceModel, group: str, case: Case) -> Attention:
     """The heads and sources that a cell's attention is seen to have."""
     seen: list[tuple[int, ...]] = []
 
@@ -130,7 +166,7 @@ def _attention(model: SequenceModel, group: str, row: Tensor) -> Attention:
 
     device = next(model.parameters()).device
     with model.layer.register_edit(watch, group=group), torch.no_grad():
-        model(row[None].to(device))
+        model(case.row[None].to(device), None, case.begin)
     if not seen:
         name = type(model.layer.groups[group]).__name__
         raise ValueError(
@@ -140,12 +176,16 @@ def _attention(model: SequenceModel, group: str, row: Tensor) -> Attention:
     return Attention(*seen[0][1:])
 
 
-def _references(model: SequenceModel, group: str, given: Sequence[str] | Numbers) -> References:
+def _references(
+    model: SequenceModel, group: str, given: Sequence[str] | Numbers | Running
+) -> References:
+    usual = given if isinstance(given, Numbers | Running) else Texts(given)
     collector = Collector()
     device = next(model.parameters()).device
+    cases = _cases(model, usual)
     with model.layer.register_edit(collector, group=group), torch.no_grad():
-        for row in _rows(model, given if isinstance(given, Numbers) else Texts(given)):
-            model(row[None].to(device))
+        for case in cases:
+            model(case.row[None].to(device), None, case.begin)
     return collector.references()
 
 

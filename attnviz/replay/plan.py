@@ -121,21 +121,16 @@ def check_defined(
     """The cell whose attention is ablated.
 
     Arguments:
-        model: One that predicts after the last timestep.
+        model: Whose it is.
         group: One of its layers and directions.
         level: What one edit takes away.
         method: What happens to it.
 
     Raises:
         KeyError: If there is no such layer.
-        ValueError: If the model predicts at every timestep, its cell has nothing of that kind to
-            take away, or method and level do not go together.
+        ValueError: If its cell has nothing of that kind to take away, or method and level do not
+            go together.
     """
-    if model.per_step:
-        raise ValueError(
-            f"ablate measures what is predicted after the last timestep, but {model.name} is for "
-            f"{model.kind} and predicts at every one."
-        )
     if group not in model.layer.groups:
         raise KeyError(f"{model.name} has no layer {group!r}; it has {list(model.layer.groups)}.")
     cell = model.layer.groups[group]

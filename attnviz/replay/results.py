@@ -7,7 +7,7 @@ import xarray as xr
 
 from attnviz.edits import WHOLE, Method
 from attnviz.models import SequenceModel
-from attnviz.recording import Numbers, Texts
+from attnviz.recording import Numbers, Running, Texts
 from attnviz.recording.assembly import provenance
 from attnviz.recording.signals import recurrent_layers
 from attnviz.replay.plan import AXES, AblationLevel
@@ -19,7 +19,7 @@ __all__ = ["labelled_effects"]
 
 def labelled_effects(
     model: SequenceModel,
-    texts: Texts | Numbers,
+    texts: Texts | Numbers | Running,
     found: list[dict[str, np.ndarray]],
     *,
     level: AblationLevel,
@@ -42,7 +42,7 @@ def labelled_effects(
     own = AXES[level][:1] if method in WHOLE else AXES[level]
     axes = {f"{name}_effect": own for name in MEASURES}
     axes |= {"attention": ("time", "lag"), "contribution": ("time", "lag")}
-    if found[0]["target"].ndim:
+    if "target" in found[0] and found[0]["target"].ndim:
         axes["target"] = ("output",)
     variables: dict[str, Any] = {}
     for name in found[0]:
@@ -65,13 +65,15 @@ def labelled_effects(
     return dataset
 
 
-def _target(given: Texts | Numbers) -> str:
+def _target(given: Texts | Numbers | Running) -> str:
+    if isinstance(given, Running):
+        return "next token"
     if given.labels is not None:
         return "label, else predicted class"
     return "predicted class" if isinstance(given, Texts) else "the right numbers"
 
 
-def _ids(texts: Texts | Numbers, count: int) -> list[str]:
+def _ids(texts: Texts | Numbers | Running, count: int) -> list[str]:
     return list(texts.ids) if texts.ids is not None else [str(n) for n in range(count)]
 
 

@@ -2,23 +2,43 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 
 import cells
 from attnviz.edits import Ablation, Method, References
 from attnviz.models import SequenceModel
 from attnviz.replay.plan import Plan
+from attnviz.states import State, repeated
 
-__all__ = ["MEASURES", "ROWS", "Replay"]
+__all__ = ["MEASURES", "ROWS", "Case", "Replay"]
 
 MEASURES = ("margin", "probability", "loss")
-"""What is measured of a decision, with and without an edit; of a predicted number the loss only."""
+"""What is measured of a decision, with and without an edit.
+
+Of predicted numbers and of a running text the loss only."""
 
 ROWS = 256  # edits that are run at once
+LOGITS = 2**24  # that are held at once, at most: a language model has thousands a timestep
+
+
+class Case(NamedTuple):
+    """A sequence to be read under edits.
+
+    Arguments:
+        row: What is read.
+        right: The right class, None or −1 where it is not known; the right numbers; or, whole
+            numbers, the tokens that come next, one fewer than are read.
+        begin: The state that it begins with, of one row; the initial one if None.
+    """
+
+    row: Tensor
+    right: int | Tensor | None = None
+    begin: State | None = None
 
 
 class Replay:
@@ -34,27 +54,26 @@ class Replay:
         self.model, self.group, self.method = model, group, method
         self.references, self.checked = references, False
 
-    def run(self, row: Tensor, plan: Plan, right: int | Tensor | None) -> dict[str, np.ndarray]:
+    def run(self, case: Case, plan: Plan) -> dict[str, np.ndarray]:
         """The effects of all edits on one sequence.
 
         Arguments:
-            row: What is read.
+            case: What is read, and what is right.
             plan: The edits.
-            right: The right class, None or -1 where it is not known; or the right numbers.
         """
         seen: dict[str, Tensor] = {}
-        count = len(plan.timesteps)
-        predicted = self._unedited(row, plan, min(ROWS, count), seen)
-        self._check_rows(row, plan, predicted)
-        target, measures = _judged(predicted[0], right)
+        count, most = len(plan.timesteps), self._most(case)
+        predicted = self._unedited(case, plan, min(most, count), seen)
+        self._check_rows(case, plan, predicted)
+        target, measures = _judged(predicted[0], case.right)
         base = {len(predicted): measures(predicted)}
         parts: dict[str, list[Tensor]] = {name: [] for name in base[len(predicted)]}
-        for start in range(0, count, ROWS):
-            chosen = slice(start, min(start + ROWS, count))
+        for start in range(0, count, most):
+            chosen = slice(start, min(start + most, count))
             size = chosen.stop - chosen.start
             if size not in base:
-                base[size] = measures(self._unedited(row, plan, size))
-            after = measures(self._read(row, self._edit(plan, chosen, plan.heads[chosen])))
+                base[size] = measures(self._unedited(case, plan, size))
+            after = measures(self._read(case, self._edit(plan, chosen, plan.heads[chosen])))
             for name, values in parts.items():
                 values.append(after[name] - base[size][name])
         effects = {
@@ -64,14 +83,19 @@ class Replay:
         signals = {name: values.cpu().numpy() for name, values in seen.items()}
         first = base[len(predicted)]
         unedited = {name: np.array(float(values[0])) for name, values in first.items()}
-        return {**effects, **signals, **unedited, "target": target}
+        return {**effects, **signals, **unedited, **target}
+
+    def _most(self, case: Case) -> int:
+        """How many copies of a sequence are read at once."""
+        each = self.model.head.out_features * (len(case.row) if self.model.per_step else 1)
+        return max(1, min(ROWS, LOGITS // each))
 
     def _unedited(
-        self, row: Tensor, plan: Plan, size: int, seen: dict[str, Tensor] | None = None
+        self, case: Case, plan: Plan, size: int, seen: dict[str, Tensor] | None = None
     ) -> Tensor:
         """Predictions for so many copies, every one under an edit of no head."""
         nothing = torch.zeros_like(plan.heads[:size])
-        return self._read(row, self._edit(plan, slice(0, size), nothing), seen)
+        return self._read(case, self._edit(plan, slice(0, size), nothing), seen)
 
     def _edit(self, plan: Plan, chosen: slice, heads: Tensor) -> Ablation:
         return Ablation(
@@ -83,11 +107,11 @@ class Replay:
             plan.numbers[chosen],
         )
 
-    def _check_rows(self, row: Tensor, plan: Plan, predicted: Tensor) -> None:
+    def _check_rows(self, case: Case, plan: Plan, predicted: Tensor) -> None:
         """Every row must stand for itself, and every time the same: each is another edit."""
         if self.checked:
             return
-        alone = self._unedited(row, plan, 1)
+        alone = self._unedited(case, plan, 1)
         if not torch.allclose(predicted, alone.expand_as(predicted), rtol=1e-3, atol=1e-3):
             raise ValueError(
                 f"{self.model.name} gives a sequence another answer alone than in a batch of "
@@ -96,10 +120,11 @@ class Replay:
             )
         self.checked = True
 
-    def _read(self, row: Tensor, edit: Ablation, seen: dict[str, Tensor] | None = None) -> Tensor:
+    def _read(self, case: Case, edit: Ablation, seen: dict[str, Tensor] | None = None) -> Tensor:
         """Predictions for a batch of copies of a sequence, every one edited in its own way."""
-        device = next(self.model.parameters()).device
-        batch = row.to(device).expand(len(edit.timesteps), *row.shape)
+        device, count = next(self.model.parameters()).device, len(edit.timesteps)
+        batch = case.row.to(device).expand(count, *case.row.shape)
+        begin = None if case.begin is None else repeated(case.begin, count)
         layer = self.model.layer
         with ExitStack() as scope, torch.no_grad():
             scope.enter_context(layer.register_edit(edit, group=self.group))
@@ -107,7 +132,7 @@ class Replay:
                 names = {"attention", "contribution"} & set(layer.groups[self.group].signals)
                 hook = self._keep(seen, names)
                 scope.enter_context(layer.register_readout_hook(hook, names))
-            predicted: Tensor = self.model(batch)
+            predicted: Tensor = self.model(batch, None, begin)
             return predicted.double()
 
     def _keep(self, seen: dict[str, Tensor], names: set[str]) -> cells.ReadoutHook:
@@ -121,13 +146,27 @@ class Replay:
 
 def _judged(
     predicted: Tensor, right: int | Tensor | None
-) -> tuple[np.ndarray, Callable[[Tensor], dict[str, Tensor]]]:
-    """What a prediction is held against, and what does so for many."""
-    if isinstance(right, Tensor):
+) -> tuple[dict[str, np.ndarray], Callable[[Tensor], dict[str, Tensor]]]:
+    """What a prediction is held against, as effects say it, and what does so for many."""
+    if isinstance(right, Tensor) and right.is_floating_point():
         numbers = right.to(predicted)
-        return right.cpu().numpy(), lambda rows: {"loss": (rows - numbers).square().sum(dim=-1)}
+        told = {"target": right.cpu().numpy()}
+        return told, lambda rows: {"loss": (rows - numbers).square().sum(dim=-1)}
+    if isinstance(right, Tensor):
+        tokens = right.to(predicted.device)
+        return {}, lambda rows: {"loss": _mean_token_loss(rows, tokens)}
     target = int(predicted.argmax()) if right is None or right < 0 else right
-    return np.array(target), lambda rows: _measures(rows, target)
+    return {"target": np.array(target)}, lambda rows: _measures(rows, target)
+
+
+def _mean_token_loss(
+    logits: Float[Tensor, "row time word"], tokens: Int[Tensor, " token"]
+) -> Float[Tensor, " row"]:
+    """The mean loss of the tokens that come next; what the last is followed by is not known."""
+    losses = nn.functional.cross_entropy(
+        logits[:, :-1].flatten(0, 1), tokens.repeat(len(logits)), reduction="none"
+    )
+    return losses.view(len(logits), -1).mean(dim=-1)
 
 
 def _measures(logits: Tensor, target: int) -> dict[str, Tensor]:

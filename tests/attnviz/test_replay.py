@@ -567,5 +567,5 @@ def test_of_predicted_numbers_the_squared_error_is_measured(outputs, tmp_path):
 
 def test_a_model_that_predicts_at_every_timestep_is_refused():
     model = SequenceModel(cells.RRA(3, 5, window=4, batch_first=True), outputs=2, head="per_step")
-    with pytest.raises(ValueError, match=r"predict after the last, but .* has the head per_step"):
+    with pytest.raises(ValueError, match=r"rra is for per_step and predicts at every one\.$"):
         attnviz.ablate(model, Numbers(np.zeros((1, 4, 3)), np.zeros((1, 2))))

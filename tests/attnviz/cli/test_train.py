@@ -90,6 +90,21 @@ def test_a_language_model_goes_from_training_to_a_figure(monkeypatch, capsys, tm
         assert status == 0, error
     status, _, error = called(monkeypatch, capsys, "report", "trace.zarr", "-o", "ptb.html")
     assert status == 0, error
+    read = ("runs/rra-circle", "--task", "ptb", "--limit", 1)
+    status, output, error = called(monkeypatch, capsys, "ablate", *read, "--figure", "lags.pdf")
+    assert status == 0, error
+    assert "mean over 1 piece of circle (validation split)" in output
+    assert "effect on the loss" in output
+    for command, kinds in (
+        ("influence", ("influence", "influence-map")), ("path-classes", ("path-classes",)),
+    ):  # fmt: skip
+        status, output, error = called(monkeypatch, capsys, command, *read, "-o", "r.nc")
+        assert status == 0 and "from 1 piece of circle" in output, error
+        assert attnviz.open_result("r.nc").attrs["task"] == "circle"
+        for kind in kinds:
+            plot = ("plot", "r.nc", "--kind", kind, "-o", f"{kind}.pdf")
+            status, _, error = called(monkeypatch, capsys, *plot)
+            assert status == 0, error
     status, _, error = called(
         monkeypatch, capsys, "record", "gru-imdb", "--task", "ptb", "-o", "other.zarr"
     )
