@@ -133,10 +133,16 @@ def same_sequences(paths: xr.Dataset, *, place: Place = "input") -> xr.Dataset:
 
     Raises:
         KeyError: If the cell has no such place.
+        ValueError: If there is no distance beyond the sequences' ends.
     """
     there = np.isfinite(path_variable(paths, place, "gradient_norm").values)
     last = np.where(there, np.arange(there.shape[1]), 0).max(axis=1, initial=0)
     shared = int(np.sort(last)[(len(last) - 1) // 2])
+    if shared == 0:
+        raise ValueError(
+            "There is no distance to follow the gradient over: half of the sequences or more have "
+            "a single timestep, or no gradient arrives before the last. Leave short ones out."
+        )
     kept = np.flatnonzero(last >= shared)
     part = paths.isel(sequence=kept, distance=slice(0, shared + 1))
     return part.assign_attrs({"sequences_given": len(last), **paths.attrs})

@@ -153,14 +153,15 @@ def surprisal(trace: Trace, sequence: int) -> Statistic:
 
     .. math:: s_t = -\ln p(x_t \mid x_{<t})
 
-    Its mean over tokens is the logarithm of the perplexity.
+    Over a text that is read without a break its mean is the logarithm of the perplexity.
 
     Arguments:
         trace: Must hold `loss`, that of each next token.
         sequence: Index of the sequence.
 
     Returns:
-        Axes `(time)`, in nats. NaN at the first timestep, which nothing predicts.
+        Axes `(time)`, in nats. NaN at the first timestep, of which a trace holds no loss: nothing
+        predicts it, or the piece before does.
 
     Raises:
         KeyError: If the trace holds no `loss`.

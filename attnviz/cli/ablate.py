@@ -33,8 +33,8 @@ Method = Annotated[
 Reference = Annotated[
     list[str] | None,
     typer.Option(
-        help="A text that other values are taken from; of a task that is not of single texts they "
-        "come from its training split, of the adding problem from the other of validation and test."
+        help="A text that other values are taken from; of numbers and of ptb they come from the "
+        "training split, of the adding problem from the other of validation and test."
     ),
 ]
 Layer = Annotated[str | None, typer.Option(help="Layer and direction, such as l0.")]
@@ -72,7 +72,8 @@ def ablate(  # noqa: PLR0913  (one parameter an option)
 
     Example: attnviz ablate larnn-row-mnist --task row-mnist --level head
 
-    Of ptb, a sequence is a piece of 100 tokens, and the effect is on the mean loss of its tokens.
+    Of ptb, the first pieces of 100 tokens are read, one after the other; the effect is on the mean
+    loss of a piece's tokens.
     """
     from attnviz.pretrained import load_model
     from attnviz.replay import ablate as run

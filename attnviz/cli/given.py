@@ -53,7 +53,9 @@ def _running(model: "SequenceModel", source: "Source") -> "Running":
     split = source.split or source.usual
     about = {"task": task.name, "split": split}
     whole = Running(task.splits[split].ids, task.words, about=about)
-    return replace(whole, tokens=whole.tokens[: source.limit and source.limit * whole.length])
+    if source.limit is None:
+        return whole
+    return replace(whole, tokens=whole.tokens[: source.limit * whole.length])
 
 
 def read_texts(model: "SequenceModel", source: "Source") -> "Texts":
@@ -66,7 +68,7 @@ def read_texts(model: "SequenceModel", source: "Source") -> "Texts":
     Raises:
         ValueError: If the model reads none, or a text has a label that is none of its classes.
     """
-    from attnviz.cards import recording_command, typed_task
+    from attnviz.cards import typed_task
 
     if model.embedding is None:
         task = typed_task(model.card)
@@ -76,9 +78,11 @@ def read_texts(model: "SequenceModel", source: "Source") -> "Texts":
             f"{model.name} reads numbers and no text. Let it read what it was trained on: {own}"
         )
     if model.kind == "language_model" and model.vocabulary is None:
+        task = typed_task(model.card)
+        own = f"--task {task}" if task in READABLE else "attnviz.recording.Running, in Python"
         raise ValueError(
-            f"{model.name} is a language model and has no vocabulary to read texts with. Record it "
-            f"on what it was trained on: {recording_command(model.card)}"
+            f"{model.name} is a language model and has no vocabulary to read texts with. Let it "
+            f"read what it was trained on: {own}"
         )
     return source.texts(model.classes)
 

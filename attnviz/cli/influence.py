@@ -38,6 +38,9 @@ Of = Annotated[
 ]
 Draws = Annotated[int, typer.Option(help="Replacements of each input.", min=1)]
 
+# Rows that are run at once; of a language model's logits there are thousands a timestep.
+ROWS, LOGIT_ROWS = 256, 16
+
 
 @spread
 def influence(  # noqa: PLR0913  (one parameter an option)
@@ -64,7 +67,7 @@ def influence(  # noqa: PLR0913  (one parameter an option)
 
     Example: attnviz influence gru-imdb --text "Slow, but wonderful." -o influence.nc
 
-    Of ptb, a sequence is a piece of 100 tokens, read by itself.
+    Of ptb, the first pieces of 100 tokens are read, each by itself.
     """
     hush(quiet)
     checked_result(output)
@@ -77,6 +80,7 @@ def influence(  # noqa: PLR0913  (one parameter an option)
     loaded = load_model(model)
     given, inputs, usual = _read(loaded, source, reference)
     margin: Literal["predicted"] | None = "predicted" if of == "margin" else None
+    rows = LOGIT_ROWS if margin and loaded.per_step else ROWS
     with progress(f"measuring {loaded.name}, rows") as advance:
         if method == "linear":
             found = linear_influence(
@@ -86,7 +90,7 @@ def influence(  # noqa: PLR0913  (one parameter an option)
         else:
             found = replacement_influence(
                 loaded, inputs, reference=usual, at=places, margin=margin,
-                replacements=draws, seed=seed, progress=advance,
+                replacements=draws, rows=rows, seed=seed, progress=advance,
             )  # fmt: skip
     kinds = ["influence", "influence-map"] if found.sizes["time"] > 1 else ["influence"]
     write_result(found, loaded, given, output, kinds)
@@ -113,12 +117,12 @@ def _read(
     given = read_given(model, source)
     if isinstance(given, Texts):
         return given, given.texts, reference or _usual(source)
-    return given, _inputs(given), _inputs(read_usual(model, source, reference))
+    usual = read_usual(model, source, reference)
+    return given, _inputs(given), _inputs(usual)
 
 
 def _inputs(given: "Numbers | Running") -> "Inputs":
     """The same as influence takes it; pieces of a running text each by itself."""
-    from attnviz.influence.sequences import Sequences
     from attnviz.recording import Numbers
 
     if isinstance(given, Numbers):
@@ -126,10 +130,13 @@ def _inputs(given: "Numbers | Running") -> "Inputs":
     from torch import from_numpy
     from torch.nn.utils.rnn import pad_sequence
 
+    from attnviz.influence.sequences import Sequences
+
     pieces = given.pieces
     return Sequences(
         pad_sequence([from_numpy(piece) for piece in pieces], batch_first=True),
         [len(piece) for piece in pieces],
+        [[given.words[token] for token in piece] for piece in pieces],
     )
 
 

@@ -40,7 +40,8 @@ def path_classes(
 
     Example: attnviz path-classes lstm-imdb --text "Slow, but wonderful." --whole -o paths.nc
 
-    Of ptb, a sequence is a piece of 100 tokens, and the gradient that of its last token's loss.
+    Of ptb, the first pieces of 100 tokens are read, each by itself; the gradient is that of the
+    last token's loss.
     """
     hush(quiet)
     checked_result(output)

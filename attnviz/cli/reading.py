@@ -79,7 +79,7 @@ class Source:
         usual: The part of a data set that is read where none is named.
 
     Raises:
-        ValueError: If there are neither texts nor a task, or both.
+        ValueError: If there are neither texts nor a task, or both, or there is no such task.
     """
 
     text: list[str] | None
@@ -92,12 +92,14 @@ class Source:
     usual: Part = "test"
 
     def __post_init__(self) -> None:
-        """Refuses to choose between texts and a data set."""
+        """Refuses to choose between texts and a data set, and data sets that there are not."""
         if (self.task is None) == (self.text is None):
             raise ValueError(
                 "Say what to read: either --task (imdb, har, ...) with --split, or, for models of "
                 "texts, one or more --text '...'."
             )
+        if self.task is not None:
+            _check_named(self.task, self.others)
 
     def texts(self, classes: Sequence[str]) -> "Texts":
         """The texts, with what is known about them.
@@ -197,15 +199,10 @@ def load_texts(
     """
     from attnviz.tasks import load_imdb, load_table
 
+    _check_named(task, others)
     if task == "imdb":
         with busy("Reading IMDB"):
             return load_imdb(data)
-    if not _is_file(task):
-        names = ", ".join(("imdb", *others))
-        raise ValueError(
-            f"There is no task {task!r}{meant(task, ('imdb', *others))} to read: name {names}, or "
-            "a CSV or TSV file."
-        )
     if Path(task).suffix.lower() == ".txt":
         raise ValueError(
             f"{task} has texts without labels, and splits are drawn so that every class has its "
@@ -214,6 +211,20 @@ def load_texts(
     text = _named(task, columns.text, columns.options[0], "texts")
     label = _named(task, columns.label, columns.options[1], "labels")
     return load_table(task, text=text, label=label)
+
+
+def _check_named(task: str, others: tuple[str, ...]) -> None:
+    """Refuses a name of no data set.
+
+    Raises:
+        ValueError: If it is one.
+    """
+    known = ("imdb", *others)
+    if task not in known and not _is_file(task):
+        raise ValueError(
+            f"There is no task {task!r}{meant(task, known)} to read: name {', '.join(known)}, or a "
+            "CSV or TSV file."
+        )
 
 
 def _places(task: "TextTask", classes: Sequence[str]) -> list[int]:

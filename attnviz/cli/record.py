@@ -8,6 +8,7 @@ import typer
 
 from attnviz.cli.console import busy, checked_output, hush, next_commands, out, progress
 from attnviz.cli.given import READABLE, read_given
+from attnviz.cli.measuring import what_is_read
 from attnviz.cli.reading import Asked, told
 from attnviz.cli.scripting import Quiet
 from attnviz.cli.spreading import spread
@@ -84,7 +85,7 @@ def record(
                 loaded, given, keep=names, gradients=wanted, path=output, half=half,
                 progress=advance,
             )  # fmt: skip
-        _conclude(trace, "text", output)
+        _conclude(trace, what_is_read(given), output)
         return
     with busy(f"Recording {loaded.name}"):
         if isinstance(given, Numbers):
@@ -92,7 +93,7 @@ def record(
         else:
             trace = record_running(loaded, given, keep=names, gradients=wanted)
     save_trace(trace, output, half=half)
-    _conclude(trace, "sequence", output)
+    _conclude(trace, what_is_read(given), output)
 
 
 def _conclude(trace: "Trace", what: str, output: Path) -> None:

@@ -26,10 +26,12 @@ class Sequences:
             with an embedding.
         lengths: Timesteps of each sequence; all of them if not given. What stands in the padding
             is never read.
+        words: What stands at each timestep of each sequence, for figures.
     """
 
     inputs: Tensor
     lengths: Tensor | Sequence[int] | None = None
+    words: Sequence[Sequence[str]] | None = None
 
 
 Inputs = Sequences | Tensor | Shaped[np.ndarray, "..."] | Sequence[str]
@@ -41,11 +43,11 @@ class Features:
 
     Arguments:
         rows: `(time, feature)` each, on the model's device and in its precision.
-        words: The tokens of each, where texts were given.
+        words: The tokens of each, where they are known.
     """
 
     rows: list[Float[Tensor, "_ feature"]]
-    words: list[list[str]] | None = None
+    words: Sequence[Sequence[str]] | None = None
 
 
 def features_of(model: Model, given: Inputs, *, role: str) -> Features:
@@ -65,9 +67,10 @@ def features_of(model: Model, given: Inputs, *, role: str) -> Features:
     """
     if isinstance(given, str):
         raise TypeError(f"The {role} must be a list of texts; put a single one in brackets.")
-    words = None
+    words: Sequence[Sequence[str]] | None = None
     if isinstance(given, Sequences):
-        rows = _cut(given, role)
+        rows, words = _cut(given, role), given.words
+        _check_words(rows, words, role)
     elif isinstance(given, Tensor | np.ndarray):
         rows = _cut(Sequences(torch.as_tensor(given)), role)
     else:
@@ -107,6 +110,14 @@ def _cut(given: Sequences, role: str) -> list[Tensor]:
                 f"that of sequence {number} is {end}. Leave empty sequences out."
             )
     return [row[:end] for row, end in zip(inputs, ends, strict=True)]
+
+
+def _check_words(rows: list[Tensor], words: Sequence[Sequence[str]] | None, role: str) -> None:
+    if words is not None and [len(row) for row in rows] != [len(told) for told in words]:
+        raise ValueError(
+            f"The {role} have {[len(row) for row in rows]} timesteps, but words for "
+            f"{[len(told) for told in words]}. Give one for each timestep."
+        )
 
 
 def _encoded(model: Model, texts: Sequence[str], role: str) -> tuple[list[Tensor], list[list[str]]]:

@@ -12,6 +12,7 @@ from attnviz.models import SequenceModel
 from attnviz.modes import evaluated
 from attnviz.recording.gradients import GradientRecording
 from attnviz.recording.recorder import record
+from attnviz.recording.texts import check_sequence_model
 from attnviz.states import State, detached
 from attnviz.trace import Trace
 
@@ -29,6 +30,7 @@ class Running:
         about: Where it comes from, such as `{"task": "ptb", "split": "test"}`.
 
     Raises:
+        TypeError: If the tokens are no array of whole numbers.
         ValueError: If the text has fewer than two tokens, or pieces would have, or a token is none
             of the words.
     """
@@ -39,7 +41,13 @@ class Running:
     about: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuses what nothing can be predicted in, and numbers that are no words."""
+        """Refuses what nothing can be predicted in, and what are no numbers of words."""
+        given = self.tokens
+        if not isinstance(given, np.ndarray) or given.ndim != 1 or given.dtype.kind not in "iu":
+            came = f"{given.dtype} {given.shape}" if isinstance(given, np.ndarray) else type(given)
+            raise TypeError(
+                f"A running text is an array of whole numbers with one axis, got {came}."
+            )
         if self.length < 2 or len(self.tokens) < 2:
             raise ValueError(
                 "A running text needs two tokens, one to read and one to predict, got "
@@ -133,8 +141,10 @@ def check_running(model: SequenceModel, running: Running) -> None:
         running: The text.
 
     Raises:
+        TypeError: If the model is of another kind altogether.
         ValueError: If the model is no language model of so many words.
     """
+    check_sequence_model(model)
     if model.kind != "language_model" or model.head.out_features != len(running.words):
         raise ValueError(
             f"A running text of {len(running.words)} words is read by a language model of as many, "

@@ -70,7 +70,8 @@ def ablate(
         `loss_effect` (squared error, summed over outputs), of a running text only `loss_effect`
         (mean over a piece's next tokens, in nats). Axes `(sequence, ...)` by level:
         `(lag)`, `(time, lag)`, `(lag, other_lag)` (single lags on the diagonal), `(head, lag)` or
-        `(feature)`, and `(head)` or `(time)` where all weights change; the unedited `margin`,
+        `(feature)`, and `(head)` or `(time)` where all weights change (at the last timestep of a
+        piece NaN: what follows is not known); the unedited `margin`,
         `probability`, `loss` and `target (sequence)`; and for cells with lags the unedited
         `attention` and `contribution (sequence, time, lag)`, means over heads. NaN beyond a
         sequence's length.
@@ -180,12 +181,15 @@ def _references(
     model: SequenceModel, group: str, given: Sequence[str] | Numbers | Running
 ) -> References:
     usual = given if isinstance(given, Numbers | Running) else Texts(given)
+    _check_head(model, usual)
     collector = Collector()
     device = next(model.parameters()).device
-    cases = _cases(model, usual)
     with model.layer.register_edit(collector, group=group), torch.no_grad():
-        for case in cases:
-            model(case.row[None].to(device), None, case.begin)
+        if isinstance(usual, Running):
+            _pieces(model, usual)  # which reads them all
+        else:
+            for case in _cases(model, usual):
+                model(case.row[None].to(device))
     return collector.references()
 
 

@@ -76,6 +76,12 @@ class Replay:
             after = measures(self._read(case, self._edit(plan, chosen, plan.heads[chosen])))
             for name, values in parts.items():
                 values.append(after[name] - base[size][name])
+        if not target:  # what follows the last token is not known: no edit there can be seen
+            unseen = plan.timesteps == len(case.row) - 1
+            parts = {
+                name: [torch.cat(values).masked_fill(unseen.to(values[0].device), torch.nan)]
+                for name, values in parts.items()
+            }
         effects = {
             f"{name}_effect": torch.cat(values).cpu().numpy().reshape(plan.shape)
             for name, values in parts.items()

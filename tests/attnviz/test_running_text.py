@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 import attnviz
 import cells
 from attnviz.analysis import ablation_effect, measures_of
+from attnviz.influence import Sequences
 from attnviz.models import build_model
 from attnviz.path_classes import PathOptions, running_gradient_paths
 from attnviz.recording import Numbers, Running, record_running
@@ -63,6 +64,23 @@ def without_lag(place):
         return weights * kept, values
 
     return edit
+
+
+def mean_values(model, running):
+    """What stands at each lag of the second layer on the mean over a text read without a break."""
+    sums, counts = 0, 0
+
+    def look(weights, values, at):
+        nonlocal sums, counts
+        there = at.reachable[:, None, :, None]
+        sums, counts = sums + (values * there).sum(dim=0), counts + there.sum(dim=0)
+        return weights, values
+
+    model.eval().layer.path = "step"
+    with torch.no_grad(), model.layer.register_edit(look, group="l1"):
+        model(torch.from_numpy(running.tokens).long()[None])
+    model.layer.path = "auto"
+    return sums / counts
 
 
 def gradient_at_the_input(model, piece):
@@ -133,23 +151,57 @@ def test_a_few_copies_at_a_time_are_as_good_as_all(monkeypatch):
     model, running = language_model("larnn"), text()
     whole = attnviz.ablate(model, running, level="step")
     monkeypatch.setattr(runs, "LOGITS", 4 * 9 * len(WORDS))  # four copies of a piece
+    copies = []
+    hook = model.embedding.register_forward_hook(lambda _, read, __: copies.append(len(read[0])))
     parts = attnviz.ablate(model, running, level="step")
+    hook.remove()
 
+    assert max(copies) == 4 * 9 // 5  # of the last piece, which has five tokens
+    assert np.isnan(parts["loss_effect"].values[0, 8]).all()  # what follows is not known
+    assert np.isnan(parts["loss_effect"].values[2, 4:]).all()
+    assert np.isfinite(parts["loss_effect"].values[2, :4]).all()
     np.testing.assert_allclose(parts["loss_effect"], whole["loss_effect"], rtol=0, atol=1e-13)
 
 
-def test_other_values_and_weights_come_from_a_running_text():
-    model, running = language_model("rra"), text()
+def test_other_values_come_from_a_running_text_read_without_a_break():
+    model, running = language_model("larnn"), text()
     usual = Running(language_task().splits["train"].ids[:60], WORDS, 20)
 
-    means = attnviz.ablate(model, running, method="mean", reference=usual)
-    frozen = attnviz.ablate(model, running, level="head", method="frozen", reference=usual)
+    means = attnviz.ablate(model, running, method="mean", reference=usual, group="l1")
 
-    assert (means["loss_effect"].values != 0).all()
-    assert abs(frozen["loss_effect"].values).max() < 1e-12  # RRA's weights are always the same
+    usually = mean_values(model, usual)
+    for place in range(means.sizes["lag"]):
+
+        def edit(weights, values, at, place=place):
+            other = values.clone()
+            there = at.reachable[:, place, None, None]
+            other[:, :, place] = torch.where(there, usually[:, place], values[:, :, place])
+            return weights, other
+
+        edited, plain = losses_of(model, running, 2, edit)[2], losses_of(model, running)[2]
+        assert float(means["loss_effect"][2, place]) == pytest.approx(edited - plain, abs=1e-12)
+        assert abs(edited - plain) > 1e-6
     rau = language_model("rau")
     even = attnviz.ablate(rau, running, level="head", method="uniform")
     assert even["loss_effect"].shape == (3, 1) and (even["loss_effect"].values != 0).all()
+
+
+def test_influence_reads_each_piece_to_its_own_end():
+    model, running = language_model("gru"), text()
+    ids = [torch.from_numpy(piece) for piece in running.pieces]
+    words = [[WORDS[token] for token in piece] for piece in running.pieces]
+    given = Sequences(torch.nn.utils.rnn.pad_sequence(ids, batch_first=True), [9, 9, 5], words)
+
+    found = attnviz.replacement_influence(model, given, reference=ids[0][None], at="last")
+    alone = attnviz.replacement_influence(model, ids[2][None], reference=ids[0][None], at="last")
+
+    assert found["length"].values.tolist() == [9, 9, 5]
+    assert found["token"].values[2].tolist() == [*words[2], "", "", "", ""]
+    assert "token" not in alone
+    assert float(found["influence"][2, 0, 0]) > 0
+    with pytest.raises(ValueError, match=r"have \[9, 9, 5\] timesteps, but words for \[9, 9\]"):
+        short = dataclasses.replace(given, words=words[:2])
+        attnviz.replacement_influence(model, short, reference=ids[0][None])
 
 
 @pytest.mark.parametrize("cell", ["gru", "rra"])
@@ -183,6 +235,12 @@ def test_what_does_not_fit_is_refused():
             read(model, more)
         with pytest.raises(ValueError, match=r"gru-imdb has the head classification with 2"):
             read(attnviz.load_model("gru-imdb"), running)
+    other = Running(np.arange(60) % 3, ("a", "b", "c"))
+    with pytest.raises(ValueError, match=r"of 3 words is read by a language model of as many"):
+        attnviz.ablate(model, running, method="mean", reference=other)
+    for tokens in (np.zeros((2, 3), int), np.zeros(4), [1, 2, 3]):
+        with pytest.raises(TypeError):
+            Running(tokens, WORDS)
     with pytest.raises(
         ValueError, match=r"predicts at every one\. Give it attnviz\.recording\.Run"
     ):

@@ -77,6 +77,13 @@ def test_residual_and_refusal():
         class_norm(gru, place="memory")
 
 
+def test_a_single_timestep_has_no_distance_to_follow_the_gradient_over():
+    norms = np.full((2, 3, 2), np.nan)
+    norms[0, 0], norms[1] = 1.0, 2.0
+    with pytest.raises(ValueError, match="half of the sequences or more have a single timestep"):
+        same_sequences(paths(norms))
+
+
 @pytest.mark.parametrize(("ends", "kept", "shared"), [([6, 2, 4, 9], [0, 2, 3], 4), ([5], [0], 5)])
 def test_all_distances_are_of_the_same_sequences(ends, kept, shared):
     norms = np.ones((len(ends), 10, 2)) * np.arange(1, len(ends) + 1)[:, None, None]

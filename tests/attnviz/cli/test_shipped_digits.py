@@ -169,4 +169,6 @@ def test_a_language_model_is_told_how_it_is_recorded(place, typed):
     ):
         status, _, error = typed(*typed_in)
         assert status == 1 and "is a language model" in error
-        assert "attnviz record MODEL --task ptb --limit 100" in " ".join(error.split())
+        assert "--task ptb" in " ".join(error.split())
+    status, _, error = typed("ablate", "words", "--task", "pbt")
+    assert status == 1 and "There is no task 'pbt' to read" in error

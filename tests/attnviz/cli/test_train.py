@@ -91,6 +91,10 @@ def test_a_language_model_goes_from_training_to_a_figure(monkeypatch, capsys, tm
     status, _, error = called(monkeypatch, capsys, "report", "trace.zarr", "-o", "ptb.html")
     assert status == 0, error
     read = ("runs/rra-circle", "--task", "ptb", "--limit", 1)
+    of_validation = (*record[:-1], "held.zarr", "--split", "validation")
+    status, _, error = called(monkeypatch, capsys, *of_validation)
+    assert status == 0, error
+    held = attnviz.open_trace("held.zarr")
     status, output, error = called(monkeypatch, capsys, "ablate", *read, "--figure", "lags.pdf")
     assert status == 0, error
     assert "mean over 1 piece of circle (validation split)" in output
@@ -100,7 +104,10 @@ def test_a_language_model_goes_from_training_to_a_figure(monkeypatch, capsys, tm
     ):  # fmt: skip
         status, output, error = called(monkeypatch, capsys, command, *read, "-o", "r.nc")
         assert status == 0 and "from 1 piece of circle" in output, error
-        assert attnviz.open_result("r.nc").attrs["task"] == "circle"
+        result = attnviz.open_result("r.nc")
+        assert result.attrs["task"] == "circle"
+        if command == "influence":
+            assert result["token"].values[0].tolist() == attnviz.tokens(held, 0)
         for kind in kinds:
             plot = ("plot", "r.nc", "--kind", kind, "-o", f"{kind}.pdf")
             status, _, error = called(monkeypatch, capsys, *plot)
