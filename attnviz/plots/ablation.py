@@ -16,7 +16,13 @@ from attnviz.analysis.ablation import (
     measures_of,
     pair_interaction,
 )
-from attnviz.plots.axes import axes_to_draw_on, legend_beside, number_logarithm, write_title
+from attnviz.plots.axes import (
+    axes_to_draw_on,
+    legend_beside,
+    number_logarithm,
+    number_small,
+    write_title,
+)
 from attnviz.plots.captions import counted, interval_note
 from attnviz.plots.sizes import PAGE, enlarged, look
 from attnviz.plots.styling import of_what_is_open
@@ -167,6 +173,7 @@ def _draw_points(ax: Axes, statistic: Statistic) -> None:
     ax.set_xlabel(names.get(axis, axis))
     ax.set_ylabel(statistic.label)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    number_small(ax.yaxis)
     if heads > 1:
         legend_beside(ax)
 
@@ -187,7 +194,8 @@ def _draw_map(ax: Axes, statistic: Statistic, across: str) -> None:
         ax.set_xticks(range(len(lags)), [str(lag) for lag in lags])
     ax.set_xlabel(f"{across} (timesteps back)" if across == "other lag" else across)
     ax.set_ylabel("lag (timesteps back)")
-    ax.figure.colorbar(image, ax=ax, label=statistic.label, fraction=0.046, pad=0.02)
+    bar = ax.figure.colorbar(image, ax=ax, label=statistic.label, fraction=0.046, pad=0.02)
+    number_small(bar.ax.yaxis)
 
 
 def _note(effects: xr.Dataset, *, points: bool) -> str:

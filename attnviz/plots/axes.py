@@ -27,9 +27,11 @@ __all__ = [
     "legend_beside",
     "letter_legend",
     "number_logarithm",
+    "number_small",
     "write_title",
 ]
 
+_SMALL = 1e-3  # below this numbers would share a factor
 _GAP, _LINE = 3.0, 1.3  # points above the Axes; height of a line, of its type
 _LEFT, _HINTED = 0.6, 1.03  # inches of tick labels and axis name; see `headings`
 _NARROW = 4.6  # inches: in figures below this a legend stands under the Axes
@@ -150,6 +152,16 @@ def number_logarithm(axis: Axis) -> None:
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)) if wide else MaxNLocator(5))
         axis.set_major_formatter(lambda value, _: f"{value:.4g}")
     axis.set_minor_formatter(NullFormatter())
+
+
+def number_small(axis: Axis) -> None:
+    """Numbers an axis of tiny values one by one: their common factor would stand in the title.
+
+    Arguments:
+        axis: One axis of Axes, linear and with its limits.
+    """
+    if float(np.abs(axis.get_view_interval()).max()) < _SMALL:
+        axis.set_major_formatter(lambda value, _: f"{value:.3g}".replace("-", "−"))
 
 
 def letter_legend(legend: Legend) -> None:

@@ -39,6 +39,20 @@ def test_points_are_means_over_sequences_with_intervals():
     ax.figure.savefig("/dev/null", format="svg")
 
 
+@pytest.mark.parametrize("dims", [("lag",), ("time", "lag")])
+def test_tiny_effects_are_numbered_one_by_one(dims):
+    effects = made(dims, (6, 4, 3)[: len(dims) + 1], "lag")
+    large = plot_ablation(effects)
+    tiny = plot_ablation(effects.map(lambda held: held * 1e-6 if held.dtype == float else held))
+    for ax, factor in ((large, 1.0), (tiny, 1e-6)):
+        ax = ax if len(dims) == 1 else ax.figure.axes[-1]
+        ax.figure.canvas.draw()
+        assert ax.yaxis.get_offset_text().get_text() == ""
+        numbers = [label.get_text().replace("−", "-") for label in ax.get_yticklabels()]
+        np.testing.assert_allclose([float(n) for n in numbers], ax.get_yticks(), rtol=1e-9)
+        assert max(abs(float(n)) for n in numbers) < 10 * factor
+
+
 def test_heads_have_a_colour_each():
     ax = plot_ablation(made(("head", "lag"), (3, 2, 4), "head"), measure="loss")
     assert len(ax.containers) == 2
