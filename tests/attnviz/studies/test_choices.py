@@ -148,9 +148,10 @@ def test_what_diverged_stands_for_nothing():
     assert chosen_seed(study(), "rra", held).job.number == 0
 
 
-@pytest.mark.parametrize("task", ["har", "imdb", "row-fashion-mnist", "row-mnist"])
-def test_what_ships_as_tuned_is_what_its_study_chose(task, tmp_path):
-    held, records = open_results(ROOT / "notebooks" / "results" / task)
+@pytest.mark.parametrize("name", ["har", "imdb", "ptb-small", "row-fashion-mnist", "row-mnist"])
+def test_what_ships_as_tuned_is_what_its_study_chose(name, tmp_path):
+    held, records = open_results(ROOT / "notebooks" / "results" / name)
+    task, _ = held.task
     for cell in held.cells:
         path = tmp_path / f"{cell}.toml"
         path.write_text(recipes_to_toml(held, [cell], records))
