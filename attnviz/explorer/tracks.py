@@ -3,6 +3,7 @@
 import numpy as np
 
 from attnviz.analysis.flow import FlowPlace, gradient_norm, route_share
+from attnviz.analysis.token_scores import surprisal
 from attnviz.explorer.panels import Series, Track
 from attnviz.outcomes import tells_classes
 from attnviz.trace import Trace
@@ -21,12 +22,12 @@ def tracks(trace: Trace, group: str) -> list[Track]:
         group: The layer and direction.
 
     Returns:
-        The running prediction, the gates, the gradient's norm and the shares of its routes, those
-        there are.
+        The running prediction, of a language model the surprisal, the gates, the gradient's norm and
+        the shares of its routes, those there are.
     """
     return [
         track
-        for track in (_score(trace), _gates(trace, group), _norms(trace, group),
+        for track in (_score(trace), _surprisal(trace), _gates(trace, group), _norms(trace, group),
                       _routes(trace, group))
         if track is not None
     ]  # fmt: skip
@@ -51,6 +52,14 @@ def _score(trace: Trace) -> Track | None:
     series = [Series(names[number], _floats(shares[:, number])) for number in shown]
     unit = f"probability of {names[1]}" if len(names) == 2 else "probability"
     return Track("score", "running prediction", unit, "lines", series, (0.0, 1.0))
+
+
+def _surprisal(trace: Trace) -> Track | None:
+    """How little a language model expected each word."""
+    if "loss" not in trace.tree.dataset:
+        return None
+    series = Series("of the word, given those before", _floats(surprisal(trace, 0).values.values))
+    return Track("surprisal", "surprisal", "nats", "lines", [series])
 
 
 def _gates(trace: Trace, group: str) -> Track | None:

@@ -10,6 +10,7 @@ from attnviz.explorer.shelf import TraceShelf
 from attnviz.explorer.tracks import probabilities, tracks
 from attnviz.models import SequenceModel
 from attnviz.recording import Numbers, record_numbers
+from tests.attnviz import traces
 from tests.attnviz.explorer.subjects import (
     SHORT,
     TEXT,
@@ -155,3 +156,16 @@ def test_probabilities_of_large_logits():
     found = probabilities(np.array([[1000.0, 1000.0], [-1000.0, 0.0], [0.0, np.log(3)]]))
 
     np.testing.assert_allclose(found, [[0.5, 0.5], [0, 1], [0.25, 0.75]], atol=1e-15)
+
+
+def test_a_language_model_has_its_surprisal():
+    trace = traces.larnn(["a b c", "d e f g"])
+    told = np.array([[2.5, 0.25, np.nan, np.nan], [1.0, 3.0, 0.5, np.nan]], np.float32)
+    trace.tree.dataset = trace.tree.to_dataset().assign(loss=(("sequence", "time"), told))
+
+    track = named(tracks(one_sequence(trace, 1), "l0"), "surprisal")
+
+    assert (track.unit, track.kind, len(track.series)) == ("nats", "lines", 1)
+    np.testing.assert_array_equal(track.series[0].values, [np.nan, 1.0, 3.0, 0.5])
+    names_of = [one.name for one in tracks(one_sequence(traces.larnn(), 0), "l0")]
+    assert "surprisal" not in names_of
