@@ -22,8 +22,8 @@ def tracks(trace: Trace, group: str) -> list[Track]:
         group: The layer and direction.
 
     Returns:
-        The running prediction, of a language model the surprisal, the gates, the gradient's norm and
-        the shares of its routes, those there are.
+        The running prediction, or of a language model the surprisal; the gates, the gradient's norm
+        and the shares of its routes, those there are.
     """
     return [
         track
