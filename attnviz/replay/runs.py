@@ -40,6 +40,11 @@ class Case(NamedTuple):
     right: int | Tensor | None = None
     begin: State | None = None
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether it is a piece of a running text."""
+        return isinstance(self.right, Tensor) and not self.right.is_floating_point()
+
 
 class Replay:
     """One model under the edits of one kind."""
@@ -65,7 +70,7 @@ class Replay:
         count, most = len(plan.timesteps), self._most(case)
         predicted = self._unedited(case, plan, min(most, count), seen)
         self._check_rows(case, plan, predicted)
-        target, measures = _judged(predicted[0], case.right)
+        target, measures = _judged(predicted[0], case)
         base = {len(predicted): measures(predicted)}
         parts: dict[str, list[Tensor]] = {name: [] for name in base[len(predicted)]}
         for start in range(0, count, most):
@@ -76,14 +81,10 @@ class Replay:
             after = measures(self._read(case, self._edit(plan, chosen, plan.heads[chosen])))
             for name, values in parts.items():
                 values.append(after[name] - base[size][name])
-        if not target:  # what follows the last token is not known: no edit there can be seen
-            unseen = plan.timesteps == len(case.row) - 1
-            parts = {
-                name: [torch.cat(values).masked_fill(unseen.to(values[0].device), torch.nan)]
-                for name, values in parts.items()
-            }
+        # What follows the last token of a piece is not known, so that no edit there can be seen.
+        last = (plan.timesteps == len(case.row) - 1).numpy() & case.goes_on
         effects = {
-            f"{name}_effect": torch.cat(values).cpu().numpy().reshape(plan.shape)
+            f"{name}_effect": np.where(last, np.nan, torch.cat(values).cpu()).reshape(plan.shape)
             for name, values in parts.items()
         }
         signals = {name: values.cpu().numpy() for name, values in seen.items()}
@@ -151,16 +152,17 @@ class Replay:
 
 
 def _judged(
-    predicted: Tensor, right: int | Tensor | None
+    predicted: Tensor, case: Case
 ) -> tuple[dict[str, np.ndarray], Callable[[Tensor], dict[str, Tensor]]]:
     """What a prediction is held against, as effects say it, and what does so for many."""
-    if isinstance(right, Tensor) and right.is_floating_point():
+    right = case.right
+    if isinstance(right, Tensor) and case.goes_on:
+        tokens = right.to(predicted.device)
+        return {}, lambda rows: {"loss": _mean_token_loss(rows, tokens)}
+    if isinstance(right, Tensor):
         numbers = right.to(predicted)
         told = {"target": right.cpu().numpy()}
         return told, lambda rows: {"loss": (rows - numbers).square().sum(dim=-1)}
-    if isinstance(right, Tensor):
-        tokens = right.to(predicted.device)
-        return {}, lambda rows: {"loss": _mean_token_loss(rows, tokens)}
     target = int(predicted.argmax()) if right is None or right < 0 else right
     return {"target": np.array(target)}, lambda rows: _measures(rows, target)
 
