@@ -11,17 +11,27 @@ __all__ = ["Outcome", "outcome", "predicts_numbers", "tells_classes"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """The true and the predicted class of a sequence, as far as the trace knows them.
+    r"""What was true of a sequence and what the model said of it, as far as the trace knows.
 
     Arguments:
         true: Name (or number) of the true class, or the true value.
         predicted: Name (or number) of the class with the highest score.
         probability: The softmax of its score.
+        perplexity: Of a language model on the sequence's next tokens,
+            :math:`\exp(-\frac1N \sum_t \ln p(x_{t+1} \mid x_{\le t}))`.
     """
 
     true: str | None = None
     predicted: str | None = None
     probability: float | None = None
+    perplexity: float | None = None
+
+    @property
+    def said(self) -> str:
+        """What the model said, in a few words; empty if it says neither a class nor words."""
+        if self.perplexity is not None:
+            return f"perplexity {self.perplexity:,.1f}"
+        return "" if self.predicted is None else f"{self.predicted} {self.probability:.0%}"
 
 
 def tells_classes(trace: Trace) -> bool:
@@ -61,6 +71,8 @@ def outcome(trace: Trace, sequence: int) -> Outcome:
     true = None
     if "label" in root:
         true = _true(names, root["label"].values[sequence])
+    if "loss" in root and (known := np.isfinite(losses := root["loss"].values[sequence])).any():
+        return Outcome(true=true, perplexity=float(np.exp(losses[known].mean(dtype=np.float64))))
     if "prediction" not in root or not tells_classes(trace):
         return Outcome(true=true)
     scores = root["prediction"].values[sequence].astype(np.float64)

@@ -206,11 +206,10 @@ def _some_sequences(trace: "Trace", count: int = 5) -> None:
 
 
 def _outcome(trace: "Trace", row: int) -> tuple[str, str]:
-    """The true class, and the predicted one with its probability."""
+    """What was true, and what the model said."""
     from attnviz.analysis import outcome
 
     if trace.tree.dataset["length"].values[row] < 0:
         return "", ""
     found = outcome(trace, row)
-    predicted = "" if found.predicted is None else f"{found.predicted} {found.probability:.0%}"
-    return found.true or "–", predicted
+    return found.true or "–", found.said

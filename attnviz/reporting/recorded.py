@@ -121,10 +121,18 @@ def _sequences(trace: Trace, recorded: np.ndarray) -> Table:
     for row in recorded[:SHOWN]:
         found = outcome(trace, int(row))
         text = " ".join(str(root["text"].values[row]).split()) if "text" in root else ""
-        told = "–" if found.predicted is None else f"{found.predicted} {found.probability:.0%}"
         name = str(root["id"].values[row]) if "id" in root else ""
         cut = text[:LONGEST_TEXT] + ("…" if len(text) > LONGEST_TEXT else "")
-        rows.append([str(row), name, str(root["length"].values[row]), found.true or "–", told, cut])
+        rows.append(
+            [
+                str(row),
+                name,
+                str(root["length"].values[row]),
+                found.true or "–",
+                found.said or "–",
+                cut,
+            ]
+        )
     count = len(recorded)
     caption = f"The first {SHOWN} of {count:,}." if count > SHOWN else ""
     return Table(["sequence", "id", "length", "label", "predicted", "text"], rows, caption, words=6)

@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 
 import attnviz
 import cells
-from attnviz.analysis import ablation_effect, measures_of
+from attnviz.analysis import ablation_effect, measures_of, outcome
 from attnviz.influence import Sequences
 from attnviz.models import build_model
 from attnviz.path_classes import PathOptions, running_gradient_paths
@@ -143,6 +143,10 @@ def test_what_is_ablated_is_what_is_recorded():
 
     losses = np.nanmean(trace.tree["loss"].values, axis=1)
     np.testing.assert_allclose(effects["loss"], losses, rtol=1e-6)
+    for piece in range(3):
+        said = outcome(trace, piece)
+        assert said.perplexity == pytest.approx(np.exp(float(effects["loss"][piece])), rel=1e-6)
+        assert said.said == f"perplexity {said.perplexity:.1f}" and said.predicted is None
     recorded = trace.tree["l1"]["attention"].values.mean(axis=2)
     np.testing.assert_allclose(effects["attention"], recorded, rtol=1e-5, atol=1e-7)
 

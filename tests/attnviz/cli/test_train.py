@@ -90,6 +90,10 @@ def test_a_language_model_goes_from_training_to_a_figure(monkeypatch, capsys, tm
         assert status == 0, error
     status, _, error = called(monkeypatch, capsys, "report", "trace.zarr", "-o", "ptb.html")
     assert status == 0, error
+    said = attnviz.analysis.outcome(trace, 0).said
+    assert said.startswith("perplexity ") and said in (tmp_path / "ptb.html").read_text()
+    status, output, error = called(monkeypatch, capsys, "info", "trace.zarr")
+    assert status == 0 and said in output, error
     read = ("runs/rra-circle", "--task", "ptb", "--limit", 1)
     of_validation = (*record[:-1], "held.zarr", "--split", "validation")
     status, _, error = called(monkeypatch, capsys, *of_validation)
