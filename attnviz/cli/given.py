@@ -128,7 +128,7 @@ def _numbers(model: "SequenceModel", source: "Source") -> "Numbers":
     _check_trained(model, name, task.name)
     held = task.splits[split].spread(source.limit)
     about = {"task": task.name, "split": split}
-    return Numbers(held.features(), held.labels, held.ids, about)
+    return Numbers(held.features(), held.labels, held.ids, about, held.lengths)
 
 
 def _sums(model: "SequenceModel", split: str, limit: int | None) -> "Numbers":

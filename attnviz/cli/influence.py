@@ -123,15 +123,15 @@ def _read(
 
 def _inputs(given: "Numbers | Running") -> "Inputs":
     """The same as influence takes it; pieces of a running text each by itself."""
-    from attnviz.recording import Numbers
-
-    if isinstance(given, Numbers):
-        return given.features
     from torch import from_numpy
     from torch.nn.utils.rnn import pad_sequence
 
     from attnviz.influence.sequences import Sequences
+    from attnviz.recording import Numbers
 
+    if isinstance(given, Numbers):
+        lengths = None if given.lengths is None else given.lengths.tolist()
+        return Sequences(from_numpy(given.features), lengths)
     pieces = given.pieces
     return Sequences(
         pad_sequence([from_numpy(piece) for piece in pieces], batch_first=True),

@@ -7,12 +7,14 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from attnviz.models import SequenceModel
 from attnviz.modes import evaluated
 from attnviz.recording.gradients import GradientRecording
 from attnviz.recording.recorder import record
 from attnviz.trace import Trace
+from cells.lengths import check_lengths
 
 __all__ = ["Numbers", "number_rows", "record_numbers"]
 
@@ -24,22 +26,24 @@ class Numbers:
     """Sequences of numbers with what is known about them, as `Texts` are of texts.
 
     Arguments:
-        features: What is read, `(sequence, time, feature)`; all sequences are of one length.
+        features: What is read, `(sequence, time, feature)`.
         targets: What is right: classes, or numbers `(sequence, output)`.
         ids: A name for each; their numbers if not given.
         about: Where they come from, such as `{"task": "row-mnist", "split": "test"}`.
+        lengths: Timesteps of each, where they differ: what stands in the padding is never read.
 
     Raises:
-        ValueError: If there is no sequence, or targets or ids do not match.
+        ValueError: If there is no sequence, or targets, ids or lengths do not match.
     """
 
     features: Float[np.ndarray, "sequence time feature"]
     targets: Float[np.ndarray, "other_sequence output"] | Int[np.ndarray, "other_sequence"]
     ids: Sequence[str] | None = None
     about: Mapping[str, str] = field(default_factory=dict)
+    lengths: Int[np.ndarray, "own_length"] | None = None
 
     def __post_init__(self) -> None:
-        """Refuses targets or ids that do not match the sequences."""
+        """Refuses targets, ids or lengths that do not match the sequences."""
         counts = [len(self.targets)] + ([] if self.ids is None else [len(self.ids)])
         if not len(self.features) or any(count != len(self.features) for count in counts):
             raise ValueError(
@@ -47,6 +51,9 @@ class Numbers:
                 f"for each, got {len(self.features)} sequences, {len(self.targets)} rows"
                 f"{'' if self.ids is None else f' and {len(self.ids)} ids'}."
             )
+        if self.lengths is not None:
+            count, longest = self.features.shape[:2]
+            check_lengths(self.lengths.tolist(), batch=count, longest=longest)
 
     @property
     def labels(self) -> list[int] | None:
@@ -55,7 +62,7 @@ class Numbers:
 
 
 def number_rows(model: SequenceModel, numbers: Numbers) -> list[Float[Tensor, "time feature"]]:
-    """The sequences as a model reads them, on its device and in its precision.
+    """The sequences as a model reads them, without padding, on its device and in its precision.
 
     Arguments:
         model: What shall read them.
@@ -72,7 +79,10 @@ def number_rows(model: SequenceModel, numbers: Numbers) -> list[Float[Tensor, "t
             f"{'' if model.embedding is None else ' and reads tokens'}."
         )
     _check_targets(model, numbers.targets)
-    return list(torch.from_numpy(numbers.features).to(next(model.parameters())))
+    rows = list(torch.from_numpy(numbers.features).to(next(model.parameters())))
+    if numbers.lengths is None:
+        return rows
+    return [row[:length] for row, length in zip(rows, numbers.lengths.tolist(), strict=True)]
 
 
 def record_numbers(
@@ -116,7 +126,8 @@ def record_numbers(
             named = None if numbers.ids is None else list(numbers.ids[rows])
             right = numbers.targets[rows]
             recording.describe(id=named, label=_labels(right))
-            predicted = model(torch.stack(read[rows]))
+            lengths = torch.tensor([len(row) for row in read[rows]])
+            predicted = model(pad_sequence(read[rows], batch_first=True), lengths)
             if gradients:
                 loss = _loss(predicted, torch.from_numpy(right).to(predicted.device))
                 # Gradients at the states only: the parameters' own .grad stays untouched.

@@ -100,6 +100,30 @@ def spread_rows(rows: int, count: int | None) -> list[int]:
     return [place * rows // wanted for place in range(wanted)]
 
 
+def check_lengths(lengths: Int[np.ndarray, " sequence"] | None, shape: Sequence[int]) -> None:
+    """Refuses lengths that do not fit what is padded to the longest.
+
+    Arguments:
+        lengths: Timesteps of each sequence; all of them if None.
+        shape: Of the values, `(sequence, time, ...)`.
+
+    Raises:
+        ValueError: If there is not one for each sequence, or one is not within the values.
+    """
+    if lengths is None:
+        return
+    count, longest = shape[:2]
+    if len(lengths) != count:
+        raise ValueError(f"{count} sequences need a length each, got {len(lengths)} lengths.")
+    outside = (lengths < 1) | (lengths > longest)
+    if outside.any():
+        row = int(outside.argmax())
+        raise ValueError(
+            f"A length lies between 1 and the {longest} timesteps of the values, but that of "
+            f"sequence {row} is {lengths[row]}. Leave empty sequences out."
+        )
+
+
 def check_finite(
     values: Shaped[np.ndarray, "sequence *rest"], ids: Sequence[str] = (), *, what: str = "features"
 ) -> None:

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from attnviz.tasks.base import check_finite, check_labels, spread_rows
+from attnviz.tasks.base import check_finite, check_labels, check_lengths, spread_rows
 
 __all__ = ["LabelledSplit", "LabelledTask"]
 
 
 @dataclass(frozen=True, eq=False)
 class LabelledSplit:
-    """Sequences of one length, the i-th entry of every field belonging to the i-th sequence.
+    """Sequences of numbers, the i-th entry of every field belonging to the i-th of them.
 
     Arguments:
         values: As they are kept: uint8, of which 255 means 1, or float32.
@@ -21,16 +21,19 @@ class LabelledSplit:
         ids: A name for each sequence, unique in its task.
         groups: int64, what sequences share that must not be torn apart by a split, such as a
             subject; a number of its own for each if they share nothing.
+        lengths: Timesteps of each sequence, where they differ: the values are padded to the
+            longest, and what stands in the padding is never read.
 
     Raises:
-        ValueError: If the fields differ in length, or the values are of another type, NaN or
-            infinite.
+        ValueError: If the fields differ in length, the values are of another type, NaN or
+            infinite, or a length is none of a sequence.
     """
 
     values: Shaped[np.ndarray, "sequence time feature"]
     labels: Int[np.ndarray, "label"]
     ids: tuple[str, ...]
     groups: Int[np.ndarray, "group"]
+    lengths: Int[np.ndarray, "own_length"] | None = None
 
     def __post_init__(self) -> None:
         lengths = (len(self.values), len(self.labels), len(self.ids), len(self.groups))
@@ -45,9 +48,16 @@ class LabelledSplit:
                 "types it is not known what they are to be divided by."
             )
         check_finite(self.values, self.ids)
+        check_lengths(self.lengths, self.values.shape)
 
     def __len__(self) -> int:
         return len(self.values)
+
+    @property
+    def timesteps(self) -> Int[np.ndarray, " sequence"]:
+        """How many each sequence has, int64."""
+        count, longest = self.values.shape[:2]
+        return np.full(count, longest) if self.lengths is None else self.lengths.astype(np.int64)
 
     def features(
         self, rows: slice | Sequence[int] | Int[np.ndarray, "row"] = slice(None)
@@ -73,6 +83,7 @@ class LabelledSplit:
             self.labels[places],
             tuple(self.ids[place] for place in places),
             self.groups[places],
+            None if self.lengths is None else self.lengths[places],
         )
 
     def spread(self, count: int | None) -> "LabelledSplit":
@@ -105,7 +116,7 @@ class LabelledTask:
 
     Raises:
         ValueError: If a label stands for no class, an id occurs twice, or splits differ in
-            timesteps or features.
+            features or, where no lengths are given, in timesteps.
     """
 
     name: str
@@ -118,7 +129,8 @@ class LabelledTask:
     def __post_init__(self) -> None:
         check_labels(self.name, self.classes, self.splits, of="sequences")
         shapes = {name: split.values.shape[1:] for name, split in self.splits.items()}
-        if len(set(shapes.values())) != 1:
+        padded = all(split.lengths is not None for split in self.splits.values())
+        if len({shape[1:] if padded else shape for shape in shapes.values()}) != 1:
             raise ValueError(
                 f"{self.name} needs the same timesteps and features in every split, but has "
                 + ", ".join(f"{name} {time} x {size}" for name, (time, size) in shapes.items())
@@ -130,8 +142,8 @@ class LabelledTask:
 
     @property
     def length(self) -> int:
-        """Timesteps of every sequence."""
-        return int(next(iter(self.splits.values())).values.shape[1])
+        """Timesteps of the longest sequence."""
+        return max(int(split.values.shape[1]) for split in self.splits.values())
 
     @property
     def feature_count(self) -> int:

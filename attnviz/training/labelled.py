@@ -56,8 +56,8 @@ class LabelledData(ShuffledData[LabelledTask]):
 
     @property
     def lengths(self) -> Int[np.ndarray, " sequence"]:
-        """Timesteps of each sequence to train on, the same for all."""
-        return np.full(len(self.task.splits["train"]), self.task.length)
+        """Timesteps of each sequence to train on."""
+        return self.task.splits["train"].timesteps
 
     def introduce(self, model: SequenceModel) -> None:
         """Tells a new model the classes."""
@@ -85,6 +85,6 @@ def labelled_loader(split: LabelledSplit) -> Loader:
 
 
 def _batch(split: LabelledSplit, rows: slice | Sequence[int]) -> Batch:
-    features = torch.from_numpy(split.features(rows))
-    labels = torch.from_numpy(split.labels[rows])
-    return features, torch.full((len(features),), features.shape[1]), labels
+    lengths = torch.from_numpy(split.timesteps[rows])
+    features = torch.from_numpy(split.features(rows))[:, : int(lengths.max())]
+    return features, lengths, torch.from_numpy(split.labels[rows])

@@ -85,11 +85,12 @@ def probe_set(
     if isinstance(task, LabelledTask):
         some = task.splits["validation"].spread(count)
         features, targets, ids = some.features(), some.labels, some.ids
+        lengths = torch.from_numpy(some.timesteps)
     else:
         drawn = task.splits["validation"]
         features, targets = drawn.features[:count], drawn.targets[:count]
         ids = tuple(f"validation/{row}" for row in range(len(features)))
-    lengths = torch.full((len(features),), features.shape[1])
+        lengths = torch.full((len(features),), features.shape[1])
     return ProbeSet(ids, torch.from_numpy(features), lengths, torch.from_numpy(targets))
 
 
