@@ -26,7 +26,7 @@ WORDS = ["<b>", "$x$", "naïve", "#", "|", "a", "word"]
 
 # What only a recorded model has; a refusal names it.
 OF_A_MODEL = re.compile(
-    r"gate_attention|feature_attention|gradient|route|'score'|cancellation|'contribution'"
+    r"gate_attention|feature_attention|gradient|route|'score'|cancellation|'contribution'|'loss'"
 )
 ARGUMENTS = {"lag": 2, "sequence": 1}
 
