@@ -6,7 +6,7 @@ import numpy as np
 
 from attnviz.trace import SQUARED_ERROR, Trace, sequence_length
 
-__all__ = ["Outcome", "outcome", "predicts_numbers", "tells_classes"]
+__all__ = ["Outcome", "outcome", "predicts_numbers", "predicts_words", "tells_classes"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,17 @@ def predicts_numbers(trace: Trace) -> bool:
     return trace.tree.attrs.get("loss") == SQUARED_ERROR
 
 
+def predicts_words(trace: Trace) -> bool:
+    """Whether it is of a language model: it has the loss of each next token, and no prediction.
+
+    Arguments:
+        trace: Any trace.
+    """
+    root = trace.tree.dataset
+    told = "loss" in root and root["loss"].dims == ("sequence", "time")
+    return told and "prediction" not in root
+
+
 def outcome(trace: Trace, sequence: int) -> Outcome:
     """What the model said of a sequence, and what was true.
 
@@ -65,14 +76,15 @@ def outcome(trace: Trace, sequence: int) -> Outcome:
     Raises:
         IndexError: If the trace has no such sequence, or its row was never written.
     """
-    sequence_length(trace, sequence)
+    length = sequence_length(trace, sequence)
     root = trace.tree.dataset
     names = [str(name) for name in root["class"].values] if "class" in root.coords else []
     true = None
     if "label" in root:
         true = _true(names, root["label"].values[sequence])
-    if "loss" in root and (known := np.isfinite(losses := root["loss"].values[sequence])).any():
-        return Outcome(true=true, perplexity=float(np.exp(losses[known].mean(dtype=np.float64))))
+    if predicts_words(trace) and length > 1:
+        losses = root["loss"].values[sequence, : length - 1]  # what the last predicts is not known
+        return Outcome(true=true, perplexity=float(np.exp(losses.mean(dtype=np.float64))))
     if "prediction" not in root or not tells_classes(trace):
         return Outcome(true=true)
     scores = root["prediction"].values[sequence].astype(np.float64)

@@ -29,11 +29,15 @@ def check_lengths(
         One length a sequence, between 1 and `longest`.
 
     Raises:
+        TypeError: If they are no whole numbers.
         ValueError: If there are not `batch` of them or one is outside 1 to `longest`.
     """
     if lengths is None:
         return torch.full((batch,), longest)
-    lengths = torch.as_tensor(lengths).to("cpu", torch.long)
+    lengths = torch.as_tensor(lengths)
+    if lengths.numel() and (lengths.is_floating_point() or lengths.dtype == torch.bool):
+        raise TypeError(f"lengths must be whole numbers, got {lengths.dtype}.")
+    lengths = lengths.to("cpu", torch.long)
     if lengths.shape != (batch,):
         raise ValueError(
             f"lengths needs one entry for each of the {batch} sequences, got shape "

@@ -12,7 +12,7 @@ from attnviz.analysis.gates import gate_attention
 from attnviz.analysis.reduce import choose_head
 from attnviz.analysis.selection import declared, one_sequence
 from attnviz.analysis.statistic import Statistic
-from attnviz.outcomes import predicts_numbers
+from attnviz.outcomes import predicts_numbers, predicts_words
 from attnviz.trace import Trace, group_for, layer_groups, signal
 
 __all__ = ["TOKEN_SCORES", "prediction_change", "recorded_scores", "surprisal", "token_score"]
@@ -167,7 +167,7 @@ def surprisal(trace: Trace, sequence: int) -> Statistic:
         KeyError: If the trace holds no `loss`.
     """
     part = one_sequence(trace, sequence)
-    if "loss" not in part.tree.data_vars:
+    if not predicts_words(part):
         raise KeyError(
             "surprisal needs the loss of each next token, but the trace holds no 'loss'. It is "
             "recorded for language models."

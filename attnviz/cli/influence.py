@@ -130,8 +130,7 @@ def _inputs(given: "Numbers | Running") -> "Inputs":
     from attnviz.recording import Numbers
 
     if isinstance(given, Numbers):
-        lengths = None if given.lengths is None else given.lengths.tolist()
-        return Sequences(from_numpy(given.features), lengths)
+        return Sequences(from_numpy(given.features), given.timesteps)
     pieces = given.pieces
     return Sequences(
         pad_sequence([from_numpy(piece) for piece in pieces], batch_first=True),

@@ -5,7 +5,7 @@ import numpy as np
 from attnviz.analysis.flow import FlowPlace, gradient_norm, route_share
 from attnviz.analysis.token_scores import surprisal
 from attnviz.explorer.panels import Series, Track
-from attnviz.outcomes import tells_classes
+from attnviz.outcomes import predicts_words, tells_classes
 from attnviz.trace import Trace
 
 __all__ = ["probabilities", "tracks"]
@@ -56,7 +56,7 @@ def _score(trace: Trace) -> Track | None:
 
 def _surprisal(trace: Trace) -> Track | None:
     """How little a language model expected each word."""
-    if "loss" not in trace.tree.dataset:
+    if not predicts_words(trace):
         return None
     series = Series("of the word, given those before", _floats(surprisal(trace, 0).values.values))
     return Track("surprisal", "surprisal", "nats", "lines", [series])

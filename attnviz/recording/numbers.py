@@ -40,20 +40,26 @@ class Numbers:
     targets: Float[np.ndarray, "other_sequence output"] | Int[np.ndarray, "other_sequence"]
     ids: Sequence[str] | None = None
     about: Mapping[str, str] = field(default_factory=dict)
-    lengths: Int[np.ndarray, "own_length"] | None = None
+    lengths: Sequence[int] | Int[np.ndarray, "own_length"] | None = None
 
     def __post_init__(self) -> None:
         """Refuses targets, ids or lengths that do not match the sequences."""
-        counts = [len(self.targets)] + ([] if self.ids is None else [len(self.ids)])
+        counts = [len(self.targets), len(self.timesteps)] + (
+            [] if self.ids is None else [len(self.ids)]
+        )
         if not len(self.features) or any(count != len(self.features) for count in counts):
             raise ValueError(
                 "Numbers needs at least one sequence, with a row of targets (and an id, if any) "
                 f"for each, got {len(self.features)} sequences, {len(self.targets)} rows"
                 f"{'' if self.ids is None else f' and {len(self.ids)} ids'}."
             )
-        if self.lengths is not None:
-            count, longest = self.features.shape[:2]
-            check_lengths(self.lengths.tolist(), batch=count, longest=longest)
+
+    @property
+    def timesteps(self) -> Int[Tensor, " sequence"]:
+        """How many each sequence has."""
+        count, longest = self.features.shape[:2]
+        given = None if self.lengths is None else torch.as_tensor(self.lengths)
+        return check_lengths(given, batch=count, longest=longest)
 
     @property
     def labels(self) -> list[int] | None:
@@ -80,9 +86,7 @@ def number_rows(model: SequenceModel, numbers: Numbers) -> list[Float[Tensor, "t
         )
     _check_targets(model, numbers.targets)
     rows = list(torch.from_numpy(numbers.features).to(next(model.parameters())))
-    if numbers.lengths is None:
-        return rows
-    return [row[:length] for row, length in zip(rows, numbers.lengths.tolist(), strict=True)]
+    return [row[:end] for row, end in zip(rows, numbers.timesteps.tolist(), strict=True)]
 
 
 def record_numbers(

@@ -108,10 +108,14 @@ def check_lengths(lengths: Int[np.ndarray, " sequence"] | None, shape: Sequence[
         shape: Of the values, `(sequence, time, ...)`.
 
     Raises:
+        TypeError: If they are no array of whole numbers.
         ValueError: If there is not one for each sequence, or one is not within the values.
     """
     if lengths is None:
         return
+    if not isinstance(lengths, np.ndarray) or lengths.ndim != 1 or lengths.dtype.kind not in "iu":
+        came = lengths.dtype if isinstance(lengths, np.ndarray) else type(lengths).__name__
+        raise TypeError(f"Lengths are an array of whole numbers with one axis, got {came}.")
     count, longest = shape[:2]
     if len(lengths) != count:
         raise ValueError(f"{count} sequences need a length each, got {len(lengths)} lengths.")

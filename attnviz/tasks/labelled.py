@@ -47,8 +47,9 @@ class LabelledSplit:
                 f"A LabelledSplit keeps uint8 or float32, but got {self.values.dtype}: of other "
                 "types it is not known what they are to be divided by."
             )
-        check_finite(self.values, self.ids)
         check_lengths(self.lengths, self.values.shape)
+        pads = "" if self.lengths is None else ", or the padding (fill it with zeros),"
+        check_finite(self.values, self.ids, what=f"features{pads}")
 
     def __len__(self) -> int:
         return len(self.values)
@@ -129,10 +130,11 @@ class LabelledTask:
     def __post_init__(self) -> None:
         check_labels(self.name, self.classes, self.splits, of="sequences")
         shapes = {name: split.values.shape[1:] for name, split in self.splits.items()}
-        padded = all(split.lengths is not None for split in self.splits.values())
+        padded = all(split.lengths is not None for split in self.splits.values() if len(split))
         if len({shape[1:] if padded else shape for shape in shapes.values()}) != 1:
             raise ValueError(
-                f"{self.name} needs the same timesteps and features in every split, but has "
+                f"{self.name} needs the same features, and without lengths of its sequences the "
+                "same timesteps, in every split, but has "
                 + ", ".join(f"{name} {time} x {size}" for name, (time, size) in shapes.items())
             )
         if self.features and len(self.features) != self.feature_count:

@@ -7,10 +7,12 @@ import pytest
 import torch
 
 import attnviz
+from attnviz.cli.influence import _inputs
 from attnviz.path_classes import number_gradient_paths
 from attnviz.recording import Numbers, record_numbers
 from attnviz.tasks import LabelledSplit, LabelledTask
 from attnviz.training import score_test, train
+from attnviz.training.labelled import LabelledData
 from attnviz.training.probing import probe_set
 from tests.attnviz.training.tiny import number_recipe, number_task
 
@@ -101,6 +103,12 @@ def test_lengths_that_do_not_fit_are_refused():
     given, split = numbers(), number_task().splits["test"]
     assert padded_task(0.0).length == split.values.shape[1]
     assert (split.timesteps == split.values.shape[1]).all()
+    for lengths in ([5.0, 2.0, 7.0, 1.0], [True] * 4):
+        with pytest.raises(TypeError):
+            dataclasses.replace(given, lengths=np.array(lengths))
+        with pytest.raises(TypeError):
+            dataclasses.replace(split.select(range(4)), lengths=np.array(lengths))
+    assert dataclasses.replace(given, lengths=[5, 2, 7, 1]).timesteps.tolist() == LENGTHS.tolist()
     for lengths, said in (([5, 2, 8, 1], "7 timesteps, but sequence 2"), ([5, 0, 7, 1], "has 0")):
         with pytest.raises(ValueError, match=said):
             dataclasses.replace(given, lengths=np.array(lengths))
@@ -111,3 +119,27 @@ def test_lengths_that_do_not_fit_are_refused():
         dataclasses.replace(kept, lengths=np.array([3]))
     with pytest.raises(ValueError, match="that of sequence 1 is 0"):
         dataclasses.replace(kept, lengths=np.array([3, 0]))
+    values = kept.values.copy()
+    values[0, 3:] = np.nan
+    with pytest.raises(ValueError, match=r"padding \(fill it with zeros\), of 1 of 2 sequences"):
+        dataclasses.replace(kept, values=values, lengths=np.array([3, 4]))
+    task = padded_task(0.0)
+    mixed = {**task.splits, "test": dataclasses.replace(task.splits["test"], lengths=None)}
+    with pytest.raises(ValueError, match="without lengths of its sequences the same timesteps"):
+        dataclasses.replace(task, splits=mixed)
+
+
+def test_batches_are_made_by_length_and_no_longer_than_their_longest():
+    task = padded_task(0.0)
+    data = LabelledData(task, number_recipe("gru"))
+    assert data.lengths.tolist() == task.splits["train"].lengths.tolist()
+    for features, lengths, _ in data.train_dataloader():
+        assert features.shape[1] == int(lengths.max())
+    longest = dataclasses.replace(task, splits={**task.splits, "train": task.splits["test"],
+                                                "test": task.splits["train"]})  # fmt: skip
+    assert longest.length == task.length > task.splits["test"].values.shape[1]
+
+
+def test_the_command_measures_each_sequence_to_its_own_end():
+    inputs = _inputs(numbers())
+    assert inputs.lengths.tolist() == LENGTHS.tolist() and inputs.inputs.shape == (4, 7, 3)

@@ -12,7 +12,7 @@ from attnviz.analysis import (
     surprisal,
     token_score,
 )
-from attnviz.outcomes import tells_classes
+from attnviz.outcomes import predicts_words, tells_classes
 from tests.attnviz import traces
 
 # Timesteps 0 to 3, lags 1 and 3.
@@ -103,7 +103,13 @@ def test_surprisal_is_the_loss_at_the_token_before():
     trace = traces.larnn(["a b c", "d e f g"])
     told = [[2.5, 0.25, np.nan, np.nan], [1.0, 3.0, 0.5, np.nan]]  # of each next token
     losses = ("sequence", "time"), np.array(told, np.float32)
-    trace.tree.dataset = trace.tree.to_dataset().assign(loss=losses)
+    assert not predicts_words(trace)
+    trace.tree.dataset = trace.tree.to_dataset().assign(loss=losses).drop_vars("prediction")
+    assert predicts_words(trace)
+    assert outcome(trace, 0).perplexity == pytest.approx(np.exp((2.5 + 0.25) / 2))
+    trace.tree["loss"].values[1, 1] = np.inf
+    assert outcome(trace, 1).said == "perplexity inf"
+    trace.tree["loss"].values[1, 1] = 3.0
 
     statistic = surprisal(trace, 0)
 

@@ -161,7 +161,8 @@ def test_probabilities_of_large_logits():
 def test_a_language_model_has_its_surprisal():
     trace = traces.larnn(["a b c", "d e f g"])
     told = np.array([[2.5, 0.25, np.nan, np.nan], [1.0, 3.0, 0.5, np.nan]], np.float32)
-    trace.tree.dataset = trace.tree.to_dataset().assign(loss=(("sequence", "time"), told))
+    losses = ("sequence", "time"), told
+    trace.tree.dataset = trace.tree.to_dataset().assign(loss=losses).drop_vars("prediction")
 
     track = named(tracks(one_sequence(trace, 1), "l0"), "surprisal")
 
