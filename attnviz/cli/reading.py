@@ -214,10 +214,10 @@ def load_texts(
 
 
 def _check_named(task: str, others: tuple[str, ...]) -> None:
-    """Refuses a name of no data set.
+    """Refuses what is neither the name of a data set nor a file.
 
     Raises:
-        ValueError: If it is one.
+        ValueError: If it is neither.
     """
     known = ("imdb", *others)
     if task not in known and not _is_file(task):

@@ -85,14 +85,13 @@ def record(
                 loaded, given, keep=names, gradients=wanted, path=output, half=half,
                 progress=advance,
             )  # fmt: skip
-        _conclude(trace, what_is_read(given), output)
-        return
-    with busy(f"Recording {loaded.name}"):
-        if isinstance(given, Numbers):
-            trace = record_numbers(loaded, given, keep=names, gradients=wanted)
-        else:
-            trace = record_running(loaded, given, keep=names, gradients=wanted)
-    save_trace(trace, output, half=half)
+    else:
+        with busy(f"Recording {loaded.name}"):
+            if isinstance(given, Numbers):
+                trace = record_numbers(loaded, given, keep=names, gradients=wanted)
+            else:
+                trace = record_running(loaded, given, keep=names, gradients=wanted)
+        save_trace(trace, output, half=half)
     _conclude(trace, what_is_read(given), output)
 
 

@@ -3,13 +3,16 @@
 from typing import Any, Literal, get_args
 
 import numpy as np
+from torch import nn
 
 import cells
+from attnviz.models import SequenceModel
 
 __all__ = [
     "GradientRecording",
     "described_gradients",
     "gradient_parts",
+    "leaves_of",
     "route_coordinates",
     "scales_with_loss",
 ]
@@ -33,6 +36,21 @@ def gradient_parts(gradients: GradientRecording) -> cells.GradientParts | None:
             f"{gradients!r}."
         )
     return gradients
+
+
+def leaves_of(model: SequenceModel) -> list[nn.Parameter]:
+    """The parameters that a backward pass is made for, so that gradients come by the states.
+
+    Raises:
+        ValueError: If none of the layers' asks for a gradient.
+    """
+    leaves = [values for values in model.layer.parameters() if values.requires_grad]
+    if not leaves:
+        raise ValueError(
+            f"No parameter of {model.name}'s layers asks for a gradient, so there is none to "
+            "follow. Pass gradients=False, or unfreeze the layers (requires_grad_)."
+        )
+    return leaves
 
 
 def described_gradients() -> dict[str, dict[str, Any]]:

@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from attnviz.models import SequenceModel
 from attnviz.modes import evaluated
-from attnviz.recording.gradients import GradientRecording
+from attnviz.recording.gradients import GradientRecording, leaves_of
 from attnviz.recording.recorder import record
 from attnviz.trace import Trace
 from cells.lengths import check_lengths
@@ -117,12 +117,7 @@ def record_numbers(
         ValueError: If the model reads no numbers, or its head predicts no such targets.
     """
     read = number_rows(model, numbers)
-    leaves = [values for values in model.layer.parameters() if values.requires_grad]
-    if gradients and not leaves:
-        raise ValueError(
-            f"No parameter of {model.name}'s layers asks for a gradient, so there is none to "
-            "follow. Pass gradients=False, or unfreeze the layers (requires_grad_)."
-        )
+    leaves = leaves_of(model) if gradients else []
     watched = record(model, keep, gradients)
     with evaluated(model), watched as recording, torch.set_grad_enabled(bool(gradients)):
         for start in range(0, len(read), BATCH):

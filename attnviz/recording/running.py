@@ -10,7 +10,7 @@ from torch import nn
 
 from attnviz.models import SequenceModel
 from attnviz.modes import evaluated
-from attnviz.recording.gradients import GradientRecording
+from attnviz.recording.gradients import GradientRecording, leaves_of
 from attnviz.recording.recorder import record
 from attnviz.recording.texts import check_sequence_model
 from attnviz.states import State, detached
@@ -105,12 +105,7 @@ def record_running(
         ValueError: If the model is no language model of so many words.
     """
     check_running(model, running)
-    leaves = [values for values in model.layer.parameters() if values.requires_grad]
-    if gradients and not leaves:
-        raise ValueError(
-            f"No parameter of {model.name}'s layers asks for a gradient, so there is none to "
-            "follow. Pass gradients=False, or unfreeze the layers (requires_grad_)."
-        )
+    leaves = leaves_of(model) if gradients else []
     device = next(model.parameters()).device
     states: list[State] = []  # after each piece
     handle = model.layer.register_forward_hook(lambda _, __, read: states.append(read[1]))

@@ -17,7 +17,7 @@ from attnviz.cards import recording_command
 from attnviz.models import SequenceModel
 from attnviz.modes import evaluated
 from attnviz.recording.assembly import provenance
-from attnviz.recording.gradients import GradientRecording
+from attnviz.recording.gradients import GradientRecording, leaves_of
 from attnviz.recording.recorder import record
 from attnviz.recording.signals import recurrent_layers
 from attnviz.store import Plan, TraceWriter, Truncation, make_plan, open_trace
@@ -100,12 +100,8 @@ def record_texts(
     given = texts if isinstance(texts, Texts) else Texts(texts)
     kept = None if keep is None else sorted([keep] if isinstance(keep, str) else keep)
     check_labels(model, given)
-    if gradients and not any(values.requires_grad for values in model.layer.parameters()):
-        raise ValueError(
-            f"No parameter of {model.name}'s layers asks for a gradient, so there is none to "
-            "follow. Pass gradients=False, or unfreeze the layers (requires_grad_)."
-        )
-    job = _Job(model, given, encoded_texts(model, given), kept, gradients)
+    leaves = leaves_of(model) if gradients else []
+    job = _Job(model, given, encoded_texts(model, given), kept, gradients, leaves)
     return job.to_memory(progress) if path is None else job.to_store(Path(path), half, progress)
 
 
@@ -118,6 +114,7 @@ class _Job:
     encoded: list[EncodedText]
     keep: list[str] | None
     gradients: GradientRecording
+    leaves: list[nn.Parameter]
 
     @property
     def ids(self) -> list[str]:
@@ -213,11 +210,7 @@ class _Job:
                     logits, self._targets(logits, batch), reduction="sum"
                 )
                 # Gradients at the states only: the parameters' own .grad stays untouched.
-                torch.autograd.grad(loss, self._leaves(), allow_unused=True)
-
-    def _leaves(self) -> list[Tensor]:
-        layer = self.model.layer
-        return [values for values in layer.parameters() if values.requires_grad]
+                torch.autograd.grad(loss, self.leaves, allow_unused=True)
 
     def _targets(self, logits: Tensor, batch: Sequence[int]) -> Tensor:
         predicted = logits.detach().argmax(dim=-1)

@@ -101,7 +101,7 @@ def spread_rows(rows: int, count: int | None) -> list[int]:
 
 
 def check_lengths(lengths: Int[np.ndarray, " sequence"] | None, shape: Sequence[int]) -> None:
-    """Refuses lengths that do not fit what is padded to the longest.
+    """Refuses lengths that do not fit what is padded to the longest; `cells` has it for tensors.
 
     Arguments:
         lengths: Timesteps of each sequence; all of them if None.
