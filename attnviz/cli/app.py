@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 import typer
 
 from attnviz.cli.console import USER_MISTAKES, err, explain, heard_again
+from attnviz.cli.keyboard import listening
 
 __all__ = ["app", "main"]
 
@@ -35,14 +36,19 @@ def _interruptible(command: Callable[..., None], left: str) -> Callable[..., Non
 
     @functools.wraps(command)
     def run(*arguments: object, **options: object) -> None:
-        try:
-            command(*arguments, **options)
-        except KeyboardInterrupt as stop:
-            heard_again()
-            err().print(left)
-            raise typer.Exit(130) from stop
-        finally:
-            heard_again()
+        with listening() as keyboard:
+            try:
+                command(*arguments, **options)
+            except typer.Exit:
+                raise
+            except (KeyboardInterrupt, Exception) as stop:
+                if not (keyboard.pressed or isinstance(stop, KeyboardInterrupt)):
+                    raise
+                heard_again()
+                err().print(left)
+                raise typer.Exit(130) from stop
+            finally:
+                heard_again()
 
     return run
 

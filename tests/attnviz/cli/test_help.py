@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import signal
 import subprocess
 import sys
 
@@ -79,6 +80,49 @@ def test_stopped_by_the_keyboard_it_says_what_is_left(
     status, _, message = called(monkeypatch, capsys, *arguments)
     assert status == 130 and message.strip().splitlines()[-1] == said
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("made", [TypeError, RuntimeError])
+def test_it_is_stopped_where_a_library_takes_the_keyboard_for_another_error(
+    monkeypatch, capsys, made
+):
+    """As compiled code does whose conversion of an argument is interrupted."""
+
+    def mistaken(*given, **options):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise made("incompatible function arguments") from None
+
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr("attnviz.store.open_trace", mistaken)
+    status, _, message = called(monkeypatch, capsys, "info", "trace.zarr")
+    assert (status, message.strip()) == (130, WHOLE)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_error_without_the_keyboard_stays_what_it_is(monkeypatch, capsys):
+    def fails(*given, **options):
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr("attnviz.store.open_trace", fails)
+    with pytest.raises(RuntimeError, match="a fault"):
+        called(monkeypatch, capsys, "info", "trace.zarr")
+
+
+def test_a_keyboard_that_is_ignored_stays_ignored(monkeypatch, capsys):
+    def pressed(*given, **options):
+        signal.raise_signal(signal.SIGINT)
+        raise ValueError("a mistake")
+
+    monkeypatch.setattr("attnviz.store.open_trace", pressed)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        status, _, message = called(monkeypatch, capsys, "info", "trace.zarr")
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert status == 1 and "a mistake" in message
 
 
 def test_scripts_are_answered_in_json():
