@@ -61,6 +61,7 @@ from attnviz.analysis.influence import (
 from attnviz.analysis.influence_profile import influence_profile, saturation_ratio
 from attnviz.analysis.kernel import age_kernel, lag_kernel
 from attnviz.analysis.learning import (
+    RunCurve,
     StudyCurves,
     learning_curve,
     learning_curves,
@@ -90,6 +91,7 @@ from attnviz.outcomes import Outcome, outcome
 __all__ = [
     "TOKEN_SCORES",
     "Outcome",
+    "RunCurve",
     "Statistic",
     "StudyCurves",
     "ablation_effect",

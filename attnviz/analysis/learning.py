@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,11 +12,34 @@ import xarray as xr
 
 from attnviz.analysis.statistic import Statistic
 
-__all__ = ["StudyCurves", "learning_curve", "learning_curves", "score_against", "scores_of"]
+__all__ = [
+    "RunCurve", "StudyCurves", "learning_curve", "learning_curves", "score_against", "scores_of",
+]  # fmt: skip
 
 _ENDS = ["low", "high"]
 #: Columns of a history that a curve can be drawn of, the most telling first.
 _SCORES = ("validation_accuracy", "validation_perplexity", "validation_loss", "loss")
+
+
+@dataclass(frozen=True, eq=False)
+class RunCurve:
+    """What a run tells of its training, as `attnviz.studies.open_run_curve` reads it.
+
+    Arguments:
+        name: Its folder's.
+        cell: What was trained, by the name to show.
+        history: A row an epoch that is over: the column `step` and scores.
+        recipe: How it is trained.
+        data: On what.
+        command: What began it, as typed.
+    """
+
+    name: str
+    cell: str
+    history: pd.DataFrame
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
+    command: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,13 +18,15 @@ if TYPE_CHECKING:
     from attnviz.plots import PlotOptions
 
 Places = Annotated[
-    list[Path], typer.Argument(help="Traces, or measured results (.nc); two at least.")
+    list[Path],
+    typer.Argument(help="Traces, measured results (.nc), runs or studies; two at least."),
 ]
 Kind = Annotated[
     str | None, typer.Option(help="What to draw, as in attnviz plot; lag-kernel if not given.")
 ]
 Names = Annotated[
-    list[str] | None, typer.Option("--name", help="What to call each, in order; the model's name.")
+    list[str] | None,
+    typer.Option("--name", help="What to call each, in order; the model's name or a run's cell."),
 ]
 Layout = Annotated[
     Literal["together", "panels"] | None,
@@ -71,6 +73,8 @@ def compare(
     Example: attnviz compare rra.zarr larnn.zarr --kind heatmap --sequence 3 -o heatmaps.pdf
 
     Example: attnviz compare rra.zarr lstm.zarr --kind exit-routes --name RRA --name LSTM
+
+    Example: attnviz compare runs/rra-imdb runs/lstm-imdb -o curves.pdf
     """
     from attnviz.cli.sources import open_source
 

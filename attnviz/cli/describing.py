@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from attnviz.analysis import StudyCurves
+from attnviz.analysis import RunCurve, StudyCurves
 from attnviz.cli.sources import open_source
 from attnviz.trace import Trace
 
@@ -16,17 +16,24 @@ def described(path: Path) -> dict[str, object]:
     """Sizes, signals, attributes and kinds of plot.
 
     Arguments:
-        path: A trace, a result (`.nc`), probes or a folder of a study's results.
+        path: A trace, a result (`.nc`), a run, probes or a folder of a study's results.
 
     Returns:
         What can be written as JSON.
     """
     source = open_source(path)
-    digests = (source.provenance.get(f"{kind}_digest") for kind in ("trace", "study"))
+    digests = (source.provenance.get(f"{kind}_digest") for kind in ("trace", "study", "run"))
     held = {"path": str(path), "digest": next(filter(None, digests), None)}  # probes have none
     data, kinds = source.data, {"kinds": source.drawable}
     if isinstance(data, StudyCurves):
         return {**held, **kinds}
+    if isinstance(data, RunCurve):
+        rows = [
+            {str(name): _plain(value) for name, value in row.items()}
+            for row in data.history.to_dict("records")
+        ]
+        recipe = {"recipe": dict(data.recipe), "data": dict(data.data), "command": data.command}
+        return {**held, **recipe, "history": rows, **kinds}
     tree = data.tree if isinstance(data, Trace) else data
     root = tree.to_dataset(inherit=False) if isinstance(tree, xr.DataTree) else tree
     attributes = {str(name): _plain(value) for name, value in root.attrs.items()}

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from attnviz.cards import RUN
 from attnviz.cli.console import labelled, out
 from attnviz.cli.scripting import answer
 from attnviz.plots.suffixes import FORMATS
@@ -20,15 +21,15 @@ def info(
     path: Annotated[
         Path,
         typer.Argument(
-            help="A trace or probes (directory or .zip), a result (.nc), a folder of a study's "
-            "results, a figure, or its table."
+            help="A trace or probes (directory or .zip), a result (.nc), a run, a folder of a "
+            "study's results, a figure, or its table."
         ),
     ],
     json: Annotated[
         bool, typer.Option("--json", help="Print the same as JSON, for a script.")
     ] = False,
 ) -> None:
-    """Says what a trace, probes, a study or a measured result (.nc) holds, and where it is from.
+    """Says what a trace, a run, probes, a study or a measured result (.nc) holds, and whence.
 
     A figure, or the table of its numbers, tells which trace, model and versions made it, and the
     command that makes it again, to the byte. If files of a trace are missing or cut short, it says
@@ -67,10 +68,11 @@ def info(
 
 
 def _of_training(path: Path) -> bool:
-    """Whether probes or the results of a study lie there."""
+    """Whether a run, probes or the results of a study lie there."""
     from attnviz.store.probes import is_probes
 
-    return (path / "study.toml").is_file() or (path.exists() and is_probes(path))
+    own = any((path / name).is_file() for name in ("study.toml", RUN))
+    return own or (path.exists() and is_probes(path))
 
 
 def _refuse_damage(path: Path) -> None:

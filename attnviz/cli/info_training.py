@@ -1,11 +1,12 @@
-"""What `attnviz info` says of probes and of a study's results."""
+"""What `attnviz info` says of a run, of probes and of a study's results."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import numpy as np
 import xarray as xr
 
-from attnviz.analysis import StudyCurves
+from attnviz.analysis import RunCurve, StudyCurves, scores_of
 from attnviz.cli.console import labelled, out
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["about_training"]
 
+_OF_RECIPES = ("seed", "learning_rate", "batch_size")
+_OF_DATA = ("file", "sha256")
 LONG = ("recipe", "versions", "kept")  # JSON of many entries: for --json
 
 
@@ -20,17 +23,20 @@ def about_training(source: "Opened") -> None:
     """Prints what was kept of a training, or of the runs of a study, and what can be drawn of it.
 
     Arguments:
-        source: Probes, or a folder of a study's results.
+        source: A run, probes, or a folder of a study's results.
     """
     from rich.table import Table
 
     data = source.data
-    if not isinstance(data, StudyCurves | xr.DataTree):
-        raise TypeError(f"Expected probes or a study, got {type(data).__name__}.")
-    rows = _of_study(data) if isinstance(data, StudyCurves) else _of_probes(data)
+    if not isinstance(data, RunCurve | StudyCurves | xr.DataTree):
+        raise TypeError(f"Expected a run, probes or a study, got {type(data).__name__}.")
+    if isinstance(data, RunCurve):
+        rows = _of_run(data)
+    else:
+        rows = _of_study(data) if isinstance(data, StudyCurves) else _of_probes(data)
     kinds = ", ".join(source.drawable) or "none yet"
     out().print(labelled([*rows, ("kinds", kinds)]))
-    if isinstance(data, StudyCurves):
+    if not isinstance(data, xr.DataTree):
         return
     kept = Table("layer", "kept at every step", "axes", box=None, pad_edge=False)
     for layer, node in data.children.items():
@@ -48,6 +54,24 @@ def _of_probes(probes: xr.DataTree) -> Iterator[tuple[str, str]]:
     steps = probes.dataset["step"].values
     span = f", {steps[0]:,} to {steps[-1]:,} iterations" if len(steps) else ""
     yield "steps", f"{len(steps)}{span}"
+
+
+def _of_run(run: RunCurve) -> Iterator[tuple[str, str]]:
+    yield "run", run.name
+    yield "cell", run.cell
+    yield from ((name, str(run.recipe[name])) for name in _OF_RECIPES if name in run.recipe)
+    yield from ((name, str(value)) for name, value in run.data.items() if name in _OF_DATA)
+    if run.command:
+        yield "command", run.command
+    history = run.history
+    yield "epochs", f"{len(history)} of {run.recipe.get('epochs', 'unknown')} are over"
+    if len(history):
+        name = scores_of([history])[0]
+        scores = history[name].to_numpy()
+        finite = scores[np.isfinite(scores)]
+        best = max(finite) if name.endswith("accuracy") else min(finite, default=np.nan)
+        step = int(history["step"].to_numpy()[-1])
+        yield name.replace("_", " "), f"{scores[-1]:.4g} after step {step:,}, best {best:.4g}"
 
 
 def _of_study(study: StudyCurves) -> Iterator[tuple[str, str]]:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["numbers_of", "panel", "provenance_of_all"]
 
-#: Said of every trace, one a line; the rest once, where it is the same.
-_EACH = ("trace", "trace_digest")
+#: Said of every source, one a line; the rest once, where it is the same.
+_EACH = ("trace", "study", "run", "trace_digest", "study_digest", "run_digest")
 
 
 def panel(

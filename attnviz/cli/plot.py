@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 LISTED = (
     "heatmap, contribution, gate-attention, feature-attention, text, lag-kernel, gradient-flow, "
     "shortcut or exit-routes; of effects ablation or effect-against; of influence influence or "
-    "influence-map; of paths path-classes or vanishing; of probes kernel-evolution; of a study "
-    "learning-curves or score-against"
+    "influence-map; of paths path-classes or vanishing; of probes kernel-evolution; of runs and "
+    "studies learning-curves, of studies score-against"
 )
 Place = Annotated[
     Path,
     typer.Argument(
-        help="A trace (directory or .zip), a measured result (.nc), probes of a training, or the "
-        "results of a study."
+        help="A trace (directory or .zip), a measured result (.nc), a run, probes of a training, "
+        "or the results of a study."
     ),
 ]
 Kinds = Annotated[
@@ -49,6 +49,8 @@ def plot(
     Example: attnviz plot influence.nc --kind influence-map --sequence 2 -o influence.pdf
 
     Example: attnviz plot runs/rra-adding-100/probes.zarr --kind kernel-evolution -o kernel.pdf
+
+    Example: attnviz plot runs/rra-imdb -o curve.pdf
 
     Example: attnviz plot notebooks/results/row-mnist --kind learning-curves -o curves.pdf
 

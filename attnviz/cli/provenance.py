@@ -73,7 +73,7 @@ def again(said: Mapping[str, str], figure: Path) -> Again | None:
 def _inputs(said: Mapping[str, str]) -> list[tuple[str, str]]:
     """Names and digests, in the order of the command."""
     found = []
-    for key in ("spec", "trace", "style"):
+    for key in ("spec", "trace", "study", "run", "style"):
         names = said.get(key, "").splitlines()
         digests = said.get(f"{key}_digest", "").splitlines()
         found += list(zip(names, digests, strict=False))
@@ -109,6 +109,9 @@ def _find(name: str, digest: str, figure: Path) -> Path | None:
 def _digest(path: Path) -> str | None:
     if path.suffix in (".nc", ".mplstyle", ".toml"):
         return file_digest(path)
+    for telling in ("study.toml", "history.csv"):  # of the results of a study, of a run
+        if (path / telling).is_file():
+            return file_digest(path / telling)
     from attnviz.store.digest import trace_digest
 
     try:

@@ -1,10 +1,11 @@
-"""What figures are drawn from: traces and measured results, and sequences by any name."""
+"""What figures are drawn from: traces, measured results and trainings; sequences by any name."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attnviz.cards import RUN
 from attnviz.cli.provenance import file_digest
 from attnviz.plots.kinds import EFFECT_KINDS, KINDS, PlotKind, drawable_kinds, shown_of
 from attnviz.plots.result_kinds import (
@@ -13,14 +14,20 @@ from attnviz.plots.result_kinds import (
     drawable_results,
     kinds_of_result,
 )
-from attnviz.plots.training_kinds import PROBE_KINDS, STUDY_KINDS, TRAINING_KINDS, drawable_curves
+from attnviz.plots.training_kinds import (
+    PROBE_KINDS,
+    RUN_KINDS,
+    STUDY_KINDS,
+    TRAINING_KINDS,
+    drawable_curves,
+)
 from attnviz.suggesting import meant
 from attnviz.trace import Trace, sequence_length
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from attnviz.analysis.learning import StudyCurves
+    from attnviz.analysis.learning import RunCurve, StudyCurves
 
 __all__ = ["Opened", "find_sequence", "open_source"]
 
@@ -34,7 +41,7 @@ _OF_PROBES = ("model", "cell", "task", "split", "seed", "recipe")
 
 @dataclass(frozen=True)
 class Opened:
-    """A trace, a measured result, probes or a study, with the kinds of plot there are for them.
+    """A trace, a measured result or a training, with the kinds of plot there are for it.
 
     Arguments:
         path: Where it lies.
@@ -45,7 +52,7 @@ class Opened:
     """
 
     path: Path
-    data: "Trace | xr.Dataset | xr.DataTree | StudyCurves"
+    data: "Trace | xr.Dataset | xr.DataTree | StudyCurves | RunCurve"
     kinds: Mapping[str, PlotKind[Any]]
     drawable: list[str]
     provenance: Mapping[str, str]
@@ -97,13 +104,14 @@ def _maker(kind: str) -> str:
     if kind in PROBE_KINDS:
         return "probes (attnviz train --probe)"
     if kind in STUDY_KINDS:
-        return "a folder of results (attnviz study run)"
+        either = " or of a run (attnviz train)" if kind in RUN_KINDS else ""
+        return f"a folder of results (attnviz study run){either}"
     of_influence = kind in INFLUENCE_KINDS
     return "influence (attnviz influence)" if of_influence else "paths (attnviz path-classes)"
 
 
 def open_source(path: Path) -> Opened:
-    """Opens a trace, probes, the results of a study, or a measured result that ends in `.nc`.
+    """Opens a trace, a run, probes, results of a study, or a measured result that ends in `.nc`.
 
     Arguments:
         path: Where it lies.
@@ -123,12 +131,6 @@ def open_source(path: Path) -> Opened:
     if path.suffix.lower() != ".nc":
         from attnviz.store.reader import open_trace
 
-        if (path / "recipe.json").is_file():
-            raise ValueError(
-                f"{path} is a run, not a trace: record what its model looks at (attnviz record "
-                f"{path}), or draw its learning curve in Python: attnviz.plot_learning_curves("
-                f"{{'it': pandas.read_csv('{path / 'history.csv'}')}})."
-            )
         trace = open_trace(path)
         return Opened(path, trace, KINDS, drawable_kinds(trace), provenance_of(trace))
     from attnviz.store.effects import open_result
@@ -140,7 +142,7 @@ def open_source(path: Path) -> Opened:
 
 
 def _open_training(path: Path) -> Opened | None:
-    """Probes or the results of a study; none where the path leads to something else."""
+    """Probes, a run or the results of a study; none where the path leads to something else."""
     from attnviz.plots.numbers import versions
     from attnviz.store.probes import is_probes, open_probes
 
@@ -156,6 +158,14 @@ def _open_training(path: Path) -> Opened | None:
         said = {"study": study.name, "score": study.score, **versions()}
         said["study_digest"] = file_digest(path / "study.toml")
         return Opened(path, study, STUDY_KINDS, drawable_curves(study), said)
+    if (path / RUN).is_file():
+        from attnviz.studies.curves import open_run_curve
+
+        run = open_run_curve(path)
+        said = {"model": run.cell, "run": path.name, **versions()}
+        if len(run.history):
+            said["run_digest"] = file_digest(path / "history.csv")
+        return Opened(path, run, RUN_KINDS, drawable_curves(run), said)
     return None
 
 

@@ -16,18 +16,22 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
-    from attnviz.analysis.learning import StudyCurves
+    from attnviz.analysis.learning import RunCurve, StudyCurves
     from attnviz.analysis.statistic import Statistic
 
 __all__ = ["EFFECT_KINDS", "KINDS", "PlotKind", "drawable_effects", "drawable_kinds", "shown_of"]
 
-Source = TypeVar("Source", bound="Trace | xr.Dataset | xr.DataTree | StudyCurves")
+Source_contra = TypeVar(
+    "Source_contra",
+    bound="Trace | xr.Dataset | xr.DataTree | StudyCurves | RunCurve",
+    contravariant=True,  # what draws either of two draws each
+)
 _NO_LAG = np.array(0)
 _OF_SEQUENCE = ("sequence", "group", "tokens")
 
 
 @dataclass(frozen=True)
-class PlotKind(Generic[Source]):
+class PlotKind(Generic[Source_contra]):
     """A plot that can be chosen by name.
 
     Arguments:
@@ -41,10 +45,10 @@ class PlotKind(Generic[Source]):
 
     shows: str
     needs: tuple[str, ...]
-    draw: "Callable[[Source, PlotOptions], Figure]"
-    numbers: "Callable[[Source, PlotOptions], Statistic]"
+    draw: "Callable[[Source_contra, PlotOptions], Figure]"
+    numbers: "Callable[[Source_contra, PlotOptions], Statistic]"
     takes: tuple[str, ...]
-    together: "Callable[[Mapping[str, Source], PlotOptions], Figure] | None" = None
+    together: "Callable[[Mapping[str, Source_contra], PlotOptions], Figure] | None" = None
 
 
 def _heatmap(trace: Trace, o: PlotOptions) -> "Figure":

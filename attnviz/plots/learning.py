@@ -69,8 +69,8 @@ def plot_learning_curves(
         The Axes, one line labelled a name.
 
     Raises:
-        ValueError: If there is no run, one lacks the column, or a logarithmic axis is asked for
-            scores that are not all above 0.
+        ValueError: If there is no run, one lacks the column, no score is finite, or a logarithmic
+            axis is asked for scores that are not all above 0.
     """
     by_name(histories, "plot_learning_curves", "histories")
     named = {name: _tables(one) for name, one in histories.items()}
@@ -78,6 +78,8 @@ def plot_learning_curves(
         raise ValueError("plot_learning_curves needs the history of at least one run, got none.")
     column = score or next(iter(scores_of([run for runs in named.values() for run in runs])), None)
     curves = {name: learning_curve(runs, score=column) for name, runs in named.items()}
+    if not any(np.isfinite(curve.values).any() for curve in curves.values()):
+        raise ValueError(f"{column} is no finite number at any step: the training diverged.")
     lowest = min(float(curve.values.min()) for curve in curves.values())
     if logarithmic and lowest <= 0:
         raise ValueError(
@@ -138,7 +140,7 @@ def _name_curves(
 ) -> None:
     what = next(iter(curves.values())).name
     counts = [len(runs) for runs in named.values()]
-    notes = [f"{counted(counts, 'run')} each"]
+    notes = [counted(counts, "run") + (" each" if len(counts) > 1 else "")]
     notes += ["mean and range"] if max(counts) > 1 else []
     write_title(ax, f"{_AXES.get(what, what).capitalize()} by iterations", " · ".join(notes))
     ax.set_xlabel("iterations")

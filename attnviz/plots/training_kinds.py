@@ -1,6 +1,7 @@
-"""The plots of trainings by name, of probes and of studies: as `attnviz.plots.kinds` has others."""
+"""The plots of runs, probes and studies by name, as `attnviz.plots.kinds` has others."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from attnviz.cards import CELLS
@@ -13,10 +14,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from attnviz.analysis.learning import StudyCurves
+    from attnviz.analysis.learning import RunCurve, StudyCurves
     from attnviz.analysis.statistic import Statistic
 
-__all__ = ["PROBE_KINDS", "STUDY_KINDS", "TRAINING_KINDS", "drawable_curves", "searched_value"]
+__all__ = [
+    "PROBE_KINDS", "RUN_KINDS", "STUDY_KINDS", "TRAINING_KINDS", "drawable_curves",
+    "searched_value",
+]  # fmt: skip
 
 
 def _kernel_evolution(
@@ -33,29 +37,56 @@ def _kernel_numbers(probes: "xr.DataTree", o: PlotOptions) -> "Statistic":
     return kernel_evolution_numbers(probes, o)
 
 
-def _learning_curves(study: "StudyCurves", o: PlotOptions) -> "Figure":
+def _learning_curves(source: "RunCurve | StudyCurves", o: PlotOptions) -> "Figure":
+    return _draw_curves(_curves_of(source), o, _said(source))
+
+
+def _learning_together(sources: "Mapping[str, RunCurve | StudyCurves]", o: PlotOptions) -> "Figure":
+    """Runs by the names given, the cells of studies each behind its study's."""
+    curves = {
+        f"{name}: {cell}" if len(found) > 1 else name: runs
+        for name, source in sources.items()
+        for found in [_curves_of(source)]
+        for cell, runs in found.items()
+    }
+    return _draw_curves(curves, o, {})
+
+
+def _draw_curves(
+    curves: "Mapping[str, Sequence[pd.DataFrame]]", o: PlotOptions, said: Mapping[str, str]
+) -> "Figure":
     from attnviz.plots.curves import on_own_figure
     from attnviz.plots.learning import plot_learning_curves
 
     def draw(ax: "Axes") -> None:
-        plot_learning_curves(_curves_of(study), score=o.score, limits=o.limits, ax=ax)
+        plot_learning_curves(curves, score=o.score, limits=o.limits, ax=ax)
 
-    return on_own_figure(draw, _said(study))
+    return on_own_figure(draw, said)
 
 
-def _learning_numbers(study: "StudyCurves", o: PlotOptions) -> "Statistic":
+def _learning_numbers(source: "RunCurve | StudyCurves", o: PlotOptions) -> "Statistic":
     from attnviz.analysis.learning import learning_curves
 
-    return learning_curves(_curves_of(study), score=o.score)
+    return learning_curves(_curves_of(source), score=o.score)
 
 
-def _curves_of(study: "StudyCurves") -> "Mapping[str, Sequence[pd.DataFrame]]":
-    if not study.histories:
+def _curves_of(source: "RunCurve | StudyCurves") -> "Mapping[str, Sequence[pd.DataFrame]]":
+    from attnviz.analysis.learning import RunCurve
+
+    if isinstance(source, RunCurve):
+        if not len(source.history):
+            raise ValueError(
+                f"The run {source.name} has no learning curve yet: none of its epochs is over."
+            )
+        return {source.cell: [source.history]}
+    if not source.histories:
         raise ValueError(
-            f"{study.name} has no final run that is finished, so no learning curves yet: "
-            f"{len(study.trials)} runs of trials are. attnviz study run goes on with it."
+            f"{source.name} has no final run that is finished, so no learning curves yet: "
+            f"{len(source.trials)} runs of trials are. attnviz study run goes on with it."
         )
-    return {name.upper() if name in CELLS else name: runs for name, runs in study.histories.items()}
+    return {
+        name.upper() if name in CELLS else name: runs for name, runs in source.histories.items()
+    }
 
 
 def _score_against(study: "StudyCurves", o: PlotOptions) -> "Figure":
@@ -109,8 +140,12 @@ def searched_value(study: "StudyCurves", options: PlotOptions) -> str:
     )
 
 
-def _said(study: "StudyCurves") -> dict[str, str]:
-    return {"study": study.name, "score": study.score}
+def _said(source: "RunCurve | StudyCurves") -> dict[str, str]:
+    from attnviz.analysis.learning import RunCurve
+
+    if isinstance(source, RunCurve):
+        return {"run": source.name, "model": source.cell}
+    return {"study": source.name, "score": source.score}
 
 
 PROBE_KINDS: "Mapping[str, PlotKind[xr.DataTree]]" = {
@@ -121,11 +156,17 @@ PROBE_KINDS: "Mapping[str, PlotKind[xr.DataTree]]" = {
     ),
 }  # fmt: skip
 
+_CURVES: "PlotKind[RunCurve | StudyCurves]" = PlotKind(
+    "A score against iterations, the mean over seeds with their range, for each cell.",
+    (), _learning_curves, _learning_numbers, ("score", "limits"), _learning_together,
+)  # fmt: skip
+
+RUN_KINDS: "Mapping[str, PlotKind[RunCurve]]" = {
+    "learning-curves": replace(_CURVES, shows="A score of a run against iterations."),
+}
+
 STUDY_KINDS: "Mapping[str, PlotKind[StudyCurves]]" = {
-    "learning-curves": PlotKind(
-        "A score against iterations, the mean over seeds with their range, for each cell.",
-        (), _learning_curves, _learning_numbers, ("score", "limits"),
-    ),
+    "learning-curves": _CURVES,
     "score-against": PlotKind(
         "The score of each trial against one value that was searched, for each cell.",
         (), _score_against, _score_numbers, ("score", "limits"),
@@ -136,15 +177,20 @@ STUDY_KINDS: "Mapping[str, PlotKind[StudyCurves]]" = {
 TRAINING_KINDS = {**PROBE_KINDS, **STUDY_KINDS}
 
 
-def drawable_curves(study: "StudyCurves") -> list[str]:
-    """The kinds for which the results of a study hold what they need.
+def drawable_curves(source: "RunCurve | StudyCurves") -> list[str]:
+    """The kinds for which a run or the results of a study hold what they need.
 
     Arguments:
-        study: As `attnviz.studies.open_curves` gives it.
+        source: As `attnviz.studies.open_run_curve` or `open_curves` gives it.
 
     Returns:
-        Names of `STUDY_KINDS`.
+        Names of `RUN_KINDS` or `STUDY_KINDS`.
     """
+    from attnviz.analysis.learning import RunCurve
+
+    if isinstance(source, RunCurve):
+        return [*RUN_KINDS] if len(source.history) else []
+    study = source
     scored = bool(len(study.trials)) and bool(study.trials["validation"].notna().any())
     able = {
         "learning-curves": bool(study.histories),

@@ -3,7 +3,7 @@
 What trains needs torch and is in `attnviz.studies.running`; reading studies and results does not.
 """
 
-from attnviz.studies.curves import open_checks, open_curves
+from attnviz.studies.curves import open_checks, open_curves, open_run_curve
 from attnviz.studies.drawing import draw_trials
 from attnviz.studies.jobs import Job, list_jobs
 from attnviz.studies.loading import load_study_folds, load_study_task
@@ -24,6 +24,7 @@ __all__ = [
     "open_checks",
     "open_curves",
     "open_results",
+    "open_run_curve",
     "parse_study",
     "read_study",
     "update_results",

@@ -1,16 +1,45 @@
-"""How the trainings of a study went: their histories, and what each trial tried."""
+"""How trainings went: the history of a run, those of a study, and what each trial tried."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
 
-from attnviz.analysis import StudyCurves
+from attnviz.analysis import RunCurve, StudyCurves
+from attnviz.cards import RUN
 from attnviz.studies.histories import curve_of
 from attnviz.studies.records import Record
 from attnviz.studies.results import open_results
 from attnviz.studies.study import Size, Study
 
-__all__ = ["open_checks", "open_curves"]
+__all__ = ["open_checks", "open_curves", "open_run_curve"]
+
+
+def open_run_curve(folder: Path | str) -> RunCurve:
+    """The learning curve of a run, as far as it has come.
+
+    Arguments:
+        folder: The run's, as `attnviz train` or `attnviz.training.train` writes it.
+
+    Returns:
+        A table for `attnviz.plot_learning_curves`, without a row where no epoch is over yet.
+
+    Raises:
+        FileNotFoundError: If the folder holds no run.
+        ValueError: If a file is damaged.
+    """
+    folder = Path(folder)
+    path, history = folder / RUN, folder / "history.csv"
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} holds no run: it has no {RUN}.")
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        recipe, data = dict(said["recipe"]), dict(said["data"])
+        cell, command = str(recipe["model"]["cell"]), str(said.get("command", ""))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} does not hold the recipe of a run: {error!r}.") from error
+    table = _table(history) if history.is_file() else pd.DataFrame({"step": []}, dtype=int)
+    return RunCurve(folder.absolute().name, cell.upper(), table, recipe, data, command)
 
 
 def open_curves(folder: Path | str, *, size: Size = "hidden") -> StudyCurves:

@@ -1,12 +1,13 @@
 """The curves of a study: which runs they are of, and what stands in for what is not there."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import attnviz
-from attnviz.studies import draw_trials, open_checks, open_curves, parse_study
+from attnviz.studies import draw_trials, open_checks, open_curves, open_run_curve, parse_study
 from attnviz.studies.jobs import Job
 from attnviz.studies.results import update_results
 from attnviz.studies.study import Trials
@@ -169,3 +170,54 @@ def test_trials_are_trained_with_their_seed():
     seeds = [recipe_of(study, Job("gru", "trial", n), {}, number_task()).seed for n in range(4)]
     assert seeds == [8, 8, 2, 2]
     assert recipe_of(study, Job("gru", "final", 5), {}, number_task()).seed == 5
+
+
+SAID = {
+    "recipe": {"model": {"cell": "rau"}, "epochs": 3},
+    "data": {"file": "made"},
+    "command": "attnviz train rau adding",
+}
+ROWS = "epoch,step,validation_loss\n1,5,0.5\n2,10,0.25\n"
+
+
+def a_run(folder, said=SAID, rows=ROWS):
+    folder.mkdir(parents=True)
+    (folder / "recipe.json").write_text(said if isinstance(said, str) else json.dumps(said))
+    if rows is not None:
+        (folder / "history.csv").write_text(rows)
+    return folder
+
+
+def test_a_run_has_a_curve_as_far_as_it_has_come(tmp_path, monkeypatch):
+    found = open_run_curve(a_run(tmp_path / "mine"))
+    assert (found.name, found.cell, found.command) == ("mine", "RAU", SAID["command"])
+    assert found.recipe == SAID["recipe"] and found.data == SAID["data"]
+    assert found.history["validation_loss"].tolist() == [0.5, 0.25]
+    assert found.history["step"].tolist() == [5, 10]
+    begun = open_run_curve(a_run(tmp_path / "begun", rows=None))
+    assert len(begun.history) == 0 and "step" in begun.history
+    monkeypatch.chdir(tmp_path / "mine")
+    assert open_run_curve(".").name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("said", "rows", "named"),
+    [
+        ("{", ROWS, "recipe.json"),
+        ("[]", ROWS, "recipe.json"),
+        ({"recipe": {}, "data": {}}, ROWS, "recipe.json"),
+        ({"recipe": SAID["recipe"]}, ROWS, "recipe.json"),
+        (SAID, "epoch,loss\n1,2\n", "history.csv"),
+        (SAID, "step,loss\nfirst,2\n", "history.csv"),
+        (SAID, "", "history.csv"),
+    ],
+)
+def test_a_damaged_run_is_refused_by_the_name_of_its_file(tmp_path, said, rows, named):
+    folder = a_run(tmp_path / "run", said, rows)
+    with pytest.raises(ValueError, match=f"run/{named}"):
+        open_run_curve(folder)
+
+
+def test_a_folder_without_a_run_is_no_run(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no recipe\.json"):
+        open_run_curve(tmp_path)
