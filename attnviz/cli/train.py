@@ -75,6 +75,7 @@ def train(
     if watched.probe is not None:
         kernel = ["--kind", "kernel-evolution", "-o", "kernel.pdf"]
         next_commands(["plot", folder / "probes.zarr", *kernel], why="Probes")
+    next_commands(["plot", folder, "-o", "curve.pdf"], why="Learning curve")
     next_commands(["record", folder, *read.again(task), "--limit", 100, "-o", "trace.zarr"])
 
 

@@ -41,6 +41,9 @@ def test_labelled_numbers_go_from_training_to_a_report(monkeypatch, capsys, tmp_
     status, output, error = called(monkeypatch, capsys, *train, "--test")
     assert status == 0, error
     assert "validation accuracy" in output and "Test accuracy" in output
+    (told,) = [line for line in output.splitlines() if line.startswith("Learning curve: attnviz ")]
+    status, _, error = called(monkeypatch, capsys, *told.partition(" attnviz ")[2].split())
+    assert status == 0 and (tmp_path / "curve.pdf").stat().st_size > 1000, error
     (told,) = [line for line in output.splitlines() if line.startswith("Next: attnviz ")]
     told = told.removeprefix("Next: attnviz ").split()
     status, output, error = called(monkeypatch, capsys, *told)
