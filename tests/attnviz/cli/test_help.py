@@ -5,6 +5,8 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
+import weakref
 
 import pytest
 from matplotlib.figure import Figure
@@ -99,6 +101,28 @@ def test_it_is_stopped_where_a_library_takes_the_keyboard_for_another_error(
     status, _, message = called(monkeypatch, capsys, "info", "trace.zarr")
     assert (status, message.strip()) == (130, WHOLE)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_it_is_stopped_where_the_keyboard_is_lost_in_a_callback(monkeypatch, capsys):
+    """As those of weak references are, from which no exception comes out."""
+
+    class Waiting:
+        pass
+
+    def lost(*given, **options):
+        waiting = Waiting()
+        kept = weakref.ref(waiting, lambda _: signal.raise_signal(signal.SIGINT))
+        del waiting
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            pass
+        raise AssertionError(f"nothing came of {kept}")
+
+    before = signal.getsignal(signal.SIGINT), sys.unraisablehook
+    monkeypatch.setattr("attnviz.store.open_trace", lost)
+    status, _, message = called(monkeypatch, capsys, "info", "trace.zarr")
+    assert (status, message.strip()) == (130, WHOLE)
+    assert (signal.getsignal(signal.SIGINT), sys.unraisablehook) == before
 
 
 def test_an_error_without_the_keyboard_stays_what_it_is(monkeypatch, capsys):
