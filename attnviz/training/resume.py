@@ -196,8 +196,8 @@ class ExactResume(Callback):
             # Writing to a file itself, torch tells of a full disk by no OSError.
             written = io.BytesIO()
             torch.save(checkpoint, written)
-            with replacing(self.path) as beside:
-                beside.write_bytes(written.getbuffer())
+            with replacing(self.path) as beside, written.getbuffer() as whole:
+                beside.write_bytes(whole)
 
 
 def _scaler(trainer: Trainer) -> Any:  # noqa: ANN401  (torch's, of one device or another)
