@@ -148,7 +148,9 @@ def test_what_diverged_stands_for_nothing():
     assert chosen_seed(study(), "rra", held).job.number == 0
 
 
-@pytest.mark.parametrize("name", ["har", "imdb", "ptb-small", "row-fashion-mnist", "row-mnist"])
+@pytest.mark.parametrize(
+    "name", ["har", "imdb", "permuted-mnist", "ptb-small", "row-fashion-mnist", "row-mnist"]
+)
 def test_what_ships_as_tuned_is_what_its_study_chose(name, tmp_path):
     held, records = open_results(ROOT / "notebooks" / "results" / name)
     task, _ = held.task
