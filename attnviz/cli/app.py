@@ -6,6 +6,7 @@ A command is imported when it is asked for, so that one waits for no other.
 import functools
 import importlib
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterable
 
@@ -44,6 +45,8 @@ def _interruptible(command: Callable[..., None], left: str) -> Callable[..., Non
             except (KeyboardInterrupt, Exception) as stop:
                 if not (keyboard.pressed or isinstance(stop, KeyboardInterrupt)):
                     raise
+                if os.environ.get("ATTNVIZ_DEBUG"):
+                    err().print_exception()
                 heard_again()
                 err().print(left)
                 raise typer.Exit(130) from stop

@@ -22,7 +22,11 @@ Places = Annotated[
     typer.Argument(help="Traces, measured results (.nc), runs or studies; two at least."),
 ]
 Kind = Annotated[
-    str | None, typer.Option(help="What to draw, as in attnviz plot; lag-kernel if not given.")
+    str | None,
+    typer.Option(
+        help="What to draw, as in attnviz plot; if not given lag-kernel, "
+        "or the first that all can be drawn as."
+    ),
 ]
 Names = Annotated[
     list[str] | None,
@@ -64,7 +68,7 @@ def compare(
     look: Appearance,
     outputs: Outputs,
 ) -> None:
-    """Draws several traces in one plot, or in panels on one scale. Needs no PyTorch.
+    """Draws several traces or trainings in one plot, or panels on one scale. Needs no PyTorch.
 
     Without -o the figure is compare-KIND.pdf.
 
@@ -92,7 +96,7 @@ def compare(
     chosen = kind or _usual(named)
     with look.applied():
         draw, options = _drawing(named, chosen, choice, arrangement)
-        words = ["compare", *(source.path.name for source in named.values()), "--kind", chosen]
+        words = ["compare", *(source.name for source in named.values()), "--kind", chosen]
         words += [word for given in name or [] for word in ("--name", given)]
         words += arrangement.words()
         words += _shown(next(iter(named.values())), chosen, choice)
@@ -112,7 +116,7 @@ def _named(sources: "list[Opened]", names: list[str]) -> "dict[str, Opened]":
     if names and len(names) != len(sources):
         raise ValueError(f"There are {len(sources)} traces and {len(names)} --name. Name each.")
     models = [source.model for source in sources]
-    stems = [source.path.stem for source in sources]
+    stems = [source.stem for source in sources]
     shown = names or (models if len(set(models)) == len(models) else stems)
     if len(set(shown)) < len(shown):
         raise ValueError(
@@ -125,6 +129,8 @@ def _usual(named: "Mapping[str, Opened]") -> str:
     common = set.intersection(*(set(source.drawable) for source in named.values()))
     order = ["lag-kernel", *next(iter(named.values())).drawable]
     found = next((kind for kind in order if kind in common), None)
+    if found is None and all("learning-curves" in source.kinds for source in named.values()):
+        return "learning-curves"  # which says what is missing
     if found is None:
         each = "; ".join(f"{name}: {', '.join(s.drawable)}" for name, s in named.items())
         raise ValueError(
@@ -150,7 +156,7 @@ def _drawing(
     arrangement: Arrangement,
 ) -> "tuple[Callable[[], Figure], dict[str, PlotOptions]]":
     """What draws the figure, and the options of each trace."""
-    from attnviz.cli.panels import panel
+    from attnviz.cli.panels import panel, settled
     from attnviz.plots.composition import compose
     from attnviz.plots.figures import figure_of
     from attnviz.plots.sizes import look
@@ -161,7 +167,11 @@ def _drawing(
     if idle := [option for name, option in choice.given.items() if name not in meant]:
         raise ValueError(f"{', '.join(idle)} means nothing for the kind {kind}. Leave it out.")
     options = {
-        name: choice.options(source.sequence(first) if "sequence" in takes[name] else 0)
+        name: settled(
+            [*named.values()],
+            kind,
+            choice.options(source.sequence(first) if "sequence" in takes[name] else 0),
+        )
         for name, source in named.items()
     }
     if _together(named, kind, arrangement.layout):

@@ -155,6 +155,7 @@ def _repeated(kind: str, read: "FigureSpec") -> bool:
 
 def _options(one: "PanelSpec", sources: "Mapping[str, Opened]", number: int) -> "PlotOptions":
     """The options of a panel; those that mean nothing for its kind are refused."""
+    from attnviz.cli.panels import settled
     from attnviz.plots.composition import saying_which
     from attnviz.plots.options import PlotOptions
 
@@ -170,11 +171,12 @@ def _options(one: "PanelSpec", sources: "Mapping[str, Opened]", number: int) -> 
     wanted = "0" if one.sequence is None else one.sequence
     with saying_which(number):
         sequence = source.sequence(wanted) if "sequence" in takes else 0
-    return PlotOptions(
+    options = PlotOptions(
         sequence=sequence,
         group=one.layer, head=one.head, tokens=one.tokens, limits=one.limits, score=one.score,
         lags=one.lags, measure=one.measure,  # type: ignore[arg-type]  # read_spec checks it
     )  # fmt: skip
+    return settled([sources[name] for name in one.traces], one.kind, options)
 
 
 def _numbers(

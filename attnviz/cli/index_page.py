@@ -31,7 +31,10 @@ _FIGURE = """<figure id="{stem}">
 <a href="{link}"><img src="data:image/png;base64,{picture}" alt="{shows}"></a>
 <figcaption>{shows} {files}<br><code>{command} -o FILE</code></figcaption>
 </figure>"""
-_FACTS = ("model", "cell", "task", "split", "trace", "trace_digest", "weights_digest", "versions")
+_FACTS = (
+    "model", "cell", "task", "split", "trace", "trace_digest", "run", "run_digest", "study",
+    "study_digest", "weights_digest", "versions",
+)  # fmt: skip
 
 
 def write_index(written: "Written", figures: Sequence["Drawn"], source: "Opened") -> Path:
@@ -52,7 +55,7 @@ def write_index(written: "Written", figures: Sequence["Drawn"], source: "Opened"
     )
     page = written.staged / "index.html"
     shown = "\n".join(_figure(written, drawn) for drawn in figures)
-    title = f"Figures of {source.path.name}"
+    title = f"Figures of {source.name}"
     body = f"<h1>{_said(title)}</h1>\n<dl>\n{facts}\n</dl>\n{shown}"
     page.write_text(framed(title, body, style=_STYLE), encoding="utf-8")
     place = str(written.folder / page.name)

@@ -40,7 +40,8 @@ def info(
     Example: attnviz info figure.pdf --json
     """
     suffix = path.suffix.lower()
-    if suffix in FORMATS or (suffix in TABLES and path.is_file() and _says(path)):
+    figure = suffix in FORMATS and not path.is_dir()
+    if figure or (suffix in TABLES and path.is_file() and _says(path)):
         _about_figure(path, as_json=json)
         return
     if json:
@@ -49,7 +50,7 @@ def info(
         answer(described(path))
         _refuse_damage(path)
         return
-    if suffix == ".nc":
+    if suffix == ".nc" and not path.is_dir():
         _about_result(path)
         return
     if _of_training(path):
@@ -105,7 +106,7 @@ def _about_figure(path: Path, *, as_json: bool) -> None:
             out().print(Text.assemble((name, "bold"), f"  {said_so}"))
     if made is None:
         return
-    for name, digest in made.missing.items():
+    for name, digest in made.missing:
         missing = f"  {name} (digest {digest[:12]}…): put its path into the command."
         out().print(Text.assemble(("not found here", "bold"), missing))
     out().print("made again by", style="bold")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["about_training"]
 
 _OF_RECIPES = ("seed", "learning_rate", "batch_size")
-_OF_DATA = ("file", "sha256")
+_LONG_DATA = ("terms", "sha256", "md5")
 LONG = ("recipe", "versions", "kept")  # JSON of many entries: for --json
 
 
@@ -60,16 +60,18 @@ def _of_run(run: RunCurve) -> Iterator[tuple[str, str]]:
     yield "run", run.name
     yield "cell", run.cell
     yield from ((name, str(run.recipe[name])) for name in _OF_RECIPES if name in run.recipe)
-    yield from ((name, str(value)) for name, value in run.data.items() if name in _OF_DATA)
+    for name, value in run.data.items():
+        if name not in _LONG_DATA and not str(value).startswith(("md5 ", "sha256 ")):
+            yield name.replace("_", " "), str(value)
     if run.command:
         yield "command", run.command
     history = run.history
     yield "epochs", f"{len(history)} of {run.recipe.get('epochs', 'unknown')} are over"
-    if len(history):
-        name = scores_of([history])[0]
+    if len(history) and (names := scores_of([history])):
+        name = names[0]
         scores = history[name].to_numpy()
         finite = scores[np.isfinite(scores)]
-        best = max(finite) if name.endswith("accuracy") else min(finite, default=np.nan)
+        best = (max if name.endswith("accuracy") else min)(finite, default=np.nan)
         step = int(history["step"].to_numpy()[-1])
         yield name.replace("_", " "), f"{scores[-1]:.4g} after step {step:,}, best {best:.4g}"
 

@@ -23,9 +23,10 @@ class Keyboard:
     def __init__(self) -> None:
         self.pressed = False
         self._over = False
+        self._thread = threading.get_ident()  # the main one, which alone hears signals
 
     @contextmanager
-    def heard(self) -> Iterator[None]:
+    def remembering(self) -> Iterator[None]:
         """Remembers Ctrl-C within the block, and raises `KeyboardInterrupt` until it is taken."""
         lost: Callable[[sys.UnraisableHookArgs], object] = sys.unraisablehook
 
@@ -51,7 +52,11 @@ class Keyboard:
         signal.default_int_handler(number, frame)
 
     def _press(self) -> None:
-        if not self._over:
+        if self._over:
+            return
+        if hasattr(signal, "pthread_kill"):  # wakes what waits, too
+            signal.pthread_kill(self._thread, signal.SIGINT)
+        else:
             _thread.interrupt_main()
 
 
@@ -72,5 +77,5 @@ def listening() -> Iterator[Keyboard]:
     if not here or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield keyboard
         return
-    with keyboard.heard():
+    with keyboard.remembering():
         yield keyboard

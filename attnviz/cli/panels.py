@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attnviz.cli.sources import Opened
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from attnviz.analysis.statistic import Statistic
     from attnviz.plots import Panel, PlotOptions
 
-__all__ = ["numbers_of", "panel", "provenance_of_all"]
+__all__ = ["numbers_of", "panel", "provenance_of_all", "settled"]
 
 #: Said of every source, one a line; the rest once, where it is the same.
 _EACH = ("trace", "study", "run", "trace_digest", "study_digest", "run_digest")
@@ -64,6 +64,16 @@ def panel(
     return Panel(draw, None if options.limits is not None else share, span, title)
 
 
+def settled(sources: Sequence[Opened], kind: str, options: "PlotOptions") -> "PlotOptions":
+    """The options of sources that are drawn together or on one scale, which show the same score."""
+    if kind != "learning-curves" or options.score is not None:
+        return options
+    from attnviz.plots.training_kinds import common_score
+
+    data: list[Any] = [source.data for source in sources]
+    return replace(options, score=common_score(data))
+
+
 def numbers_of(source: Opened, kind: str, options: "PlotOptions") -> "Statistic":
     """What a panel draws of one trace."""
     found: Statistic = source.kind(kind).numbers(source.data, options)
@@ -78,6 +88,8 @@ def provenance_of_all(sources: Sequence[Opened]) -> dict[str, str]:
     for key in keys:
         values = [source.provenance.get(key, "") for source in unique]
         said[key] = (
-            "\n".join(values) if key in _EACH else ", ".join(filter(None, dict.fromkeys(values)))
+            "\n".join(filter(None, values))
+            if key in _EACH
+            else ", ".join(filter(None, dict.fromkeys(values)))
         )
     return said

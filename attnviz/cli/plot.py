@@ -35,7 +35,7 @@ Kinds = Annotated[
 def plot(
     trace: Place, kind: Kinds = None, *, choice: Choice, look: Appearance, outputs: Outputs
 ) -> None:
-    """Draws what a trace holds, or what was measured on a model. Needs no PyTorch.
+    """Draws what a trace holds, what was measured on a model, or a training. Needs no PyTorch.
 
     Without --kind and -o every plot that the trace can draw goes to a folder with an index page.
     Several kinds or sequences go to a folder too. The same trace and options give the same bytes.
@@ -70,6 +70,8 @@ def plot(
 
 def _usual(source: "Opened", *, one: bool) -> list[str]:
     """What is drawn where nothing is asked for: the first kind for one file, else all."""
+    if not source.drawable and "learning-curves" in source.kinds:
+        return ["learning-curves"]  # which says what is missing
     if not source.drawable:
         raise ValueError(f"There is no kind of figure for what {source.path} holds.")
     return source.drawable[:1] if one else source.drawable
@@ -106,7 +108,7 @@ def _write(
         for number in (numbers if "sequence" in source.kind(kind).takes else numbers[:1])
     ]
     folder = outputs.output if single is None else (outputs.output or Path()).parent
-    with writing(folder or Path(f"{source.path.stem}-figures"), outputs) as written:
+    with writing(folder or Path(f"{source.stem}-figures"), outputs) as written:
         shown: list[Drawn] = []
         damaged: dict[str, TraceFormatError] = {}
         for drawn in figures:
@@ -168,7 +170,7 @@ def figured(
     chosen = source.kind(kind)
     options = choice.options(number)
     own = f"{kind}-{number}" if several and "sequence" in chosen.takes else kind
-    words = ["plot", source.path.name, "--kind", kind, *choice.words(chosen.takes, number)]
+    words = ["plot", source.name, "--kind", kind, *choice.words(chosen.takes, number)]
     said = {"kind": kind, "command": command_line(*words, *look.words())}
     return Drawn(
         stem or own,

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
 
-__all__ = ["Again", "again", "file_digest", "style_provenance"]
+from attnviz.cards import RUN
+
+__all__ = ["Again", "again", "file_digest", "run_digest", "style_provenance"]
 
 _FOLDERS = (".", "traces", "..", "../traces")
 
@@ -16,6 +18,12 @@ _FOLDERS = (".", "traces", "..", "../traces")
 def file_digest(path: Path) -> str:
     """The SHA-256 of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def run_digest(folder: Path) -> str:
+    """The SHA-256 of a run's recipe and, as far as it has come, of its history."""
+    files = [folder / name for name in (RUN, "history.csv")]
+    return hashlib.sha256(b"".join(f.read_bytes() for f in files if f.is_file())).hexdigest()
 
 
 def style_provenance(style: str) -> dict[str, str]:
@@ -32,11 +40,11 @@ class Again:
 
     Arguments:
         command: With the paths of what it is made from, as far as they were found.
-        missing: What was not found, by name, with its digest.
+        missing: Names and digests of what was not found.
     """
 
     command: str
-    missing: Mapping[str, str]
+    missing: tuple[tuple[str, str], ...]
 
 
 def again(said: Mapping[str, str], figure: Path) -> Again | None:
@@ -56,18 +64,19 @@ def again(said: Mapping[str, str], figure: Path) -> Again | None:
     if "command" not in said:
         return None
     words = shlex.split(said["command"])
-    missing = {}
+    missing: list[tuple[str, str]] = []
+    passed: set[int] = set()  # several may have the same name
     for name, digest in _inputs(said):
         found = _find(name, digest, figure)
-        if found is None:
-            missing[name] = digest
-            continue
-        at = next(
-            (n for n, word in enumerate(words) if word == name or word.endswith(f"={name}")), None
-        )
+        named = (n for n, word in enumerate(words) if word == name or word.endswith(f"={name}"))
+        at = next((n for n in named if n not in passed), None)
         if at is not None:
+            passed.add(at)
+        if found is None:
+            missing.append((name, digest))
+        elif at is not None:
             words[at] = words[at][: len(words[at]) - len(name)] + str(found)
-    return Again(shlex.join([*words, *_output(words[1], said, figure)]), missing)
+    return Again(shlex.join([*words, *_output(words[1], said, figure)]), tuple(missing))
 
 
 def _inputs(said: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -76,7 +85,7 @@ def _inputs(said: Mapping[str, str]) -> list[tuple[str, str]]:
     for key in ("spec", "trace", "study", "run", "style"):
         names = said.get(key, "").splitlines()
         digests = said.get(f"{key}_digest", "").splitlines()
-        found += list(zip(names, digests, strict=False))
+        found += [pair for pair in zip(names, digests, strict=False) if all(pair)]
     return found
 
 
@@ -107,11 +116,12 @@ def _find(name: str, digest: str, figure: Path) -> Path | None:
 
 
 def _digest(path: Path) -> str | None:
-    if path.suffix in (".nc", ".mplstyle", ".toml"):
+    if path.suffix in (".nc", ".mplstyle", ".toml") and path.is_file():
         return file_digest(path)
-    for telling in ("study.toml", "history.csv"):  # of the results of a study, of a run
-        if (path / telling).is_file():
-            return file_digest(path / telling)
+    if (path / "study.toml").is_file():
+        return file_digest(path / "study.toml")
+    if (path / RUN).is_file():
+        return run_digest(path)
     from attnviz.store.digest import trace_digest
 
     try:

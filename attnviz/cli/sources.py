@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attnviz.cards import RUN
-from attnviz.cli.provenance import file_digest
+from attnviz.cli.provenance import file_digest, run_digest
 from attnviz.plots.kinds import EFFECT_KINDS, KINDS, PlotKind, drawable_kinds, shown_of
 from attnviz.plots.result_kinds import (
     INFLUENCE_KINDS,
@@ -60,7 +60,17 @@ class Opened:
     @property
     def model(self) -> str:
         """The model's name, or the file's where it is not known."""
-        return str(self.provenance.get("model", self.path.stem))
+        return str(self.provenance.get("model", self.stem))
+
+    @property
+    def name(self) -> str:
+        """What commands call it: the last part of its path."""
+        return self.path.name or self.path.absolute().name
+
+    @property
+    def stem(self) -> str:
+        """What files made from it are called: a run or a study is a folder, and has no suffix."""
+        return getattr(self.data, "name", "") if _of_curves(self.data) else self.path.stem
 
     def shows(self, kind: str) -> str:
         """What a kind shows of this, in a sentence."""
@@ -93,6 +103,12 @@ class Opened:
         if not isinstance(self.data, Trace | xr.Dataset):
             return 0  # nothing that is drawn of trainings is of one sequence
         return find_sequence(self.data, what, self.path)
+
+
+def _of_curves(data: object) -> bool:
+    from attnviz.analysis.learning import RunCurve, StudyCurves
+
+    return isinstance(data, RunCurve | StudyCurves)
 
 
 def _maker(kind: str) -> str:
@@ -128,7 +144,7 @@ def open_source(path: Path) -> Opened:
         raise FileNotFoundError(
             f"The study of {described} has no results yet. Begin it: attnviz study run {described}"
         )
-    if path.suffix.lower() != ".nc":
+    if path.suffix.lower() != ".nc" or path.is_dir():
         from attnviz.store.reader import open_trace
 
         trace = open_trace(path)
@@ -162,9 +178,8 @@ def _open_training(path: Path) -> Opened | None:
         from attnviz.studies.curves import open_run_curve
 
         run = open_run_curve(path)
-        said = {"model": run.cell, "run": path.name, **versions()}
-        if len(run.history):
-            said["run_digest"] = file_digest(path / "history.csv")
+        name = path.name or path.absolute().name
+        said = {"model": run.cell, "run": name, "run_digest": run_digest(path), **versions()}
         return Opened(path, run, RUN_KINDS, drawable_curves(run), said)
     return None
 

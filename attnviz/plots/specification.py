@@ -10,6 +10,7 @@ from typing import Any
 from attnviz.plots.kinds import KINDS
 from attnviz.plots.ranges import real_range, whole_range
 from attnviz.plots.result_kinds import RESULT_KINDS
+from attnviz.plots.training_kinds import TRAINING_KINDS
 
 __all__ = ["FigureSpec", "PanelSpec", "read_spec"]
 
@@ -53,7 +54,7 @@ class PanelSpec:
 
     Arguments:
         traces: Names of traces or paths, one at least.
-        kind: A name of `KINDS` or `RESULT_KINDS`.
+        kind: A name of `KINDS`, `RESULT_KINDS` or `TRAINING_KINDS`.
         title: In place of the plot's own.
         span: Columns it takes.
         scale: The word of a shared scale.
@@ -63,7 +64,7 @@ class PanelSpec:
         tokens: Range of timesteps.
         lags: Range of lags.
         limits: Ends of the scale.
-        score: What colours a text, or what effects are drawn against.
+        score: What colours a text, what effects are drawn against, or the score of a training.
         measure: Of effects.
     """
 
@@ -155,7 +156,7 @@ def _panel(read: Table, where: str) -> PanelSpec:
     if not isinstance(read, dict):
         raise ValueError(f"{where} should be a [[panel]] table, got {read!r}.")
     _check(read, _PANEL, where)
-    known = {**KINDS, **RESULT_KINDS}
+    known = {**KINDS, **RESULT_KINDS, **TRAINING_KINDS}
     if (kind := read.get("kind")) not in known:
         raise ValueError(f"{where} needs a kind, one of {', '.join(known)}, got {kind!r}.")
     if ("trace" in read) == ("traces" in read):

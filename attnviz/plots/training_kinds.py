@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from attnviz.analysis.statistic import Statistic
 
 __all__ = [
-    "PROBE_KINDS", "RUN_KINDS", "STUDY_KINDS", "TRAINING_KINDS", "drawable_curves",
-    "searched_value",
+    "PROBE_KINDS", "RUN_KINDS", "STUDY_KINDS", "TRAINING_KINDS", "common_score",
+    "drawable_curves", "searched_value",
 ]  # fmt: skip
 
 
@@ -50,6 +50,26 @@ def _learning_together(sources: "Mapping[str, RunCurve | StudyCurves]", o: PlotO
         for cell, runs in found.items()
     }
     return _draw_curves(curves, o, {})
+
+
+def common_score(sources: "Sequence[RunCurve | StudyCurves]") -> str:
+    """The score that is drawn of several trainings where none is asked for.
+
+    Arguments:
+        sources: Runs and studies.
+
+    Returns:
+        The first that all histories have.
+
+    Raises:
+        ValueError: If they have none in common.
+    """
+    from attnviz.analysis.learning import scores_of
+
+    tables = [run for source in sources for runs in _curves_of(source).values() for run in runs]
+    if not (shared := scores_of(tables)):
+        raise ValueError("These trainings have no score in common: name one (--score NAME).")
+    return shared[0]
 
 
 def _draw_curves(
@@ -186,11 +206,14 @@ def drawable_curves(source: "RunCurve | StudyCurves") -> list[str]:
     Returns:
         Names of `RUN_KINDS` or `STUDY_KINDS`.
     """
-    from attnviz.analysis.learning import RunCurve
+    from attnviz.analysis.learning import RunCurve, scores_of
 
     if isinstance(source, RunCurve):
-        return [*RUN_KINDS] if len(source.history) else []
-    study = source
+        return [*RUN_KINDS] if len(source.history) and scores_of([source.history]) else []
+    return _drawable_of_study(source)
+
+
+def _drawable_of_study(study: "StudyCurves") -> list[str]:
     scored = bool(len(study.trials)) and bool(study.trials["validation"].notna().any())
     able = {
         "learning-curves": bool(study.histories),

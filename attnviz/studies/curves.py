@@ -39,7 +39,9 @@ def open_run_curve(folder: Path | str) -> RunCurve:
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} does not hold the recipe of a run: {error!r}.") from error
     table = _table(history) if history.is_file() else pd.DataFrame({"step": []}, dtype=int)
-    return RunCurve(folder.absolute().name, cell.upper(), table, recipe, data, command)
+    place = folder.absolute()
+    name = place.parent.name if place.name == "run" else place.name  # as in a study
+    return RunCurve(name, cell.upper(), table, recipe, data, command)
 
 
 def open_curves(folder: Path | str, *, size: Size = "hidden") -> StudyCurves:
@@ -104,6 +106,8 @@ def _read(
 def _table(path: Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(path)
+        if words := [str(name) for name in table.select_dtypes(exclude="number")]:
+            raise ValueError(f"not all is a number in the column {words[0]}")
         return table.assign(step=table["step"].astype(int))
     except (KeyError, ValueError) as error:
         raise ValueError(f"{path} is no table of a training: {error}.") from error

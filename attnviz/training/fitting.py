@@ -45,6 +45,10 @@ def fit(
         if not resume.interrupted:
             raise
         resume.stop.obey()
+    except Exception:  # a library may take the second signal for an error of its own
+        if not resume.stop.granted:
+            raise
+        resume.stop.obey()
 
 
 def _trainer(data: ResumableData[Any], callbacks: list[Callback]) -> Trainer:

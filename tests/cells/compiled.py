@@ -40,7 +40,8 @@ def main():
         assert all(map(torch.equal, *gradients))
     compilations = len(graphs)
     # torch 2.10 compiles what is before the layer anew when a length first changes.
-    assert compilations in (2, 3), "one before the layer and one after it, whatever the lengths"
+    most = 2 if torch.__version__ >= torch.torch_version.TorchVersion("2.13") else 3
+    assert 2 <= compilations <= most, "one before the layer and one after it, whatever the lengths"
     assert len(seen) == len(norms) == 6, "of three calls, compiled and not"
     for (_, plain, _), (_, of_compiled, _) in zip(seen[::2], seen[1::2], strict=True):
         torch.testing.assert_close(of_compiled, plain, rtol=0, atol=0, equal_nan=True)

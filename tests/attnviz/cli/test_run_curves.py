@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from attnviz.plots import read_provenance
+from attnviz.plots.provenance import read_comments
 from tests.attnviz.cli.shell import called, names
 from tests.attnviz.studies.test_curves import SAID, a_run, results  # noqa: F401  (a fixture)
 
@@ -51,8 +52,6 @@ def test_a_run_is_drawn_with_its_numbers_and_says_how_to_draw_it_again(typed, tm
 
 
 def test_the_score_can_be_chosen_and_what_is_not_there_is_refused(typed):
-    status, _, error = typed("plot", "runs/one", "--score", "validation_loss", "-o", "loss.csv")
-    assert status == 1, error
     status, _, error = typed(
         "plot", "runs/one", "--score", "validation_loss", "-o", "a.pdf", "--data"
     )
@@ -85,6 +84,9 @@ def test_studies_are_compared_cell_by_cell(typed, results):  # noqa: F811
     status, _, error = typed("compare", results, "runs/other", "--name", "ours", "--name", "mine",
                              "--style", "slides", "-o", "c.pdf")  # fmt: skip
     assert status == 0, error
+    status, output, error = typed("info", "c.pdf")
+    assert status == 0 and "not found here" not in output, error
+    assert "compare results/made runs/other" in output
     from attnviz.analysis import RunCurve, StudyCurves
     from attnviz.cli.sources import open_source
     from attnviz.plots import PlotOptions
@@ -119,7 +121,10 @@ def test_a_run_whose_first_epoch_is_not_over_says_so(typed, tmp_path):
     status, _, error = typed("plot", "runs/begun", "--kind", "learning-curves", "-o", "a.pdf")
     assert status == 1 and "none of its epochs is over" in error
     status, _, error = typed("plot", "runs/begun")
-    assert status == 1 and "no kind of figure" in error
+    assert status == 1 and "none of its epochs is over" in error
+    status, _, error = typed("compare", "runs/one", "runs/begun")
+    assert status == 1 and "begun has no learning curve yet" in error
+    assert names(tmp_path) == ["runs"]
 
 
 def test_a_run_that_diverged_is_told_of_and_not_drawn(typed, tmp_path):
@@ -133,3 +138,64 @@ def test_a_run_that_diverged_is_told_of_and_not_drawn(typed, tmp_path):
     assert status == 1 and "the training diverged" in error
     status, _, error = typed("compare", "runs/lost", "runs/other", "-o", "both.pdf")
     assert status == 0, error
+
+
+def test_runs_with_different_scores_are_drawn_by_what_they_share(typed, tmp_path):
+    a_run(tmp_path / "runs" / "loss", rows="epoch,step,validation_loss\n1,4,0.3\n2,8,0.2\n")
+    for layout in ("together", "panels"):
+        asked = ("--layout", layout, "--data", "-o", "s.pdf")
+        status, _, error = typed("compare", "runs/one", "runs/loss", *asked)
+        assert status == 0, error
+        # By cell both are RAU, so by folder.
+        for name, values in (("one", [0.9, 0.7, 0.8]), ("loss", [0.3, 0.2])):
+            path = tmp_path / f"s-{name}.csv"
+            assert read_comments(path)["statistic"] == "validation loss"
+            assert pd.read_csv(path, comment="#")["value"].tolist() == values
+    a_run(tmp_path / "runs" / "odd", rows="epoch,step,loss\n1,4,0.3\n")
+    status, _, error = typed("compare", "runs/one", "runs/odd")
+    assert status == 1 and "no score in common" in error
+
+
+def test_figures_have_panels_of_runs(typed, tmp_path):
+    (tmp_path / "f.toml").write_text(
+        '[traces]\nrau = "runs/one"\nlstm = "runs/other"\n'
+        '[[panel]]\ntraces = ["rau", "lstm"]\nkind = "learning-curves"\n'
+        '[[panel]]\ntrace = "rau"\nkind = "learning-curves"\nscore = "validation_loss"\n'
+    )
+    status, _, error = typed("figure", "f.toml", "--data", "-o", "f.svg")
+    assert status == 0, error
+    assert {"f-a1.csv", "f-a2.csv", "f-b.csv"} <= {*names(tmp_path)}
+    assert pd.read_csv("f-b.csv", comment="#")["value"].tolist() == [0.9, 0.7, 0.8]
+    status, output, _ = typed("info", "f.svg")
+    assert status == 0 and "not found here" not in output
+
+
+def test_folders_are_called_by_their_whole_names(typed, tmp_path, monkeypatch):
+    for name in ("lr0.001", "lr0.01", "a/run", "b/run", "my.nc"):
+        a_run(tmp_path / "runs" / name, rows=ACCURATE)
+    for name in ("lr0.001", "lr0.01"):
+        assert typed("plot", f"runs/{name}")[0] == 0
+    assert {"lr0.001-figures", "lr0.01-figures"} <= {*names(tmp_path)}
+    for pair in (("lr0.001", "lr0.01"), ("a/run", "b/run")):
+        status, output, error = typed("compare", *(f"runs/{n}" for n in pair), "-o", "two.svg")
+        assert status == 0, error
+        assert f"of {pair[0].partition('/run')[0]}, {pair[1].partition('/run')[0]}" in output
+    status, output, error = typed("plot", "runs/my.nc", "-o", "nc.svg")
+    assert status == 0, error
+    assert typed("info", "nc.svg")[0] == 0 and typed("info", "runs/my.nc")[0] == 0
+    monkeypatch.chdir(tmp_path / "runs" / "one")
+    assert typed("plot", ".", "-o", "../../dot.svg")[0] == 0
+    assert read_provenance(tmp_path / "dot.svg")["command"].startswith("attnviz plot one ")
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("step,validation_accuracy\n4,nan\n", "nan after step 4, best nan"),
+        ("step,epoch\n4,1\n", "none yet"),
+    ],
+)
+def test_info_of_a_run_without_a_score(typed, tmp_path, rows, said):
+    a_run(tmp_path / "runs" / "none", rows=rows)
+    status, output, error = typed("info", "runs/none")
+    assert status == 0 and said in output, error

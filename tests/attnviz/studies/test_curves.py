@@ -210,6 +210,7 @@ def test_a_run_has_a_curve_as_far_as_it_has_come(tmp_path, monkeypatch):
         (SAID, "epoch,loss\n1,2\n", "history.csv"),
         (SAID, "step,loss\nfirst,2\n", "history.csv"),
         (SAID, "", "history.csv"),
+        (SAID, "step,validation_loss\n4,low\n", "history.csv"),
     ],
 )
 def test_a_damaged_run_is_refused_by_the_name_of_its_file(tmp_path, said, rows, named):

@@ -111,11 +111,19 @@ def test_a_signal_leaves_a_checkpoint_of_the_step_at_hand(unbroken, tmp_path, nu
     assert len(heard) == (len(steps) if number == signal.SIGTERM else 0)
 
 
-def test_a_second_signal_stops_at_once(tmp_path):
+@pytest.mark.parametrize("mistaken", [False, True])
+def test_a_second_signal_stops_at_once(tmp_path, mistaken):
+    """Also where a library takes it for an error of its own."""
+
     def ask(done, total):
         if done == 7:
             signal.raise_signal(signal.SIGINT)
-            signal.raise_signal(signal.SIGINT)
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt:
+                if mistaken:
+                    raise TypeError("incompatible function arguments") from None
+                raise
 
     with pytest.raises(KeyboardInterrupt):
         train(tiny_recipe("gru"), tiny_task(), tmp_path, checkpoint_every=2, progress=ask)
