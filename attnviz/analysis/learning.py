@@ -41,6 +41,11 @@ class RunCurve:
     data: Mapping[str, Any] = field(default_factory=dict)
     command: str = ""
 
+    @property
+    def histories(self) -> Mapping[str, Sequence[pd.DataFrame]]:
+        """As a study has them: its cell's only one, or nothing where no epoch is over yet."""
+        return {self.cell: [self.history]} if len(self.history) else {}
+
 
 @dataclass(frozen=True, eq=False)
 class StudyCurves:

@@ -65,12 +65,14 @@ class Opened:
     @property
     def name(self) -> str:
         """What commands call it: the last part of its path."""
-        return self.path.name or self.path.absolute().name
+        return _called(self.path)
 
     @property
     def stem(self) -> str:
         """What files made from it are called: a run or a study is a folder, and has no suffix."""
-        return getattr(self.data, "name", "") if _of_curves(self.data) else self.path.stem
+        from attnviz.analysis.learning import RunCurve, StudyCurves
+
+        return self.data.name if isinstance(self.data, RunCurve | StudyCurves) else self.path.stem
 
     def shows(self, kind: str) -> str:
         """What a kind shows of this, in a sentence."""
@@ -105,10 +107,9 @@ class Opened:
         return find_sequence(self.data, what, self.path)
 
 
-def _of_curves(data: object) -> bool:
-    from attnviz.analysis.learning import RunCurve, StudyCurves
-
-    return isinstance(data, RunCurve | StudyCurves)
+def _called(path: Path) -> str:
+    """The last part of a path, also of the current folder."""
+    return path.name or path.absolute().name
 
 
 def _maker(kind: str) -> str:
@@ -178,8 +179,8 @@ def _open_training(path: Path) -> Opened | None:
         from attnviz.studies.curves import open_run_curve
 
         run = open_run_curve(path)
-        name = path.name or path.absolute().name
-        said = {"model": run.cell, "run": name, "run_digest": run_digest(path), **versions()}
+        said = {"model": run.cell, "run": _called(path), "run_digest": run_digest(path)}
+        said |= versions()
         return Opened(path, run, RUN_KINDS, drawable_curves(run), said)
     return None
 

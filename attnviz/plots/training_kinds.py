@@ -93,15 +93,11 @@ def _learning_numbers(source: "RunCurve | StudyCurves", o: PlotOptions) -> "Stat
 def _curves_of(source: "RunCurve | StudyCurves") -> "Mapping[str, Sequence[pd.DataFrame]]":
     from attnviz.analysis.learning import RunCurve
 
-    if isinstance(source, RunCurve):
-        if not len(source.history):
-            raise ValueError(
-                f"The run {source.name} has no learning curve yet: none of its epochs is over."
-            )
-        return {source.cell: [source.history]}
     if not source.histories:
         raise ValueError(
-            f"{source.name} has no final run that is finished, so no learning curves yet: "
+            f"The run {source.name} has no learning curve yet: none of its epochs is over."
+            if isinstance(source, RunCurve)
+            else f"{source.name} has no final run that is finished, so no learning curves yet: "
             f"{len(source.trials)} runs of trials are. attnviz study run goes on with it."
         )
     return {
