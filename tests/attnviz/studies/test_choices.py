@@ -158,7 +158,7 @@ def test_what_ships_as_tuned_is_what_its_study_chose(name, tmp_path):
         assert recipe_for(cell, task, "tuned") == read_recipe(path, cell, task)
 
 
-@pytest.mark.parametrize("name", ["permuted-mnist"])
+@pytest.mark.parametrize("name", ["permuted-mnist", "pixel-mnist"])
 def test_what_ships_for_long_sequences_is_what_its_study_chose_for_more_epochs(name, tmp_path):
     held, records = open_results(ROOT / "notebooks" / "results" / name)
     for cell in held.cells:
