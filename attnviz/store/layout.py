@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from attnviz.cards import MODEL, RUN
 from attnviz.store.files import Files
 from attnviz.store.schema import NAME, ROW_DIGEST, Schema, Variable
 from attnviz.trace import FORMAT, TraceFormatError
@@ -20,6 +21,11 @@ DTYPES = {"float16", "float32", "float64", "bool", "string"} | {
     f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)
 }
 CODECS = {"bytes", "crc32c", "sharding_indexed", "vlen-utf8", "zstd"}
+OTHER_FOLDERS = {  # by a file in it, what else attnviz writes, and what reads that
+    RUN: "a run of training: attnviz info and attnviz plot read it, attnviz record makes a trace",
+    MODEL: "a model: attnviz record makes a trace",
+    "study.toml": "the results of a study: attnviz info and attnviz plot read them",
+}
 
 
 @dataclass(frozen=True)
@@ -169,6 +175,9 @@ def _what_is_there(files: Files) -> str:
         held = sorted({name.split("/")[0] for name in files.sizes})
     if not held:
         return "it is empty"
+    for name, meaning in OTHER_FOLDERS.items():
+        if name in held:
+            return f"it is {meaning}"
     nested = "; if the trace lies in a folder inside, point there or pack it with pack_trace"
     return f"it has no zarr.json; it holds {held[:4]}{'...' if len(held) > 4 else ''}{nested}"
 
