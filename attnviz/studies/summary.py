@@ -46,8 +46,8 @@ def summary_of(folder: Path) -> str:
             parts.append(f"{title}:\n\n{table(['study', *NAMES.values()], rows).rstrip()}")
     if parts:
         parts.append(
-            "Mean ± standard deviation over the seeds; where some are missing, over how many, "
-            "which need not be the same for two cells. In brackets: what papers print, with "
+            "Mean ± standard deviation over the seeds; where seeds are missing, it says over how "
+            "many, and two cells may have others. In brackets: what papers print, with "
             "settings and a choice of the epoch of their own. What was not asked beforehand is "
             "exploratory."
         )

@@ -19,11 +19,11 @@ def cell_name(study: Study, cell: str) -> str:
     return NAMES[kind] + own
 
 
-def score(study: Study, value: float) -> str:
-    """A score's digits; of an accuracy its percentage."""
+def score(study: Study, value: float, more: int = 0) -> str:
+    """A score's digits, some more if asked for; of an accuracy its percentage."""
     if study.score == "accuracy":
-        return f"{100 * value:.2f}"
-    return f"{value:.2f}" if study.score == "perplexity" else f"{value:.5f}"
+        return f"{100 * value:.{2 + more}f}"
+    return f"{value:.{(2 if study.score == 'perplexity' else 5) + more}f}"
 
 
 def unit(study: Study) -> str:
@@ -51,7 +51,7 @@ def effort(study: Study) -> str:
             f"seeds.{_own(study)}{_watched(study)}"
         )
     best = (
-        "the one that solved it soonest, or where none did of the least validation loss,"
+        "the one that solved it soonest (where none did, of the least validation loss)"
         if study.checks
         else "the best on validation"
     )
@@ -156,7 +156,10 @@ def _ends(study: Study, question: Question, answer: Answer) -> str:
     if question.measure == "iterations":
         high = "no limit" if math.isinf(answer.high) else f"{answer.high:.2f}"
         return f"{answer.low:.2f} to {high}"
-    return f"{_signed(study, answer.low)} to {_signed(study, answer.high)}"
+    # An end that is not the margin does not look as if it were.
+    margin = {_signed(study, sign * question.margin) for sign in (-1, 1)}
+    more = int(any(_signed(study, end) in margin for end in (answer.low, answer.high)))
+    return f"{_signed(study, answer.low, more)} to {_signed(study, answer.high, more)}"
 
 
 def _sign(study: Study, question: Question) -> str:
@@ -169,8 +172,8 @@ def _sign(study: Study, question: Question) -> str:
     return f"{above} is in favour of {cell_name(study, question.cells[0])}, {size}."
 
 
-def _signed(study: Study, value: float) -> str:
-    return ("+" if value >= 0 else "−") + score(study, abs(value))
+def _signed(study: Study, value: float, more: int = 0) -> str:
+    return ("+" if value >= 0 else "−") + score(study, abs(value), more)
 
 
 def _points(study: Study) -> str:

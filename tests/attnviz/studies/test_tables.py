@@ -208,6 +208,14 @@ def test_an_answer_in_words():
     assert "No mean counts the runs that diverged" not in text
 
 
+def test_an_end_that_is_not_the_margin_does_not_look_as_if_it_were():
+    # All differences the same: the interval has no width.
+    for above, told in ((0.00496, "+0.496 to +0.496"), (0.00504, "+0.504 to +0.504")):
+        better = [one + above for one in LSTM]
+        text = study_section(study(more=QUESTION), [*finals("rra", better), *finals("lstm", LSTM)])
+        assert f"95 % interval {told} over 4 paired seeds" in text
+
+
 def test_what_is_as_good_is_so_within_the_margin():
     worse = [one - 0.002 - 0.0002 * seed for seed, one in enumerate(LSTM)]
     question = QUESTION.replace("better", "at least")
@@ -298,7 +306,7 @@ model.options.window = {choice = [2, 3]}
     shorter = dataclasses.replace(shorter, trials=Trials(2, 0, {"epochs": 3}))
     text = study_section(shorter, [])
     assert "A trial is of 3 epochs, a final run of 8." in text
-    assert "the one that solved it soonest, or where none did of the least validation loss," in text
+    assert "the one that solved it soonest (where none did, of the least validation loss)" in text
 
 
 def test_both_sizes_have_their_table_and_the_reference_one_run():
