@@ -149,7 +149,8 @@ def _of_card(card: Card) -> Pairs:
 
 
 def _of_effects(effects: xr.Dataset) -> Pairs:
-    yield from _of_cell(str(effects.attrs.get("cell", "")), {})
+    options = _read(effects.attrs.get("options"))
+    yield from _of_cell(str(effects.attrs.get("cell", "")), options)
     yield from _of_shipped(str(effects.attrs.get("model", "")))
     yield STATISTICS[1]
     if not str(effects.attrs.get("format", "")).startswith(("attnviz-influence", "attnviz-paths")):
@@ -159,7 +160,10 @@ def _of_effects(effects: xr.Dataset) -> Pairs:
 def _of_figure(said: Mapping[str, str]) -> Pairs:
     """Of a figure: the cells and tasks that it names, and the methods that its plot rests on."""
     for cell in said.get("cell", "").split(", "):
-        yield from _of_cell(cell, {})
+        yield from _of_cell(cell, None)
+    for line in said.get("options", "").splitlines():
+        for cell, options in (_read(line) or {}).items():
+            yield from _of_cell(cell, options)
     for task in said.get("task", "").split(", "):
         yield from _of_task(task)
     for model in said.get("model", "").split(", "):
@@ -169,7 +173,7 @@ def _of_figure(said: Mapping[str, str]) -> Pairs:
             yield entry
     if "level" in said or "estimator" in said:  # of a measured result
         yield STATISTICS[1]
-    if "level" in said:
+    if said.get("kind") == "effect-against":
         yield STATISTICS[2]
 
 
@@ -181,9 +185,12 @@ def _of_shipped(model: str) -> Pairs:
                 yield key, f"{why}, on which {model} was trained"
 
 
-def _of_cell(cell: str, options: Mapping[str, Any]) -> Pairs:
+def _of_cell(cell: str, options: Mapping[str, Any] | None) -> Pairs:
+    """A cell's own paper, and what its options rest on, where they are known."""
     for key in CELLS.get(cell.upper(), ()):
         yield key, f"the cell {cell.upper()}"
+    if options is None:
+        return
     if isinstance(options.get("forget_bias"), Mapping):
         yield "tallec2018chrono", "the forget bias for a range of time spans"
     if cell.upper() == "LARNN":
@@ -201,13 +208,13 @@ def _of_task(task: str) -> Pairs:
             yield from entries
 
 
-def _read(options: object) -> dict[str, Any]:
-    """Options of a cell as a trace keeps them."""
+def _read(options: object) -> dict[str, Any] | None:
+    """Options of a cell as a trace keeps them; None where it does not say them."""
     try:
         found = json.loads(options) if isinstance(options, str) else options
     except json.JSONDecodeError:
-        return {}
-    return dict(found) if isinstance(found, Mapping) else {}
+        return None
+    return dict(found) if isinstance(found, Mapping) else None
 
 
 def _entries(pairs: Iterable[tuple[str, str]]) -> list[Reference]:

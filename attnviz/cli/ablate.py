@@ -182,12 +182,12 @@ def _write(effects: "xr.Dataset", output: Path | None, figure: Path | None) -> N
 
 def _draw(effects: "xr.Dataset", path: Path) -> None:
     from attnviz.plots import plot_ablation, save_figure, style
-    from attnviz.plots.numbers import versions
+    from attnviz.plots.numbers import options_of, versions
 
     with style("paper"):
         ax = plot_ablation(effects)
         names = ("model", "cell", "weights_digest", "level", "method", "group")
-        said = {name: str(effects.attrs[name]) for name in names}
+        said = {name: str(effects.attrs[name]) for name in names} | options_of(effects.attrs)
         command = command_line(*_without_files(sys.argv[1:]))
         save_figure(ax, path, provenance={**said, **versions(), "command": command})
     out().print(f"{path}: the effects with their intervals.")

@@ -78,7 +78,8 @@ def write_result(
     from attnviz.store import save_result
 
     said = provenance(model, recurrent_layers(model))
-    about = {name: said[name] for name in ("cell", "weights_digest", "versions")}
+    wanted = ("cell", "options", "weights_digest", "versions")
+    about = {name: said[name] for name in wanted if name in said}
     count = result.sizes["sequence"]
     ids = given.ids if given.ids is not None else [str(n) for n in range(count)]
     named = result.assign_coords(id=("sequence", [str(name) for name in ids]))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["numbers_of", "panel", "provenance_of_all", "settled"]
 
 #: Said of every source, one a line; the rest once, where it is the same.
-_EACH = ("trace", "study", "run", "trace_digest", "study_digest", "run_digest")
+_EACH = ("trace", "study", "run", "options", "trace_digest", "study_digest", "run_digest")
 
 
 def panel(

@@ -136,7 +136,7 @@ def open_source(path: Path) -> Opened:
     Returns:
         What is needed to draw it.
     """
-    from attnviz.plots.numbers import provenance_of, versions
+    from attnviz.plots.numbers import options_of, provenance_of, versions
 
     if (opened := _open_training(path)) is not None:
         return opened
@@ -154,6 +154,7 @@ def open_source(path: Path) -> Opened:
 
     result = open_result(path)
     said = {name: str(result.attrs[name]) for name in _OF_RESULTS if name in result.attrs}
+    said |= options_of(result.attrs)
     said |= {"trace": path.name, "trace_digest": file_digest(path), **versions()}
     return Opened(path, result, kinds_of_result(result), drawable_results(result), said)
 

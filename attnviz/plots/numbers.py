@@ -2,10 +2,12 @@
 
 import csv
 import functools
+import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
@@ -15,7 +17,7 @@ from attnviz.plots.provenance import comments
 from attnviz.store import trace_digest
 from attnviz.trace import Trace
 
-__all__ = ["provenance_of", "save_numbers", "versions"]
+__all__ = ["options_of", "provenance_of", "save_numbers", "versions"]
 
 _FROM_TRACE = ("model", "cell", "task", "split", "seed", "mode", "weights_digest", "format")
 
@@ -87,10 +89,19 @@ def provenance_of(trace: Trace) -> dict[str, str]:
         and digest; and the versions of what draws it.
     """
     attrs = trace.tree.attrs
-    said = {name: str(attrs[name]) for name in _FROM_TRACE if name in attrs}
+    said = {name: str(attrs[name]) for name in _FROM_TRACE if name in attrs} | options_of(attrs)
     if trace.path is not None:
         said |= {"trace": trace.path.name, "trace_digest": trace_digest(trace)}
     return said | versions()
+
+
+def options_of(attrs: Mapping[Hashable, Any]) -> dict[str, str]:
+    """The options of a cell by its name, as provenance, where a trace or a result says them."""
+    try:
+        options = json.loads(attrs["options"])
+    except (KeyError, TypeError, ValueError):
+        return {}
+    return {"options": json.dumps({str(attrs.get("cell", "")): options})}
 
 
 @functools.cache

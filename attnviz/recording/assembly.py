@@ -220,6 +220,7 @@ def provenance(
 ) -> dict[str, str]:
     """Where a trace comes from; the digest of the weights is taken if not given."""
     first = next(iter(next(iter(layers.values())).groups.values()))
+    settings = model.card.get("settings") if isinstance(model, SequenceModel) else None
     return {
         "format": FORMAT,
         "model": model.name if isinstance(model, SequenceModel) else type(model).__name__,
@@ -228,6 +229,7 @@ def provenance(
         "loss_reduction": "sum",
         "weights_digest": weights_digest(model) if digest is None else digest,
         "versions": _versions(),
+        **({"options": json.dumps(settings)} if settings is not None else {}),
     }
 
 

@@ -56,9 +56,9 @@ def labelled_effects(
         coordinates["other_lag"] = list(cell.lags)
     dataset = xr.Dataset(variables, coordinates)
     said = provenance(model, recurrent_layers(model))
-    wanted = ("model", "cell", "weights_digest", "versions")
+    wanted = ("model", "cell", "options", "weights_digest", "versions")
     dataset.attrs = {
-        "format": EFFECTS, **{name: said[name] for name in wanted}, "level": level,
+        "format": EFFECTS, **{name: said[name] for name in wanted if name in said}, "level": level,
         "method": method, "group": group, "path": "step", "model_mode": "eval",
         "target": _target(texts), "loss": model.loss_name,
     }  # fmt: skip

@@ -103,6 +103,9 @@ def test_a_trace_cites_the_data_it_is_of(task, expected):
 def test_larnn_cites_the_norm_it_has():
     larnn = traces.larnn()
     assert "ioffe2015batchnorm" in keys(changed(larnn, options="{}"))  # its default
+    unknown = larnn.tree.copy()
+    unknown.attrs.pop("options", None)
+    assert not {"ba2016layernorm", "ioffe2015batchnorm"} & set(keys(Trace(unknown)))
     stable = keys(changed(larnn, options='{"preset": "stable"}'))
     assert "ba2016layernorm" in stable and "ioffe2015batchnorm" not in stable
     without = keys(changed(larnn, options='{"preset": "stable", "norm": "none"}'))

@@ -33,6 +33,28 @@ def test_a_figure_is_cited_by_what_it_says_of_itself(monkeypatch, capsys, tmp_pa
     assert len(attnviz.bibtex({"cell": "RRA, GRU", "task": "har"}).split("% for")) == 5
 
 
+def test_what_is_made_of_a_model_cites_its_options(monkeypatch, capsys, tmp_path):
+    trace, other, effects = (tmp_path / name for name in ("a.zarr", "b.zarr", "e.nc"))
+    for model, place in (("larnn-imdb", trace), ("lstm-imdb", other)):
+        typed = ("record", model, "--text", "Good, for once.", "-o", place)
+        assert called(monkeypatch, capsys, *typed)[0] == 0
+    typed = ("ablate", "larnn-imdb", "--text", "Good, for once.", "-o", effects)
+    assert called(monkeypatch, capsys, *typed, "--figure", tmp_path / "effects.pdf")[0] == 0
+    one, both, drawn = (tmp_path / name for name in ("one.pdf", "both.pdf", "drawn.pdf"))
+    for typed in (
+        ("plot", trace, "--kind", "text", "-o", one),
+        ("compare", trace, other, "--kind", "text", "-o", both),
+        ("plot", effects, "--kind", "ablation", "-o", drawn),
+    ):
+        assert called(monkeypatch, capsys, *typed)[0] == 0
+    for subject in (trace, effects, one, both, drawn, tmp_path / "effects.pdf"):
+        status, said, _ = called(monkeypatch, capsys, "cite", subject)
+        found = set(read_bib(said))
+        assert status == 0 and {"ba2016layernorm", "tallec2018chrono"} <= found, subject
+        assert "ioffe2015batchnorm" not in found
+        assert ("spearman1904" in found) == (subject == effects)
+
+
 def test_json_names_keys_and_reasons(monkeypatch, capsys):
     _, said, _ = called(monkeypatch, capsys, "cite", "--json")
     found = json.loads(said)
