@@ -15,7 +15,7 @@ DIRECT = "direct"
 #: Labels at most: every further one doubles the classes.
 MOST_LABELS = 5
 
-# The label of a route that the package knows; a route of another name is a label of its own.
+# The label of a route of the package's own cells; one of another name is a label of its own.
 _LABEL_OF: Mapping[str, str] = {
     "gates": "gates",
     "candidate": "gates",

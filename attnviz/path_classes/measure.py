@@ -2,7 +2,9 @@
 
 import importlib.metadata
 import json
+import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -36,6 +38,11 @@ Objective = Callable[[Tensor], Tensor]
 Lengths = Int[Tensor, "batch"] | Sequence[int] | None
 
 _DEFAULT = PathOptions()
+# Whose routes the package knows how to join.
+_OURS = (cells.LSTMCell, cells.GRUCell, cells.RRACell, cells.LARNNCell, cells.RAUCell)
+# How much of a gradient the classes may miss by rounding alone, and how small a gradient may be
+# before double precision itself rounds it.
+_MISSING, _VANISHED = 1e-6, 1e-290
 
 
 def gradient_paths(
@@ -60,7 +67,8 @@ def gradient_paths(
 
     Labels are `gates` (gates, candidate and query), `memory`, `shortcut` (RRA), `attention`
     (LARNN, RAU), `carry` (GRU, RAU), and for a cell of one's own its routes' names. The model is
-    copied to double precision and eval mode, since small classes drown in float32.
+    copied to double precision and eval mode, since small classes drown in float32. A warning says
+    where classes do not add up: a use of a state that does not go through `via`.
 
     Arguments:
         model: A model, or a layer of any cell.
@@ -109,11 +117,45 @@ def gradient_paths(
             steps, rows, at_end = _read_layer(copied, inputs, lengths, given, group)
             loss = _need(objective)(at_end)
         injected = _injected(loss, steps, group)
-    paths = label_routes(type(steps.cell).__name__, past_routes(steps), options)
+    paths = _paths(steps, options)
     follow = class_gradients if options.method == "recursion" else class_gradients_by_doors
     classes = follow(steps, paths, injected)
     dataset = reduce_gradients(steps, paths, classes, injected=injected, order=rows.order)
+    _warn_of_residuals(dataset)
     return dataset.assign_attrs(_provenance(model, group, steps, paths, options))
+
+
+def _paths(steps: Steps, options: PathOptions) -> PathClasses:
+    """The classes; of a cell of one's own each route is a label, whatever it is called."""
+    routes = list(past_routes(steps))
+    if options.labels is None and not isinstance(steps.cell, _OURS):
+        options = replace(options, labels={route: [route] for route in routes})
+    return label_routes(type(steps.cell).__name__, routes, options)
+
+
+def _warn_of_residuals(dataset: xr.Dataset) -> None:
+    """Says where classes do not add up: a use without a slot, or a sum that cancels."""
+    missed, cancelled = {}, 1.0
+    for name in ("hidden", "memory", "input"):
+        if f"{name}_residual" not in dataset:
+            continue
+        there = dataset[f"{name}_gradient_norm"] > _VANISHED
+        largest = _largest(dataset[f"{name}_residual"].where(there))
+        if largest > _MISSING:
+            missed[name] = largest
+            cancelled = max(cancelled, _largest(dataset[f"{name}_cancellation"].where(there)))
+    if missed:
+        told = ", ".join(f"{largest:.2g} at {name}" for name, largest in missed.items())
+        warnings.warn(
+            "The classes of paths should add up to the gradient, but miss a share of it of up to "
+            f"{told}. Either a use of a state does not go through via, or they cancel (their norms "
+            f"add up to {cancelled:.2g} times the gradient's).",
+            stacklevel=3,
+        )
+
+
+def _largest(values: xr.DataArray) -> float:
+    return float(values.max().fillna(0))
 
 
 def _check(layer: cells.Recurrent, group: str | None) -> str:

@@ -10,7 +10,11 @@ import attnviz
 import cells
 from attnviz.models import ModelSettings, build_model
 from attnviz.path_classes import PathOptions, gradient_paths
+from cells import Route, Slot
 from tests.cells.helpers import LAYERS, made, ragged
+from tests.cells.own_cell import GlanceCell
+
+NAMES = {"key": "query", "value": "candidate"}
 
 
 def summed(predicted):
@@ -227,3 +231,31 @@ def test_refusals():
         gradient_paths(numbers, x)
     with pytest.raises(ValueError, match="takes no state"):
         gradient_paths(numbers, x, state=layer(x)[1], objective=summed)
+
+
+class NamedAsOurs(GlanceCell):
+    """Its routes have names that the package's own cells join; `sees` is what goes through via."""
+
+    routes = {"gates": Route("hidden"), **{n: Route("hidden", lagged=True) for n in NAMES.values()}}
+    sees = ("gates", "query", "candidate")
+
+    def forward(self, x, state, *, edit=cells.same, via=cells.alias):
+        def renamed(slot, value):
+            name = {"carry": "gates", **NAMES}[slot.route]
+            return via(Slot(name, slot.lag), value) if name in self.sees else value
+
+        return super().forward(x, state, edit=edit, via=renamed)
+
+
+def test_routes_of_ones_own_cell_are_labels_by_their_names():
+    layer = cells.Recurrent(lambda features: NamedAsOurs(features, 4), 3).double()
+    paths = gradient_paths(layer, torch.randn(6, 2, 3).double(), objective=summed)
+    assert {"gates", "query", "candidate"} <= set(paths["path_class"].values)
+    assert len(paths["path_class"]) == 8
+
+
+def test_a_use_of_a_state_outside_via_is_warned_of():
+    layer = cells.Recurrent(lambda features: NamedAsOurs(features, 4), 3).double()
+    next(iter(layer.groups.values())).sees = ("gates", "query")
+    with pytest.warns(UserWarning, match=r"miss a share .* at input\. .* through via"):
+        gradient_paths(layer, torch.randn(6, 2, 3).double(), objective=summed)
