@@ -1,4 +1,5 @@
 import copy
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
@@ -236,7 +237,9 @@ def test_refusals():
 class NamedAsOurs(GlanceCell):
     """Its routes have names that the package's own cells join; `sees` is what goes through via."""
 
-    routes = {"gates": Route("hidden"), **{n: Route("hidden", lagged=True) for n in NAMES.values()}}
+    routes: Mapping[str, Route] = {
+        "gates": Route("hidden"), **{n: Route("hidden", lagged=True) for n in NAMES.values()}
+    }  # fmt: skip
     sees = ("gates", "query", "candidate")
 
     def forward(self, x, state, *, edit=cells.same, via=cells.alias):
