@@ -155,10 +155,10 @@ def why_no_model(folder: Path) -> str:
     """
     if not (folder / RUN).is_file():
         return f"{folder} holds no model: it has no {MODEL}."
-    command = "the attnviz train command that began it"
+    command = "what began it, such as attnviz train"
     try:
         said = json.loads((folder / RUN).read_text(encoding="utf-8")).get("command", "")
-        if said.startswith("attnviz train "):
+        if said.startswith(("attnviz ", "python ")):
             command = said
     except (ValueError, AttributeError):
         pass  # it is damaged; training says so

@@ -70,10 +70,10 @@ def ablation_effect(effects: xr.Dataset, *, measure: Measure | None = None) -> S
             that there is if not given.
 
     Returns:
-        The axes of the effects but `sequence`; NaN for a lag that no sequence is long enough to
-        read. A negative margin: the edit speaks against the class. The uncertainty has one axis
-        more, `end`: a bootstrap interval over sequences, the unit of all statistics here; none for
-        a single sequence. A sequence without any finite effect is left out, with a warning.
+        The axes of the effects but `sequence`; at a lag the mean over the sequences that are long
+        enough to read it, NaN where none is. A negative margin: the edit speaks against the class.
+        The uncertainty has one axis more, `end`: a bootstrap interval over sequences, the unit of
+        all statistics here; none for a single sequence. A sequence without any finite effect is left out, with a warning.
 
     Raises:
         KeyError: If the dataset holds no such effects.
@@ -103,12 +103,15 @@ def _finite(effects: xr.Dataset, values: xr.DataArray) -> xr.Dataset:
 
 
 def _of_lags_read(effects: xr.Dataset, values: xr.DataArray) -> xr.DataArray:
-    """NaN where nothing was there to be taken away, which is not the same as no effect."""
+    """NaN in sequences where nothing was there to be taken away, which is not no effect."""
     if "lag" not in values.dims or "contribution" not in effects:
         return values
     read, changed = effects["contribution"] > 0, values.fillna(0) != 0
-    whole = [one.any([axis for axis in one.dims if axis != "lag"]) for one in (read, changed)]
-    return values.where(whole[0] | whole[1])
+    there = [
+        one.any([dim for dim in one.dims if dim not in ("sequence", "lag")])
+        for one in (read, changed)
+    ]
+    return values.where(there[0] | there[1])
 
 
 def pair_interaction(effects: xr.Dataset, *, measure: Measure | None = None) -> Statistic:

@@ -33,7 +33,7 @@ def described_run(folder: Path, recipe: Recipe, task: Task) -> str:
                 f"{_first_difference(found, described)}. Give this run another folder (--run "
                 f"FOLDER), or delete {folder} if it is not needed any more."
             )
-    described["command"] = shlex.join(["attnviz", *sys.argv[1:]])
+    described["command"] = _command()
     return json.dumps(described, indent=2, sort_keys=True) + "\n"
 
 
@@ -76,12 +76,22 @@ def card_of(recipe: Recipe, task: Task, row: Row) -> dict[str, Any]:
             for name in ("accuracy", "perplexity", "loss")
             if f"validation_{name}" in row
         },
-        "command": shlex.join(["attnviz", *sys.argv[1:]]),
+        "command": _command(),
         "versions": {
             "python": platform.python_version(),
             **{name: importlib.metadata.version(name) for name in packages},
         },
     }
+
+
+def _command() -> str:
+    """What was typed, or which script ran; nothing where that cannot be told, as in a notebook."""
+    program = Path(sys.argv[0])
+    if program.stem == "attnviz" or program.parts[-2:] == ("cli", "__main__.py"):
+        return shlex.join(["attnviz", *sys.argv[1:]])
+    if program.suffix != ".py" or program.name == "ipykernel_launcher.py":
+        return ""
+    return shlex.join(["python", program.name, *sys.argv[1:]])
 
 
 def _first_difference(found: Any, asked: Any, name: str = "") -> str:  # noqa: ANN401  (JSON)

@@ -68,7 +68,7 @@ def test_a_run_that_was_interrupted_says_how_to_go_on(monkeypatch, capsys, tmp_p
     assert status == 1 and f"has not come to the end of an epoch. Go on with {begun}" in message
     (run / "recipe.json").write_text("{}")
     _, said, _ = called(monkeypatch, capsys, "models")
-    assert "Go on with the attnviz train command that began it" in said
+    assert "Go on with what began it, such as attnviz train" in said
 
 
 def test_a_model_that_is_not_there_is_answered_with_those_that_are(monkeypatch, capsys, tmp_path):

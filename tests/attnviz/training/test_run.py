@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from attnviz.models import build_model
 from attnviz.training import open_run, score, score_test, train
 from attnviz.training.data import TextData
 from attnviz.training.module import Classifier
+from attnviz.training.writing import described_run
 from tests.attnviz.training.runs import history_of
 from tests.attnviz.training.tiny import tiny_recipe, tiny_task
 
@@ -205,3 +207,20 @@ def test_a_stop_from_the_keyboard_is_passed_on_and_the_run_can_go_on(tmp_path):
 
     assert history_of(tmp_path / "cut") == history_of(tmp_path / "whole")
     assert cut.best["validation_accuracy"] == whole.best["validation_accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["/usr/bin/attnviz", "train", "rra", "adding"], "attnviz train rra adding"),
+        (["/x/attnviz/cli/__main__.py", "study", "run", "a b"], "attnviz study run 'a b'"),
+        (["/home/me/waves.py", "--fast"], "python waves.py --fast"),
+        (["/x/ipykernel_launcher.py", "-f", "kernel.json"], ""),
+        ([""], ""),
+        (["-c", "1"], ""),
+    ],
+)
+def test_a_run_says_what_began_it(typed, said, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "argv", typed)
+    text = described_run(tmp_path / "run", tiny_recipe("gru"), tiny_task())
+    assert json.loads(text)["command"] == said
