@@ -73,7 +73,8 @@ def ablation_effect(effects: xr.Dataset, *, measure: Measure | None = None) -> S
         The axes of the effects but `sequence`; at a lag the mean over the sequences that are long
         enough to read it, NaN where none is. A negative margin: the edit speaks against the class.
         The uncertainty has one axis more, `end`: a bootstrap interval over sequences, the unit of
-        all statistics here; none for a single sequence. A sequence without any finite effect is left out, with a warning.
+        all statistics here; none for a single sequence. A sequence without any finite effect
+        is left out, with a warning.
 
     Raises:
         KeyError: If the dataset holds no such effects.

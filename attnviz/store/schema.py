@@ -125,7 +125,9 @@ def infer_schema(tree: xr.DataTree, plan: Plan, *, half: bool = False) -> Schema
         if group:
             groups[group] = check_attributes(data.attrs, where)
         bounded = bounded_signals(data.attrs, where) if half else set()
-        for name, array in data.variables.items():
+        # xarray's order of coordinates varies; that of bytes must not.
+        for name in [*data.data_vars, *sorted(data.coords, key=str)]:
+            array = data.variables[name]
             if not (group == "" and name in ("id", "length", ROW_DIGEST)):
                 variable = _variable(group, str(name), array, sizes, str(name) in bounded)
                 variables.append(replace(variable, coordinate=name in data.coords))

@@ -1,4 +1,7 @@
+import os
 import shutil
+import subprocess
+import sys
 import tracemalloc
 
 import numpy as np
@@ -215,3 +218,13 @@ def test_a_store_far_larger_than_what_is_held_in_memory(tmp_path, monkeypatch):
     assert peak < 10 * block_bytes
     part = open_trace(tmp_path / "t.zarr").tree["l0/attention"].isel(sequence=[3, 799])
     np.testing.assert_array_equal(part.values, [noise[3], noise[7] + 99])
+
+
+def test_another_process_writes_the_same_bytes(tmp_path):
+    command = "record", "rra-imdb", "--text", "Good, for once.", "--quiet", "-o"
+    for seed in ("1", "3"):  # by which the order of sets differs
+        subprocess.run(
+            [sys.executable, "-m", "attnviz.cli", *command, str(tmp_path / f"{seed}.zarr")],
+            check=True, env={**os.environ, "PYTHONHASHSEED": seed},
+        )  # fmt: skip
+    assert blocks.files_of(tmp_path / "1.zarr") == blocks.files_of(tmp_path / "3.zarr")
