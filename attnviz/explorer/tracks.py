@@ -83,7 +83,13 @@ def _norms(trace: Trace, group: str) -> Track | None:
             series.append(Series(f"at the {place}", _floats(values)))
     if not series:
         return None
-    return Track("gradient", "gradient norm", f"per unit of loss{_target(trace)}", "log", series)
+    return Track("gradient", "gradient norm", _unit(trace), "log", series)
+
+
+def _unit(trace: Trace) -> str:
+    """Of what the gradient is: of the loss where one is known, else of what backward began from."""
+    known = "loss" in trace.tree.attrs
+    return f"per unit of loss{_target(trace)}" if known else "of what backward was called on"
 
 
 def _target(trace: Trace) -> str:

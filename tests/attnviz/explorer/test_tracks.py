@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+import attnviz
 import cells
 from attnviz import record_texts, signal
 from attnviz.analysis import one_sequence
@@ -69,6 +70,15 @@ def test_several_predicted_numbers_are_told_as_no_classes():
     assert "score" not in found and found["gradient"] == "per unit of loss"
     assert panel_of(trace, 1, key="mine").prediction == []
     assert [row.prediction for row in TraceShelf({"mine": trace}).rows] == [-1, -1]
+
+
+def test_a_gradient_of_something_else_is_not_said_to_be_of_the_loss():
+    layer = cells.RRA(3, 5, window=4, batch_first=True)
+    with attnviz.record(layer) as recording:
+        output, _ = layer(torch.randn(2, 7, 3))
+        output[:, -1, 0].sum().backward()
+    found = {track.name: track.unit for track in tracks(one_sequence(recording.trace, 1), "l0")}
+    assert found["gradient"] == "of what backward was called on"
 
 
 def test_a_model_that_reads_from_the_end_has_no_running_prediction():
