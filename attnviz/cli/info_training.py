@@ -1,12 +1,16 @@
 """What `attnviz info` says of a run, of probes and of a study's results."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+import itertools
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
 from attnviz.analysis import RunCurve, StudyCurves, scores_of
+from attnviz.cards import MODEL, read_card
 from attnviz.cli.console import labelled, out
 
 if TYPE_CHECKING:
@@ -30,8 +34,9 @@ def about_training(source: "Opened") -> None:
     data = source.data
     if not isinstance(data, RunCurve | StudyCurves | xr.DataTree):
         raise TypeError(f"Expected a run, probes or a study, got {type(data).__name__}.")
+    rows: Iterator[tuple[str, str]]
     if isinstance(data, RunCurve):
-        rows = _of_run(data)
+        rows = itertools.chain(_of_run(data), _tested(source.path))
     else:
         rows = _of_study(data) if isinstance(data, StudyCurves) else _of_probes(data)
     kinds = ", ".join(source.drawable) or "none yet"
@@ -59,6 +64,7 @@ def _of_probes(probes: xr.DataTree) -> Iterator[tuple[str, str]]:
 def _of_run(run: RunCurve) -> Iterator[tuple[str, str]]:
     yield "run", run.name
     yield "cell", run.cell
+    yield from _of_model(run.recipe.get("model", {}))
     yield from ((name, str(run.recipe[name])) for name in _OF_RECIPES if name in run.recipe)
     for name, value in run.data.items():
         if name not in _LONG_DATA and not str(value).startswith(("md5 ", "sha256 ")):
@@ -74,6 +80,23 @@ def _of_run(run: RunCurve) -> Iterator[tuple[str, str]]:
         best = (max if name.endswith("accuracy") else min)(finite, default=np.nan)
         step = int(history["step"].to_numpy()[-1])
         yield name.replace("_", " "), f"{scores[-1]:.4g} after step {step:,}, best {best:.4g}"
+
+
+def _of_model(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if settings.get("hidden_size") is not None:
+        yield "layers × units", f"{settings.get('num_layers', 1)} × {settings['hidden_size']}"
+    if options := settings.get("options"):
+        told = ((n, v if isinstance(v, str) else json.dumps(v)) for n, v in options.items())
+        yield "options", ", ".join(f"{name} {value}" for name, value in told)
+
+
+def _tested(folder: Path) -> Iterator[tuple[str, str]]:
+    """The test score, where the model that was chosen has one."""
+    if not any((folder / name).is_file() for name in (MODEL, f"model/{MODEL}")):
+        return
+    scored = read_card(folder).score("test")
+    if scored is not None:
+        yield f"test {scored[0]}", f"{scored[1]:.4g}"
 
 
 def _of_study(study: StudyCurves) -> Iterator[tuple[str, str]]:

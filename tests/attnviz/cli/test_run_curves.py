@@ -2,10 +2,12 @@
 
 import json
 import re
+import shutil
 
 import pandas as pd
 import pytest
 
+from attnviz.cards import SHIPPED, read_card
 from attnviz.plots import read_provenance
 from attnviz.plots.provenance import read_comments
 from tests.attnviz.cli.shell import called, names
@@ -112,6 +114,17 @@ def test_info_says_how_far_a_run_has_come(typed, tmp_path):
     told = json.loads(output)
     assert told["kinds"] == ["learning-curves"] and told["recipe"] == SAID["recipe"]
     assert [row["step"] for row in told["history"]] == [4, 8, 12] and len(told["digest"]) == 64
+
+
+def test_info_says_what_a_run_trains_and_how_its_model_tested(typed, tmp_path):
+    model = {"cell": "rra", "hidden_size": 64, "options": {"window": 3, "norm": "none"}}
+    a_run(tmp_path / "runs" / "mine", {**SAID, "recipe": {"model": model}}, ACCURATE)
+    _, output, _ = typed("info", "runs/mine")
+    assert re.search(r"layers × units +1 × 64", output) and "test" not in output
+    assert re.search(r"options +window 3, norm none", output)
+    shutil.copytree(SHIPPED / "rra-imdb", tmp_path / "runs" / "mine" / "model")
+    score = read_card(SHIPPED / "rra-imdb").score("test")[1]
+    assert re.search(rf"test accuracy +{score:.4g}", typed("info", "runs/mine")[1])
 
 
 def test_a_run_whose_first_epoch_is_not_over_says_so(typed, tmp_path):
