@@ -21,7 +21,7 @@ def test_the_examples_run_one_after_the_other(tmp_path, monkeypatch, capsys):
     for block in blocks:
         exec(compile(block, str(README), "exec"), names)
 
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     assert attnviz.open_trace("trace.zarr").tree.attrs["model"] == "rra-imdb"
     assert (tmp_path / "contribution.pdf").read_bytes().startswith(b"%PDF")
     for name in ("flow", "exits", "classes", "ablation", "influence"):
@@ -31,6 +31,9 @@ def test_the_examples_run_one_after_the_other(tmp_path, monkeypatch, capsys):
     echo = names["recording"].trace
     assert attnviz.layer_groups(echo) == ["l0", "l0_reverse", "l1", "l1_reverse"]
     assert (tmp_path / "echo.svg").stat().st_size > 1000
+    assert names["trace"].tree.attrs["model"] == "echo"
+    assert names["trace"].tree["prediction"].shape == (2, 2)
+    assert names["effects"]["margin_effect"].sizes == {"sequence": 2, "lag": 2}
 
 
 def test_every_file_it_points_to_is_there():
