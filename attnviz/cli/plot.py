@@ -66,6 +66,8 @@ def plot(
     _refuse_idle(source, kinds, choice)
     with look.applied():
         _write(source, kinds, choice, look, outputs, everything=kind is None)
+    if not outputs.quiet:
+        _say_of_layers(source, kinds, choice)
 
 
 def _usual(source: "Opened", *, one: bool) -> list[str]:
@@ -86,6 +88,18 @@ def _refuse_idle(source: "Opened", kinds: list[str], choice: Choice) -> None:
             f"{', '.join(idle)} means nothing for the kind{plural} {', '.join(kinds)}. Leave it "
             "out."
         )
+
+
+def _say_of_layers(source: "Opened", kinds: list[str], choice: Choice) -> None:
+    """Says that there are more layers than the one that was drawn."""
+    from attnviz.cli.console import err
+    from attnviz.trace import Trace, layer_groups
+
+    asked = choice.layer is not None or not any("group" in source.kind(k).takes for k in kinds)
+    if asked or not isinstance(source.data, Trace) or len(layer_groups(source.data)) < 2:
+        return
+    first, *rest = layer_groups(source.data)
+    err().print(f"Of the layers, {first} was drawn. For {', '.join(rest)} give --layer.")
 
 
 def _write(

@@ -13,8 +13,10 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import attnviz
+import cells
 from attnviz.pages import ONLY_PICTURES
 from attnviz.plots import KINDS, read_provenance
 from tests.attnviz import traces
@@ -50,6 +52,20 @@ def test_without_a_kind_the_sensible_set_goes_to_a_folder_with_a_page(place, typ
         assert f'href="{name}"' in page
         assert f"{Path('a&b-figures', name)}: " in output
     assert attnviz.trace_digest(place / "a&b.zarr") in page
+
+
+def test_it_says_that_there_are_other_layers(place, typed):
+    layer = cells.RRA(3, 4, window=2, num_layers=2, bidirectional=True)
+    with attnviz.record(layer) as recording:
+        layer(torch.randn(6, 2, 3))
+    attnviz.save_trace(recording.trace, place / "both.zarr")
+    typing = ("plot", "both.zarr", "--kind", "lag-kernel", "-o", "a.svg")
+    status, _, error = typed(*typing)
+    assert status == 0
+    assert error == "Of the layers, l0 was drawn. For l0_reverse, l1, l1_reverse give --layer.\n"
+    for more in (("--layer", "l1"), ("--quiet",)):
+        assert typed(*typing, *more)[::2] == (0, "")
+    assert typed("plot", "rra.zarr", *typing[2:])[::2] == (0, "")
 
 
 @pytest.mark.parametrize("folder", ["set", "sets/new"])
