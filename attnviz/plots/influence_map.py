@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from attnviz.analysis import Statistic, bin_means, influence_map, influence_share
 from attnviz.plots.headings import Heading
 from attnviz.plots.options import FEWEST_LAGS
-from attnviz.plots.scales import colour_scale
+from attnviz.plots.scales import beyond_scale, colour_scale
 from attnviz.plots.strips import MapStrip, source_keys
 from attnviz.plots.styling import in_house_style
 from attnviz.plots.timesteps import OVERVIEW
@@ -20,6 +20,7 @@ from attnviz.trace import SOURCE_MISSING, SOURCE_REAL
 __all__ = ["influence_map_numbers", "plot_influence_map"]
 
 _WITHOUT_WORDS = 200
+_SHORT = "timesteps that do not reach all lags shown"
 _LOWEST, _HIGHEST, _ROOM = 0.025, 0.096, 1.2  # inches of a lag's row, and of all of them
 
 
@@ -82,7 +83,11 @@ def plot_influence_map(
         f"{influence.attrs['model']} · sequence {sequence} · timesteps {numbers[0]}–{numbers[-1]}",
         scale,
         source_keys(holds),
-        [*_left_out(influence, lags, longest), *_notes(influence, statistic, sequence, longest)],
+        [
+            *beyond_scale(statistic, scaling, scale, where=_SHORT),
+            *_left_out(influence, lags, longest),
+            *_notes(influence, statistic, sequence, longest),
+        ],
         provenance={key: str(influence.attrs[key]) for key in ("model", "kind", "estimator", "of")},
     )
     return draw_wrapped([strip], time=time, heading=heading, row_label="lag (timesteps back)")

@@ -19,7 +19,7 @@ from attnviz.plots.figures import PaperFigure
 from attnviz.plots.headings import Heading
 from attnviz.plots.numbers import provenance_of
 from attnviz.plots.options import FEWEST_LAGS, PlotOptions, chosen_lags, need
-from attnviz.plots.scales import ColourScale, colour_scale
+from attnviz.plots.scales import beyond_scale, colour_scale
 from attnviz.plots.strips import MapStrip, source_keys
 from attnviz.plots.styling import in_house_style
 from attnviz.plots.timesteps import at_timesteps, bin_size, overview_note, time_axis
@@ -30,6 +30,7 @@ __all__ = ["draw_lag_map", "lag_numbers"]
 
 _MOST_HEADS = 6
 _HARDLY = 1.05  # times the highest of whole windows
+_SHORT = "timesteps with less than a whole window behind them"
 _PAGE_HEIGHT, _LABELS = 8.4, 0.7  # inches for all rows; of each row for the tokens
 _OF: dict[str, Callable[[Trace, str], Statistic]] = {
     "attention": lambda trace, group: attention_map(trace, group=group),
@@ -111,7 +112,7 @@ def draw_lag_map(
         source_keys(holds),
         [
             *notes,
-            *_beyond_scale(statistic, scaling, scale),
+            *beyond_scale(statistic, scaling, scale, where=_SHORT),
             *_left_out(trace, group, options, lags),
             *overview_note(trace, options),
             *truncation_note(trace, options.sequence),
@@ -153,23 +154,6 @@ def _full_windows(statistic: Statistic, holds: UInt8[np.ndarray, "lag time"]) ->
         np.nanmax(np.abs(one.values.values), initial=0.0) for one in (part, statistic)
     )
     return statistic if all_of_it <= _HARDLY * highest else part
-
-
-def _beyond_scale(statistic: Statistic, scaling: Statistic, scale: ColourScale) -> list[str]:
-    """A note where values lie beyond the colours, which limits or a shared scale may cut off too.
-
-    What both round to the same is not worth a note.
-    """
-    highest, full = (
-        float(np.nanmax(np.abs(part.values.values), initial=0.0)) for part in (statistic, scaling)
-    )
-    darkest, most = f"{scale.highest:.2g}", f"{highest:.2g}"
-    if not highest > scale.highest or darkest == most:
-        return []
-    where = " at timesteps with less than a whole window behind them"
-    beginning = full <= scale.highest * (1 + 1e-6)
-    said = f"The darkest colour stands for {darkest} and more: up to {most}"
-    return [f"{said}{where if beginning else ''}."]
 
 
 def _holds(

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from attnviz.analysis.statistic import Statistic
 from attnviz.plots.sizes import look
 
-__all__ = ["ColourScale", "colour_scale", "ratio_scale"]
+__all__ = ["ColourScale", "beyond_scale", "colour_scale", "ratio_scale"]
 
 # Blue is more in both, and both can be told apart by the colour-blind.
 SEQUENTIAL, DIVERGING = "Blues", "RdBu"
@@ -121,6 +121,32 @@ def ratio_scale(statistic: Statistic, *, limits: tuple[float, float] | None = No
     high = max(_range([statistic])[1], 2.0)
     low, high = (1 / high, high) if limits is None else limits
     return ColourScale(low, high, DIVERGING, statistic.label, logarithmic=True)
+
+
+def beyond_scale(
+    statistic: Statistic, scaling: Statistic, scale: ColourScale, *, where: str
+) -> list[str]:
+    """A note where values lie beyond the colours, which limits or a shared scale may cut off too.
+
+    What both round to the same is not worth a note.
+
+    Arguments:
+        statistic: What is drawn.
+        scaling: The part of it that the scale was made from.
+        scale: The colours.
+        where: The timesteps that this part leaves out, in words.
+
+    Returns:
+        A note, or none.
+    """
+    highest, full = (
+        float(np.nanmax(np.abs(part.values.values), initial=0.0)) for part in (statistic, scaling)
+    )
+    darkest, most = f"{scale.highest:.2g}", f"{highest:.2g}"
+    if not highest > scale.highest or darkest == most:
+        return []
+    at = f" at {where}" if full <= scale.highest * (1 + 1e-6) else ""
+    return [f"The darkest colour stands for {darkest} and more: up to {most}{at}."]
 
 
 def _fraction(value: float) -> str:

@@ -173,8 +173,17 @@ def test_the_colours_are_scaled_to_timesteps_that_reach_all_lags(tmp_path):
     (ax,) = maps(figure)
     highest = float(influence_share(data).values[2, 3:, :4].max())
     assert_allclose(ax.images[0].norm.vmax, highest)
+    assert (
+        f"The darkest colour stands for {highest:.2g} and more: up to 1 at timesteps that do not "
+        "reach all lags shown."
+    ) in said(figure)
     fixed = plot_influence_map(data, sequence=2, longest=3, limits=(0.0, 0.5))
     assert maps(fixed)[0].images[0].norm.vmax == 0.5
+    assert "stands for 0.5 and more: up to 1 at timesteps that do not" in said(fixed)
+    low = plot_influence_map(data, sequence=2, longest=3, limits=(0.0, 0.2))
+    assert "stands for 0.2 and more: up to 1." in said(low)
+    whole = plot_influence_map(data, sequence=2, longest=3, limits=(0.0, 1.0))
+    assert "darkest" not in said(whole)
     save_figure(figure, tmp_path / "map.pdf")
 
 
