@@ -68,12 +68,14 @@ def plot_ablation(
     map_of = {"other_lag": "other lag", "time": "timestep"}
     across = next((map_of[axis] for axis in map_of if {axis, "lag"} <= axes), None)
     note = _note(effects, points=across is None)
+    ahead = str(effects.attrs.get("group")).endswith("_reverse")
+    lag = f"lag (timesteps {'ahead' if ahead else 'back'})"
     with axes_to_draw_on(ax, _WIDTH, _HEIGHT) as drawn:
         write_title(drawn, _title(axes), note)  # before a colour bar takes its room
         if across is None:
-            _draw_points(drawn, statistic)
+            _draw_points(drawn, statistic, lag)
         else:
-            _draw_map(drawn, statistic, across)
+            _draw_map(drawn, statistic, across, lag)
     return drawn
 
 
@@ -149,7 +151,7 @@ def _title(axes: set[str]) -> str:
     return f"All weights{of} changed {when}" if one is None else f"One {one}{of} taken away {when}"
 
 
-def _draw_points(ax: Axes, statistic: Statistic) -> None:
+def _draw_points(ax: Axes, statistic: Statistic, lag: str) -> None:
     values = statistic.values
     axis = next(a for a in ("lag", "feature", "time", "head") if a in values.dims)
     place = values[axis].values if axis in values.coords else np.arange(values.sizes[axis])
@@ -169,7 +171,7 @@ def _draw_points(ax: Axes, statistic: Statistic) -> None:
             label=f"head {head}" if heads > 1 else None,
         )  # fmt: skip
     ax.axhline(0.0, color="0.3", linewidth=enlarged(0.5))
-    names = {"lag": "lag (timesteps back)", "time": "timestep"}
+    names = {"lag": lag, "time": "timestep"}
     ax.set_xlabel(names.get(axis, axis))
     ax.set_ylabel(statistic.label)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -178,7 +180,7 @@ def _draw_points(ax: Axes, statistic: Statistic) -> None:
         legend_beside(ax)
 
 
-def _draw_map(ax: Axes, statistic: Statistic, across: str) -> None:
+def _draw_map(ax: Axes, statistic: Statistic, across: str, lag: str) -> None:
     values = statistic.values.values
     values = values.T if across == "timestep" else values
     reach = float(np.nanmax(np.abs(values))) or 1.0
@@ -192,8 +194,8 @@ def _draw_map(ax: Axes, statistic: Statistic, across: str) -> None:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     else:
         ax.set_xticks(range(len(lags)), [str(lag) for lag in lags])
-    ax.set_xlabel(f"{across} (timesteps back)" if across == "other lag" else across)
-    ax.set_ylabel("lag (timesteps back)")
+    ax.set_xlabel(f"other {lag}" if across == "other lag" else across)
+    ax.set_ylabel(lag)
     bar = ax.figure.colorbar(image, ax=ax, label=statistic.label, fraction=0.046, pad=0.02)
     number_small(bar.ax.yaxis)
 

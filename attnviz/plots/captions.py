@@ -15,6 +15,7 @@ __all__ = [
     "counted",
     "counted_of",
     "interval_note",
+    "reads_backwards",
     "signed",
     "subtitle",
     "truncation_note",
@@ -24,6 +25,16 @@ __all__ = [
 def cell_name(trace: Trace, group: str) -> str:
     """The cell's name, as in `RRA`, of a layer group."""
     return str(trace.tree[group].attrs.get("cell") or trace.tree.attrs.get("cell", "the cell"))
+
+
+def reads_backwards(trace: Trace, group: str) -> bool:
+    """Whether a layer reads from the end: its lags then reach ahead.
+
+    Arguments:
+        trace: Any trace.
+        group: The layer and direction; empty for what belongs to no layer.
+    """
+    return bool(group) and trace.tree[group].attrs["direction"] < 0
 
 
 def subtitle(trace: Trace, sequence: int, group: str, *, tokens: tuple[int, int] | None) -> str:

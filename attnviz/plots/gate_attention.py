@@ -15,7 +15,7 @@ from attnviz.analysis import (
     one_sequence,
 )
 from attnviz.analysis.selection import step
-from attnviz.plots.captions import cell_name, subtitle, truncation_note
+from attnviz.plots.captions import cell_name, reads_backwards, subtitle, truncation_note
 from attnviz.plots.headings import Heading
 from attnviz.plots.numbers import provenance_of
 from attnviz.plots.options import PlotOptions, chosen_lags, need
@@ -78,7 +78,7 @@ def plot_gate_attention(
         f"Gate attention of {cell_name(trace, group)}: what is kept of each earlier candidate",
         subtitle(trace, sequence, group, tokens=tokens),
         scale,
-        [*source_keys(holds), *_beyond_key(scale, beyond)],
+        [*source_keys(holds, backwards=reads_backwards(trace, group)), *_beyond_key(scale, beyond)],
         [
             *_completeness(trace, group, sequence, statistic),
             *overview_note(trace, options),

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from attnviz.analysis import Statistic, age_kernel, choose_head, head_mean, lag_kernel
 from attnviz.plots.axes import axes_to_draw_on, letter_legend, number_logarithm
-from attnviz.plots.captions import cell_name
+from attnviz.plots.captions import cell_name, reads_backwards
 from attnviz.plots.lettering import own_words
 from attnviz.plots.options import PlotOptions, chosen_lags, need
 from attnviz.plots.sizes import COLUMN, enlarged, look
@@ -19,10 +19,7 @@ from attnviz.trace import Trace, layer_groups
 __all__ = ["lag_kernel_numbers", "plot_lag_kernel"]
 
 _MOST_HEADS = 6
-_NAMES = {
-    "lag": "lag (timesteps back)",
-    "age": "age (timesteps since written, 0 = now)",
-}
+_AGE = "age (timesteps since written, 0 = now)"
 
 
 @of_what_is_open
@@ -90,10 +87,11 @@ def _draw_all(
     group = _source(trace, options.group)[1]
     heads = trace.tree[group].sizes.get("head", 1)
     used = sum(1 for line in ax.lines if line.get_gid() == "kernel")
+    named = name if len(layer_groups(trace)) == 1 else f"{name}, {group}"
     for index in range(statistic.values.sizes["head"]):
-        label = _label(name, statistic, index, heads=heads)
+        label = _label(named, statistic, index, heads=heads)
         _draw(ax, statistic, index, f"C{(used + index) % 7}", label)
-    _name_axes(ax, statistic, cell_name(trace, group), first=used == 0)
+    _name_axes(ax, statistic, trace, group, first=used == 0)
 
 
 def _tick_logarithm(ax: Axes) -> None:
@@ -173,13 +171,15 @@ def _count(statistic: Statistic) -> str:
     return statistic.uncertainty_of.split(" over ")[-1].split(" ")[0]
 
 
-def _name_axes(ax: Axes, statistic: Statistic, cell: str, *, first: bool) -> None:
-    axis = _NAMES[str(statistic.values.dims[-1])]
-    ax.set_xlabel(axis if first or ax.get_xlabel() == axis else "lag or age (timesteps back)")
+def _name_axes(ax: Axes, statistic: Statistic, trace: Trace, group: str, *, first: bool) -> None:
+    way = "ahead" if reads_backwards(trace, group) else "back"
+    across = _AGE if "age" in statistic.values.dims else f"lag (timesteps {way})"
+    ax.set_xlabel(across if first else _of_both(ax.get_xlabel(), across))
     kind = "weight" if statistic.uncertainty is None else "weight, mean ± sd"
     label = f"attention {statistic.symbol} ({kind})"
     ax.set_ylabel(label if first or ax.get_ylabel() == label else "weight (means: ± sd)")
-    title = f"{'Gate attention' if 'gate' in statistic.name else 'Attention'} of {cell}"
+    what = "Gate attention" if "gate" in statistic.name else "Attention"
+    title = f"{what} of {cell_name(trace, group)}"
     before = ax.get_title(loc="left").rpartition(" by ")[0]
     same = first or look().title is not None or title == before
     title = f"{title} by {statistic.values.dims[-1]}" if same else "Attention by lag"
@@ -188,3 +188,12 @@ def _name_axes(ax: Axes, statistic: Statistic, cell: str, *, first: bool) -> Non
     ax.set_title(title, loc="left", parse_math=maths)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     letter_legend(ax.legend())
+
+
+def _of_both(before: str, now: str) -> str:
+    """The name of an axis of lags and ages, whichever way their layers read."""
+    if before == now:
+        return now
+    what = "lag or age" if "age" in before + now else "lag"
+    ways = [way for way in ("back", "ahead") if way in before + now]
+    return f"{what} (timesteps {' or '.join(ways)})"

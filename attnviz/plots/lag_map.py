@@ -14,7 +14,7 @@ from attnviz.analysis import (
     head_mean,
     one_sequence,
 )
-from attnviz.plots.captions import cell_name, subtitle, truncation_note
+from attnviz.plots.captions import cell_name, reads_backwards, subtitle, truncation_note
 from attnviz.plots.figures import PaperFigure
 from attnviz.plots.headings import Heading
 from attnviz.plots.numbers import provenance_of
@@ -30,7 +30,6 @@ __all__ = ["draw_lag_map", "lag_numbers"]
 
 _MOST_HEADS = 6
 _HARDLY = 1.05  # times the highest of whole windows
-_SHORT = "timesteps with less than a whole window behind them"
 _PAGE_HEIGHT, _LABELS = 8.4, 0.7  # inches for all rows; of each row for the tokens
 _OF: dict[str, Callable[[Trace, str], Statistic]] = {
     "attention": lambda trace, group: attention_map(trace, group=group),
@@ -103,16 +102,17 @@ def draw_lag_map(
         )
         for index in range(values.sizes["head"])
     ]  # fmt: skip
-    back = trace.tree[group].attrs["direction"] > 0
+    back = not reads_backwards(trace, group)
+    short = f"timesteps with less than a whole window {'behind' if back else 'ahead of'} them"
     kind = ", overview" if bin_size(trace, options) > 1 else ""
     heading = Heading(
         title.format(cell=cell_name(trace, group)) + kind,
         subtitle(trace, options.sequence, group, tokens=options.tokens),
         scale,
-        source_keys(holds),
+        source_keys(holds, backwards=not back),
         [
             *notes,
-            *beyond_scale(statistic, scaling, scale, where=_SHORT),
+            *beyond_scale(statistic, scaling, scale, where=short),
             *_left_out(trace, group, options, lags),
             *overview_note(trace, options),
             *truncation_note(trace, options.sequence),
@@ -136,7 +136,7 @@ def _left_out(trace: Trace, group: str, options: PlotOptions, shown: Sequence[st
     lags = trace.tree[group].coords["lag"].values
     if options.lags is not None or len(shown) == len(lags):
         return []
-    beyond = "before its start" if trace.tree[group].attrs["direction"] > 0 else "beyond its end"
+    beyond = "beyond its end" if reads_backwards(trace, group) else "before its start"
     return [f"Lags above {shown[-1]} (up to {lags.max()}) reach {beyond} throughout."]
 
 

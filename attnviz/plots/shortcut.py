@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from attnviz.analysis import Statistic, one_sequence
 from attnviz.analysis.flow import shortcut_share
 from attnviz.analysis.selection import step
-from attnviz.plots.captions import cell_name, subtitle, truncation_note
+from attnviz.plots.captions import cell_name, reads_backwards, subtitle, truncation_note
 from attnviz.plots.headings import Heading
 from attnviz.plots.numbers import provenance_of
 from attnviz.plots.options import PlotOptions, chosen_lags
@@ -38,7 +38,8 @@ def plot_shortcut(
 ) -> Figure:
     """Draws what came back to each timestep by each lag of a route, of its whole gradient.
 
-    A cell at timestep t and lag j is what came from timestep t + j. Red works against the whole.
+    A cell at timestep t and lag j is what came from timestep t + j; of a layer that reads
+    backwards, from t − j. Red works against the whole.
 
     Arguments:
         trace: Recorded with `gradients="routes"`.
@@ -66,6 +67,9 @@ def plot_shortcut(
     rows = [str(lag) for lag in statistic.values["lag"].values]
     values = np.ascontiguousarray(statistic.values.values.T)
     where = group_for(trace, shares_of(trace, route), group)
+    came, end = "later", "after the end"
+    if reads_backwards(trace, where):
+        came, end = "earlier, as this layer reads backwards", "before the start"
     heading = Heading(
         f"Gradient that came back by the {route.replace('_', ' ')} of {cell_name(trace, where)}",
         subtitle(trace, sequence, where, tokens=tokens),
@@ -73,7 +77,7 @@ def plot_shortcut(
         [],
         [
             "Share of the gradient at the timestep that receives it; it came from the timestep "
-            "that many lags later; grey: after the end.",
+            f"that many lags {came}; grey: {end}.",
             *overview_note(trace, options),
             *truncation_note(trace, sequence),
         ],

@@ -16,7 +16,6 @@ from attnviz.trace import SOURCE_INITIAL, SOURCE_MISSING
 __all__ = ["LineStrip", "MapStrip", "StackStrip", "Strip", "source_keys"]
 
 _HATCHES = {SOURCE_INITIAL: "xxxxxx", SOURCE_MISSING: "//////"}
-_NAMES = {SOURCE_INITIAL: "initial state", SOURCE_MISSING: "missing: before the start"}
 _HATCH_COLOUR = "0.45"
 
 
@@ -144,19 +143,22 @@ class StackStrip:
 Strip = MapStrip | LineStrip | StackStrip
 
 
-def source_keys(holds: UInt8[np.ndarray, "row time"]) -> list[tuple[Artist, str]]:
+def source_keys(
+    holds: UInt8[np.ndarray, "row time"], *, backwards: bool = False
+) -> list[tuple[Artist, str]]:
     """Patches and names for the legend: the marks that occur.
 
     Arguments:
         holds: What stands at each cell.
+        backwards: Whether the layer reads from the end.
 
     Returns:
         Pairs of a patch and what it means.
     """
+    missing = "after the end" if backwards else "before the start"
+    names = {SOURCE_INITIAL: "initial state", SOURCE_MISSING: f"missing: {missing}"}
     return [
-        (_patch(0.0, 0.0, 1.0, kind), name)
-        for kind, name in _NAMES.items()
-        if (holds == kind).any()
+        (_patch(0.0, 0.0, 1.0, kind), name) for kind, name in names.items() if (holds == kind).any()
     ]
 
 

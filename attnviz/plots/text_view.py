@@ -9,7 +9,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
 from attnviz.analysis import TOKEN_SCORES, Statistic, recorded_scores, token_score
-from attnviz.plots.captions import subtitle, truncation_note
+from attnviz.plots.captions import reads_backwards, subtitle, truncation_note
 from attnviz.plots.figures import new_figure
 from attnviz.plots.headings import (
     MARGIN,
@@ -82,8 +82,11 @@ def plot_text(
     scale = colour_scale(statistic, limits=limits)
     kind = score or recorded_scores(trace)[0]
     group = _group(trace, kind, group)
+    meaning = TOKEN_SCORES[kind][1]
+    if reads_backwards(trace, group):
+        meaning = meaning.replace("later", "earlier")
     heading = Heading(
-        f"Text coloured by {TOKEN_SCORES[kind][1]}",
+        f"Text coloured by {meaning}",
         subtitle(trace, sequence, group, tokens=tokens),
         scale,
         notes=truncation_note(trace, sequence),

@@ -53,6 +53,19 @@ def test_tiny_effects_are_numbered_one_by_one(dims):
         assert max(abs(float(n)) for n in numbers) < 10 * factor
 
 
+@pytest.mark.parametrize(("group", "way"), [("l0", "back"), ("l0_reverse", "ahead")])
+def test_lags_reach_the_way_that_the_layer_looks(group, way):
+    name = f"lag (timesteps {way})"
+    single, pairs, steps = (
+        plot_ablation(made(dims, (3, 4, 4)[: len(dims) + 1], level).assign_attrs(group=group))
+        for dims, level in ((("lag",), "lag"), (("lag", "other_lag"), "pair"),
+                            (("time", "lag"), "step"))
+    )  # fmt: skip
+    assert single.get_xlabel() == name
+    assert (pairs.get_xlabel(), pairs.get_ylabel()) == (f"other {name}", name)
+    assert (steps.get_xlabel(), steps.get_ylabel()) == ("timestep", name)
+
+
 def test_heads_have_a_colour_each():
     ax = plot_ablation(made(("head", "lag"), (3, 2, 4), "head"), measure="loss")
     assert len(ax.containers) == 2

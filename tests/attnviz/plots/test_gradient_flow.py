@@ -67,6 +67,17 @@ def test_the_matrix_shows_each_lag_and_nothing_after_the_end(vectors):
     assert "Gradient that came back by the shortcut of RRA" in words(figure)
 
 
+@pytest.mark.parametrize(
+    ("direction", "came"),
+    [(1, "that many lags later; grey: after the end"),
+     (-1, "that many lags earlier, as this layer reads backwards; grey: before the start")],
+)  # fmt: skip
+def test_the_matrix_says_which_way_the_gradient_came(vectors, direction, came):
+    trace = made(vectors, lengths=LENGTHS)
+    trace.tree["l0"].attrs["direction"] = direction
+    assert came in words(plot_shortcut(trace))
+
+
 def test_several_cells_are_compared_by_distance(vectors):
     traces = {"one $x$": made(vectors, lengths=LENGTHS, place="input")}
     traces["two"] = made(vectors * 2, lengths=LENGTHS, place="input")

@@ -72,6 +72,28 @@ def test_several_traces_in_one_axes(ax):
     assert ax.get_title(loc="left") == "Attention by lag"
 
 
+def test_a_reverse_layer_looks_ahead(ax):
+    plot_lag_kernel(traces.rra(direction=-1), ax=ax)
+    assert ax.get_xlabel() == "lag (timesteps ahead)"
+
+    plot_lag_kernel(traces.gru(), ax=ax)
+    assert ax.get_xlabel() == "lag or age (timesteps ahead)"
+
+    plot_lag_kernel(traces.larnn(), head=1, ax=ax)
+    assert ax.get_xlabel() == "lag or age (timesteps back or ahead)"
+
+
+def test_of_several_layers_the_label_names_the_one_drawn(ax):
+    trace = traces.rra()
+    trace.tree["l0_reverse"] = traces.rra(direction=-1).tree["l0_reverse"]
+
+    plot_lag_kernel(trace, ax=ax)
+    plot_lag_kernel(trace, group="l0_reverse", ax=ax)
+
+    assert [line.get_label() for line in curves(ax)] == ["rra-imdb, l0", "rra-imdb, l0_reverse"]
+    assert ax.get_xlabel() == "lag (timesteps back or ahead)"
+
+
 def test_names_from_the_data_are_not_mathematics(ax):
     trace = traces.rra()
     trace.tree.attrs["model"] = "$\\foo$"

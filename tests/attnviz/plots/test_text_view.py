@@ -28,6 +28,13 @@ def test_boxes_have_the_colours_of_the_score(kind):
     assert [text.get_text() for text in ax.texts] == tokens(trace, 1)
 
 
+@pytest.mark.parametrize(("direction", "which"), [(1, "later"), (-1, "earlier")])
+def test_a_token_is_read_by_the_timesteps_that_its_layer_comes_to_next(direction, which):
+    figure = plot_text(traces.rra(direction=direction), score="attention_received")
+
+    assert f"attention from all {which} timesteps, summed" in figure.texts[0].get_text()
+
+
 def test_a_range_of_tokens():
     trace = traces.larnn()
 
