@@ -1,6 +1,6 @@
 """`attnviz compare`: several traces in one figure, on one scale."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -180,12 +180,28 @@ def _drawing(
     own, share = look().title, not arrangement.own_scale and kind not in _WITHOUT_SCALE
     panels = [
         panel(
-            {name: source}, kind, options[name], share=kind if share else None,
+            {name: _called(source, name)}, kind, options[name], share=kind if share else None,
             title=f"{own}: {name}" if own else own,
         )
         for name, source in named.items()
     ]  # fmt: skip
     return lambda: compose(panels, columns=arrangement.columns), dict(options)
+
+
+def _called(source: "Opened", name: str) -> "Opened":
+    """The same by another name, which its panel says where it would say the model's."""
+    import xarray as xr
+
+    from attnviz.trace import Trace
+
+    data = source.data
+    if isinstance(data, Trace):
+        tree = data.tree.copy()
+        tree.attrs["model"] = name
+        return replace(source, data=replace(data, tree=tree))
+    if isinstance(data, xr.Dataset):
+        return replace(source, data=data.assign_attrs(model=name))
+    return source
 
 
 def _write(

@@ -93,6 +93,23 @@ def remember(monkeypatch):
     return seen
 
 
+@pytest.mark.parametrize("asked", [True, False])
+def test_each_panel_says_which_trace_it_is_of(place, typed, asked):
+    shutil.copytree("rra.zarr", "again.zarr")  # the model has the same name
+    names = ("A", "B") if asked else ("rra", "again")
+    given = ("--name", "A", "--name", "B") if asked else ()
+    for kind in ("heatmap", "lag-kernel"):
+        status, _, error = typed(
+            "compare", "rra.zarr", "again.zarr", *given, "--kind", kind, "--layout", "panels",
+            "--style", write_sheet(place), "-o", "p.svg",
+        )  # fmt: skip
+
+        assert status == 0, error
+        said = re.findall(r"<text[^>]*>([^<]*)</text>", (place / "p.svg").read_text())
+        assert all(any(re.match(rf"{name}\b", text) for text in said) for name in names)
+        assert not any("rra-imdb" in text for text in said)
+
+
 @pytest.mark.parametrize("suffix", ["svg", "pdf"])
 def test_a_comparison_can_be_made_again_to_the_byte(place, suffix):
     path = place / f"c.{suffix}"
