@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from attnviz.analysis import Statistic, age_kernel, choose_head, head_mean, lag_kernel
@@ -19,6 +20,7 @@ from attnviz.trace import Trace, layer_groups
 __all__ = ["lag_kernel_numbers", "plot_lag_kernel"]
 
 _MOST_HEADS = 6
+_MEANT = {"kernel": "attention", "gate kernel": "gate attention"}  # by what a line is grouped as
 _AGE = "age (timesteps since written, 0 = now)"
 
 
@@ -86,12 +88,27 @@ def _draw_all(
 ) -> None:
     group = _source(trace, options.group)[1]
     heads = trace.tree[group].sizes.get("head", 1)
-    used = sum(1 for line in ax.lines if line.get_gid() == "kernel")
+    used = len(_curves(ax))
     named = name if len(layer_groups(trace)) == 1 else f"{name}, {group}"
     for index in range(statistic.values.sizes["head"]):
         label = _label(named, statistic, index, heads=heads)
         _draw(ax, statistic, index, f"C{(used + index) % 7}", label)
+    _tell_apart(ax)
     _name_axes(ax, statistic, trace, group, first=used == 0)
+
+
+def _curves(ax: Axes) -> list[Line2D]:
+    return [line for line in ax.lines if line.get_gid() in _MEANT]
+
+
+def _tell_apart(ax: Axes) -> None:
+    """Says in the labels which curve is of gate attention, where not all are or none is."""
+    curves = _curves(ax)
+    if len({curve.get_gid() for curve in curves}) == 1:
+        return
+    for curve in curves:
+        label, meant = str(curve.get_label()), f": {_MEANT[str(curve.get_gid())]}"
+        curve.set_label(label.removesuffix(meant) + meant)
 
 
 def _tick_logarithm(ax: Axes) -> None:
@@ -147,7 +164,7 @@ def _draw(ax: Axes, statistic: Statistic, index: int, colour: str, label: str) -
     (line,) = ax.plot(
         lags, weights.values, "o-", color=colour, markersize=enlarged(3.0), linewidth=enlarged(1.0)
     )
-    line.set_gid("kernel")
+    line.set_gid("gate kernel" if weights.dims[0] == "age" else "kernel")
     line.set_label(label)
     if statistic.uncertainty is None:
         ax.vlines(lags, 0, weights.values, color=colour, linewidth=enlarged(1.6), alpha=0.35)

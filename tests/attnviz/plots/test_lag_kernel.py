@@ -10,7 +10,7 @@ from tests.attnviz import traces
 
 
 def curves(ax):
-    return [line for line in ax.lines if line.get_gid() == "kernel"]
+    return [line for line in ax.lines if line.get_gid() in ("kernel", "gate kernel")]
 
 
 @pytest.fixture
@@ -54,6 +54,7 @@ def test_gated_cells_are_drawn_by_age(ax):
     plot_lag_kernel(trace, ax=ax, logarithmic=True)
 
     (line,) = curves(ax)
+    assert line.get_label() == "gru-imdb (n = 2)"
     assert_allclose(line.get_ydata(), age_kernel(trace).values.values, rtol=0)
     assert ax.get_xlabel() == "age (timesteps since written, 0 = now)"
     assert ax.get_yscale() == "log"
@@ -64,9 +65,12 @@ def test_several_traces_in_one_axes(ax):
     plot_lag_kernel(traces.rra(), ax=ax)
     plot_lag_kernel(traces.gru(), ax=ax)
 
-    assert [line.get_label() for line in curves(ax)] == [
-        "larnn-imdb, head 1 (n = 2)", "rra-imdb", "gru-imdb (n = 2)",
+    said = [
+        "larnn-imdb, head 1 (n = 2): attention", "rra-imdb: attention",
+        "gru-imdb (n = 2): gate attention",
     ]  # fmt: skip
+    assert [line.get_label() for line in curves(ax)] == said
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == said
     assert len({line.get_color() for line in curves(ax)}) == 3
     assert ax.get_xlabel() == "lag or age (timesteps back)"
     assert ax.get_title(loc="left") == "Attention by lag"
