@@ -98,15 +98,14 @@ def plot_gradient_flow(
         (Rectangle((0, 0), 1, 1, facecolor=colour, linewidth=0), names[n].replace("_", " "))
         for n, colour in zip(carrying, colours, strict=True)
     ]
+    sums = [*_cancelling(kappa), *_residual(part, place, group), *_against(shares)]
     heading = Heading(
         f"Gradient at the {_NAMES[place]} of {cell_name(trace, where)}, by route",
         subtitle(trace, sequence, where, tokens=tokens),
         None,
         keys,
         [
-            f"Routes cancel up to κ = {np.nanmax(kappa, initial=1.0):.2g} times the gradient"
-            + _residual(part, place, group)
-            + (". Shares below zero work against the whole." if (shares < -_SEEN).any() else "."),
+            *([" ".join(sums)] if sums else []),
             *overview_note(trace, options),
             *truncation_note(trace, sequence),
         ],
@@ -189,9 +188,20 @@ def _limits(shares: np.ndarray) -> tuple[float, float]:
     return -min(max(bottom, 0.05), 3.0) * 1.05, min(max(top, 1.0), 4.0) * 1.05
 
 
-def _residual(trace: Trace, place: FlowPlace, group: str | None) -> str:
+def _cancelling(kappa: np.ndarray) -> list[str]:
+    """How much the routes cancel: a single one, or those that point the same way, do not."""
+    shown = f"{np.nanmax(kappa, initial=1.0):.2g}"
+    if shown == "1":
+        return []
+    return [f"The routes' norms add up to as much as κ = {shown} times the gradient's."]
+
+
+def _against(shares: np.ndarray) -> list[str]:
+    return ["Shares below zero work against the whole."] if (shares < -_SEEN).any() else []
+
+
+def _residual(trace: Trace, place: FlowPlace, group: str | None) -> list[str]:
     if place == "input":
-        return ""
-    return (
-        f"; they add up to it but for {largest_route_residual(trace, place=place, group=group):.0e}"
-    )
+        return []
+    residual = largest_route_residual(trace, place=place, group=group)
+    return [f"Routes add up to the gradient but for {residual:.0e}."]

@@ -77,7 +77,7 @@ def plot_shortcut(
         [],
         [
             "Share of the gradient at the timestep that receives it; it came from the timestep "
-            f"that many lags {came}; grey: {end}.",
+            f"that many lags {came}; grey: {end}, or no gradient.",
             *overview_note(trace, options),
             *truncation_note(trace, sequence),
         ],

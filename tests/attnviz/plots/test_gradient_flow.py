@@ -51,6 +51,18 @@ def test_bars_are_the_shares_with_lags_added_up(vectors):
     assert "κ" in words(figure) and "1e-07" in words(figure)
 
 
+def test_cancellation_is_said_only_where_routes_cancel(vectors):
+    kappa = np.linalg.norm(vectors[0], axis=-1).sum(-1) / np.linalg.norm(vectors[0].sum(1), axis=-1)
+    cancelling = words(plot_gradient_flow(made(vectors, lengths=LENGTHS)))
+    assert f"norms add up to as much as κ = {kappa.max():.2g} times the gradient's." in cancelling
+    agreeing = np.abs(vectors[..., :1]) * np.array([1.0, 2.0])
+    for place in ("hidden", "input"):
+        figure = plot_gradient_flow(made(agreeing, lengths=LENGTHS, place=place))
+        said = words(figure)
+        assert "·" not in [text.get_text() for text in figure.texts]  # an empty line
+        assert "κ" not in said and ("1e-07" in said) == (place == "hidden")
+
+
 def test_the_matrix_shows_each_lag_and_nothing_after_the_end(vectors):
     trace = made(vectors, lengths=LENGTHS)
     numbers = shortcut_numbers(trace, PlotOptions(2)).values
@@ -68,14 +80,13 @@ def test_the_matrix_shows_each_lag_and_nothing_after_the_end(vectors):
 
 
 @pytest.mark.parametrize(
-    ("direction", "came"),
-    [(1, "that many lags later; grey: after the end"),
-     (-1, "that many lags earlier, as this layer reads backwards; grey: before the start")],
+    ("direction", "came", "end"),
+    [(1, "later", "after the end"),
+     (-1, "earlier, as this layer reads backwards", "before the start")],
 )  # fmt: skip
-def test_the_matrix_says_which_way_the_gradient_came(vectors, direction, came):
-    trace = made(vectors, lengths=LENGTHS)
-    trace.tree["l0"].attrs["direction"] = direction
-    assert came in words(plot_shortcut(trace))
+def test_the_matrix_says_which_way_the_gradient_came(vectors, direction, came, end):
+    said = words(plot_shortcut(made(vectors, lengths=LENGTHS, direction=direction)))
+    assert f"that many lags {came}; grey: {end}, or no gradient." in said
 
 
 def test_several_cells_are_compared_by_distance(vectors):
