@@ -31,6 +31,7 @@ __all__ = ["PLACES", "plot_path_classes"]
 
 PLACES = {"hidden": "hidden state h", "memory": "memory c", "input": "input x"}
 _STYLES = ("-", "--", ":", "-.")
+_MOST = 8  # lines of classes; of more the last is the sum of the smallest
 
 
 @of_what_is_open
@@ -48,7 +49,8 @@ def plot_path_classes(
     a grey line, each class a line of its own with the bootstrap interval over sequences as its
     band. At the hidden state, what theory predicts stands beside RRA's shortcut, over the
     distances of the fit. Classes that never rise above the floor are left out; the note names
-    them.
+    them. Of more than eight, those with the largest shares of all norms have lines of their own,
+    and the norms of the others are added up.
 
     Arguments:
         paths: As `attnviz.gradient_paths` gives them.
@@ -89,13 +91,31 @@ def _draw_classes(
     names = [str(name) for name in norms.values["path_class"].values]
     top = norms.values.isel(distance=slice(1, None)).max("distance")
     shown = [n for n, name in enumerate(names) if float(top[n]) > floor]
-    for n in shown:
-        _draw(ax, norms, n, names[n], floor)
-    _name_axes(ax, paths, place, floor, [one for n, one in enumerate(names) if n not in shown])
+    own = _largest(norms, shown)
+    for number, n in enumerate(own):
+        # The class without labels is seldom drawn; the first colours go to the others.
+        _draw(ax, norms, n, names[n], floor, n - 1 if own == shown else number)
+    if own != shown:
+        rest = norms.values.isel(path_class=[n for n in shown if n not in own]).sum("path_class")
+        ax.plot(
+            rest["distance"], rest.where(rest > 0), "--", color="0.35", label="others", gid="others"
+        )
+    notes = [] if own == shown else [f"others: {len(shown) - len(own)} classes, their norms added"]
+    if left_out := [name for n, name in enumerate(names) if n not in shown]:
+        notes.append(f"below {floor:.0e}, not drawn: {', '.join(left_out)}")
+    _name_axes(ax, paths, place, notes)
     highest = float(np.nanmax([whole.max(), norms.values.max()]))
     ax.set_ylim(floor, 3 * highest)
     number_logarithm(ax.yaxis)
     ax.set_xlim(0, max(1, paths.sizes["distance"] - 1))
+
+
+def _largest(norms: Statistic, shown: list[int]) -> list[int]:
+    """The classes with lines of their own: by their shares of all norms, each distance alike."""
+    if len(shown) <= _MOST:
+        return shown
+    shares = (norms.values / norms.values.sum("path_class")).sum("distance")
+    return sorted(sorted(shown, key=lambda n: -float(shares[n]))[: _MOST - 1])
 
 
 def _can_fit(paths: xr.Dataset) -> bool:
@@ -109,11 +129,10 @@ def _can_fit(paths: xr.Dataset) -> bool:
     return True
 
 
-def _draw(ax: Axes, norms: Statistic, n: int, name: str, floor: float) -> None:
+def _draw(ax: Axes, norms: Statistic, n: int, name: str, floor: float, number: int) -> None:
     values = norms.values.isel(path_class=n)
     there = values.where(values > 0)
-    # The class without labels is seldom drawn; the first colours go to the others.
-    style, colour = _STYLES[(n - 1) // 7 % len(_STYLES)], f"C{(n - 1) % 7}"
+    style, colour = _STYLES[number // 7 % len(_STYLES)], f"C{number % 7}"
     (line,) = ax.plot(values["distance"], there, style, color=colour, label=name, gid="class")
     if norms.uncertainty is not None:
         low, high = (
@@ -153,9 +172,7 @@ def _rate(statistic: Statistic) -> str:
     return f"{rate} [{low:.3f}, {high:.3f}]"
 
 
-def _name_axes(
-    ax: Axes, paths: xr.Dataset, place: Place, floor: float, left_out: Sequence[str]
-) -> None:
+def _name_axes(ax: Axes, paths: xr.Dataset, place: Place, more: Sequence[str]) -> None:
     cell, model = str(paths.attrs["cell"]), str(paths.attrs["model"])
     sequences = paths.sizes["sequence"]
     shown = counted_of([sequences], [paths.attrs["sequences_given"]], "sequence")
@@ -165,9 +182,8 @@ def _name_axes(
         *interval_note("bands", [sequences]),
         f"κ ≤ {kappa:.3g}",
         f"residual ≤ {largest_residual(paths, place=place):.0e}",
+        *more,
     ]
-    if left_out:
-        notes.append(f"below {floor:.0e}, not drawn: {', '.join(left_out)}")
     write_title(
         ax, f"Gradient of {cell} by class of path, at the {PLACES[place]}", " · ".join(notes)
     )

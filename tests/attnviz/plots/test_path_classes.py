@@ -68,6 +68,37 @@ def test_a_line_for_each_class_that_rises_above_the_floor(ax):
     assert ax.get_xlim() == (0, 11)
 
 
+@pytest.mark.parametrize("count", [8, 9, 12])
+def test_of_many_classes_the_smallest_are_added_up(ax, count):
+    heights = np.random.default_rng(1).permutation(np.arange(1.0, count + 1))
+    heights[heights == 1] = 1e-9  # below the floor
+    names = [f"one+{n}" for n in range(count + 1)]
+    data = paths(np.ones((2, 6, 1)) * np.array([count + 1.0, *heights]), names=names)
+
+    plot_path_classes(data, ax=ax)
+
+    norms, lines = class_norm(data).values, by(ax, "class")
+    most = count if count == 8 else 7
+    kept = [name for name, h in zip(names, [count + 1.0, *heights], strict=True) if h > 1]
+    if count > 8:
+        kept = [names[0], *(n for n, h in zip(names[1:], heights, strict=True) if h > count - 6)]
+    assert [line.get_label() for line in lines] == kept and len(kept) == most
+    assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == most
+    note = ax.texts[0].get_text().replace("\n", " ")
+    assert "below 1e-06, not drawn: one+" in note
+    if count == 8:
+        assert not by(ax, "others") and "others" not in note
+        return
+    assert len({line.get_color() for line in lines}) == 7
+    (others,) = by(ax, "others")
+    rest = [name for name, h in zip(names[1:], heights, strict=True) if 1 < h <= count - 6]
+    assert_allclose(others.get_ydata(), norms.sel(path_class=rest).sum("path_class"))
+    assert f"others: {len(rest)} classes, their norms added" in note
+    assert "others" in [text.get_text() for text in ax.get_legend().get_texts()]
+    kinds = PATH_KINDS["path-classes"].numbers(data, PlotOptions())
+    assert kinds.values["path_class"].values.tolist() == ["all", *names]
+
+
 def test_title_axes_and_notes(ax):
     plot_path_classes(small(), place="memory", ax=ax)
 
