@@ -31,6 +31,7 @@ ABOVE = "title"
 _HINTED = 1.03  # on a screen letters stand at whole dots, which makes lines wider
 _SPACING = 1.3 / 72  # inches of line spacing for a point of type
 _BAR_WIDTH, _BAR_HEIGHT, _BAR_ROOM = 1.2, 0.07, 0.27  # of the room, most is for its numbers
+_BAR_BEYOND = 0.07  # that its numbers may stand out at either end
 _KEY_WIDTH, _KEY_GAP, _LEGEND_LINE = 0.25, 0.2, 0.14
 
 
@@ -102,6 +103,7 @@ def draw_heading(figure: PaperFigure, heading: Heading) -> None:
         bar.set_label("colour bar")
         heading.scale.draw_bar(bar)
         bar.tick_params(labelsize=enlarged(NOTE_SIZE), length=enlarged(1.5), pad=enlarged(1.0))
+        _keep_inside(bar)
     _draw_legend(figure, _legend(heading, width), top + 0.03)
     top = height - footer_height(heading, width) + 0.02
     for note in _notes(heading, width):
@@ -139,6 +141,16 @@ def write(
         left / across, 1 - top / down, words[0], fontsize=enlarged(size), color=colour,
         family=families, ha="left", va="top", parse_math=maths,
     )  # fmt: skip
+
+
+def _keep_inside(bar: Axes) -> None:
+    """Numbers at the ends of a colour bar that would run into what stands beside end with it."""
+    for place, label in zip(bar.get_xticks(), bar.get_xticklabels(), strict=True):
+        half = _written(label.get_text(), NOTE_SIZE) / 2
+        if place * _BAR_WIDTH - half < -_BAR_BEYOND:
+            label.set_horizontalalignment("left")
+        elif place * _BAR_WIDTH + half > _BAR_WIDTH + _BAR_BEYOND:
+            label.set_horizontalalignment("right")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ __all__ = ["ColourScale", "beyond_scale", "colour_scale", "ratio_scale"]
 # Blue is more in both, and both can be told apart by the colour-blind.
 SEQUENTIAL, DIVERGING = "Blues", "RdBu"
 BAD = "0.88"
+_CHARACTERS = 18  # that fit below a colour bar, with room between numbers
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class ColourScale:
             ramp, cmap=self.colour_map, norm=self.norm, aspect="auto", extent=(0.0, 1.0, 0.0, 1.0)
         )
         values = self._ticks()
-        labels = [_fraction(v) if self.logarithmic else f"{v:g}".replace("-", "−") for v in values]
+        labels = [self._number(value) for value in values]
         ax.set_xticks([float(self.norm(value)) for value in values], labels)
         ax.set_yticks([])
         ax.set_xlim(0, 1)
@@ -66,10 +67,18 @@ class ColourScale:
             step = max(1, -(-top // 2))
             powers = sorted({sign * p for sign in (-1, 1) for p in range(0, top + 1, step)})
             return [2.0**power for power in powers]
-        ticks = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]).tick_values(self.lowest, self.highest)
         slack = 1e-9 * (self.highest - self.lowest)
-        inside = [v for v in ticks if self.lowest - slack <= v <= self.highest + slack]
-        return [0.0 if abs(v) < slack else float(f"{v:.6g}") for v in inside]
+        for most in (4, 3, 2):
+            locator = MaxNLocator(most, steps=[1, 2, 2.5, 5, 10])
+            ticks = locator.tick_values(self.lowest, self.highest)
+            inside = [v for v in ticks if self.lowest - slack <= v <= self.highest + slack]
+            rounded = [0.0 if abs(v) < slack else float(f"{v:.6g}") for v in inside]
+            if sum(len(self._number(value)) for value in rounded) <= _CHARACTERS:
+                break
+        return rounded
+
+    def _number(self, value: float) -> str:
+        return _fraction(value) if self.logarithmic else f"{value:g}".replace("-", "−")
 
 
 def colour_scale(

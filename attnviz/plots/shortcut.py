@@ -21,7 +21,7 @@ from attnviz.trace import Trace, group_for, layer_groups, sequence_length
 
 __all__ = ["lagged_routes", "plot_shortcut", "shortcut_numbers"]
 
-_ROW_HEIGHT = 0.085
+_ROW_HEIGHT = 0.096  # inches: every lag can be numbered
 
 
 @in_house_style
@@ -67,9 +67,9 @@ def plot_shortcut(
     rows = [str(lag) for lag in statistic.values["lag"].values]
     values = np.ascontiguousarray(statistic.values.values.T)
     where = group_for(trace, shares_of(trace, route), group)
-    came, end = "later", "after the end"
+    way, came, end = "later", "later", "after the end"
     if reads_backwards(trace, where):
-        came, end = "earlier, as this layer reads backwards", "before the start"
+        way, came, end = "earlier", "earlier, as this layer reads backwards", "before the start"
     heading = Heading(
         f"Gradient that came back by the {route.replace('_', ' ')} of {cell_name(trace, where)}",
         subtitle(trace, sequence, where, tokens=tokens),
@@ -85,7 +85,7 @@ def plot_shortcut(
     )
     strip = MapStrip(values, scale, rows, _ROW_HEIGHT * len(rows))
     time = time_axis(statistic, trace, options)
-    return draw_wrapped([strip], time=time, heading=heading, row_label="lag (timesteps)")
+    return draw_wrapped([strip], time=time, heading=heading, row_label=f"lag (timesteps {way})")
 
 
 def shortcut_numbers(trace: Trace, options: PlotOptions, *, route: str | None = None) -> Statistic:

@@ -110,7 +110,8 @@ def draw_wrapped(
     layout = _measure(time)
     stack = sum(strip.height + _GAP for strip in strips) - _GAP
     heights = [layout.above + stack + layout.below(span) for span in time.rows]
-    shown, explained = _row_label(row_label, sum(heights))
+    beside = sum(heights) - layout.above  # below the word at the left of the first numbers
+    shown, explained = _row_label(row_label, beside)
     heading = replace(heading, notes=[*explained, *heading.notes])
     top, foot = heading_height(heading, layout.width), footer_height(heading, layout.width)
     figure = new_figure(layout.width, top + sum(heights) + foot)
@@ -129,8 +130,9 @@ def draw_wrapped(
             _tick(axes[-1], numbers)
             axes[-1].set_xlabel("timestep", fontsize=enlarged(LABEL_SIZE), labelpad=enlarged(1.0))
     down = top + sum(heights) + foot
+    middle = min(sum(heights) / 2, beside - _long(shown) / 2)
     figure.text(
-        MARGIN / 2 / layout.width, (foot + (down - top - foot) / 2) / down, shown,
+        MARGIN / 2 / layout.width, (foot + middle) / down, shown,
         rotation=90, ha="left", va="center", fontsize=enlarged(LABEL_SIZE), color=GREY,
         parse_math=False,
     )  # fmt: skip
@@ -139,11 +141,15 @@ def draw_wrapped(
 
 def _row_label(label: str, room: float) -> tuple[str, list[str]]:
     """The label as it fits beside the rows, and a note of what had to be left out."""
-    words, families = drawable([label])
     name, bracket, meaning = label.partition(" (")
-    if not bracket or text_width(words[0], LABEL_SIZE, families) / 72 < room - 0.05:
+    if not bracket or _long(label) < room - 0.05:
         return label, []
     return name, [f"{name.capitalize()}: {meaning.removesuffix(')')}."]
+
+
+def _long(label: str) -> float:
+    words, families = drawable([label])
+    return text_width(words[0], LABEL_SIZE, families) / 72
 
 
 def _measure(time: TimeAxis) -> _Layout:

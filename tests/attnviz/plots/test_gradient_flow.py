@@ -75,6 +75,7 @@ def test_the_matrix_shows_each_lag_and_nothing_after_the_end(vectors):
     (image,) = axes(figure, "lag").images
     shown = np.ma.masked_invalid(np.asarray(numbers).T)
     np.testing.assert_allclose(np.ma.masked_invalid(image.get_array()), shown)
+    assert [label.get_text() for label in image.axes.get_yticklabels()] == ["2", "3"]
     assert image.norm.vmin == -image.norm.vmax
     assert "Gradient that came back by the shortcut of RRA" in words(figure)
 

@@ -178,6 +178,33 @@ def test_low_rows_have_a_short_label_and_a_note_of_what_it_means(direction):
     assert_nothing_is_cut_off(figure)
 
 
+@pytest.mark.parametrize("window", range(1, 13))
+def test_the_name_of_the_rows_stands_clear_of_the_timesteps(window):
+    figure = plot_heatmap(traces.larnn(heads=1, window=window))
+    figure.canvas.draw()
+
+    (rows,) = [text for text in figure.texts if text.get_rotation() == 90]
+    (name,) = [text for text in maps(figure)[0].texts if text.get_text() == "timestep"]
+    assert rows.get_window_extent().y1 <= name.get_window_extent().y0
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [(-0.01, 0.01), (-0.025, 0.025), (-1.0, 1.0), (0.0, 0.02), (0.0, 0.25), (0.0, 12345.0)],
+)
+def test_the_numbers_of_the_colours_stand_apart_and_clear_of_their_name(limits):
+    figure = plot_heatmap(traces.larnn(), head=0, limits=limits)
+    figure.canvas.draw()
+
+    (bar,) = [ax for ax in figure.axes if ax.get_label() == "colour bar"]
+    boxes = [label.get_window_extent() for label in bar.get_xticklabels()]
+    (name,) = [text for text in figure.texts if text.get_text().startswith("attention α")]
+    assert boxes[0].x0 >= 0 and len(boxes) >= 2
+    apart = 0.02 * figure.dpi
+    for left, right in itertools.pairwise([*boxes, name.get_window_extent()]):
+        assert left.x1 + apart <= right.x0
+
+
 @pytest.mark.parametrize("length", [1, 2, 9, 15])
 @pytest.mark.parametrize(
     "kind",
