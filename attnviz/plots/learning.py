@@ -28,6 +28,7 @@ from attnviz.plots.styling import of_what_is_open
 __all__ = ["plot_learning_curves", "plot_score_against"]
 
 _WIDTH, _HEIGHT = 0.8 * PAGE, 2.7
+_FEW = 10  # points of a curve that are marked
 _AXES = {
     "validation": "validation score",
     "loss": "loss on fresh sequences",
@@ -122,10 +123,10 @@ def _numbered(names: Sequence[str]) -> list[int]:
 def _draw_curve(ax: Axes, curve: Statistic, runs: Sequence[pd.DataFrame], number: int) -> None:
     colour, dashes = f"C{number % 7}", "-" if number < 7 else "--"
     column = curve.name.replace(" ", "_")
-    mark = "o" if curve.values.sizes["step"] == 1 else ""
+    mark = "o" if curve.values.sizes["step"] <= _FEW else ""
     ax.plot(
         curve.values["step"], curve.values, dashes, color=colour, gid="mean", marker=mark,
-        linewidth=enlarged(1.2),
+        linewidth=enlarged(1.2), markersize=enlarged(3.0),
     )  # fmt: skip
     if curve.uncertainty is None:
         return

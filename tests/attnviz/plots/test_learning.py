@@ -32,6 +32,13 @@ def test_a_mean_its_range_and_every_run():
     assert "1–2 runs each · mean and range" in [text.get_text() for text in ax.texts]
 
 
+def test_the_points_of_a_curve_are_marked_where_they_are_few():
+    counts = (1, 3, 10, 11)
+    runs = {str(n): history([*range(n)], [*np.linspace(0, 1, n)]) for n in counts}
+    marks = [line.get_marker() for line in means(attnviz.plot_learning_curves(runs))]
+    assert marks == ["o", "o", "o", ""]
+
+
 def test_axes_can_be_logarithmic_and_shared():
     first = attnviz.plot_learning_curves({"a": SEEDS}, limits=(0.1, 1.0))
     ax = attnviz.plot_learning_curves(
