@@ -32,6 +32,7 @@ from attnviz.trace import Trace, sequence_count
 
 __all__ = ["plot_exit_routes"]
 
+_DISTANCE = "distance from the end (timesteps)"
 _ACROSS, _NARROW, _LEAST = 3, 5.0, 0.01
 
 
@@ -72,20 +73,23 @@ def plot_exit_routes(
         high = 2.1 if columns > 1 or width >= _NARROW else 2.9  # its legend stands below it
         figure = new_figure(width, high + 1.75 * rows)
         figure.set_layout_engine("constrained")
-        parts = figure.subfigures(2, 1, squeeze=False, height_ratios=[high, 1.75 * rows])
-        above, below = parts[:, 0]
+        grid = figure.add_gridspec(1 + rows, columns, height_ratios=[high] + [1.75] * rows)
         given = [int((t.tree.dataset["length"].values > 0).sum()) for t in traces.values()]
-        _draw_norms(above.subplots(), reached, place, given)
-        panels = below.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
-        for ax, (name, (trace, last)) in zip(panels, reached.items(), strict=False):
+        above = figure.add_subplot(grid[0, :])
+        _draw_norms(above, reached, place, given)
+        panels: list[Axes] = []
+        for number, (name, (trace, last)) in enumerate(reached.items()):
+            first = panels[0] if panels else None
+            spot = grid[1 + number // columns, number % columns]
+            ax = figure.add_subplot(spot, sharex=first, sharey=first)
             _draw_shares(ax, name, trace, place, last)
-        for ax in panels[max(0, len(traces) - columns) : len(traces)]:
-            ax.set_xlabel("distance (timesteps)")
-            ax.tick_params(labelbottom=True)
-        for ax in panels[len(traces) :]:
-            ax.set_axis_off()
+            lowest = number >= len(traces) - columns
+            ax.tick_params(labelbottom=lowest, labelleft=number % columns == 0)
+            ax.set_xlabel(_DISTANCE if lowest else "")
+            panels.append(ax)
+        panels[0].set_xlim(above.get_xlim())
         panels[0].set_ylabel("share of the gradient")
-        _legend(figure, panels[: len(traces)])
+        _legend(figure, panels)
         settle(figure)
     return figure
 
@@ -104,7 +108,7 @@ def _draw_norms(
     number_logarithm(ax.yaxis)
     ax.set_xlim(0, max(1, *(last for _, last in reached.values())))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set_xlabel("distance from the end (timesteps)")
+    ax.set_xlabel(_DISTANCE)
     ax.set_ylabel("‖gradient‖ (of that at 0)")
     counts = [sequence_count(trace) for trace, _ in reached.values()]
     shown = counted_of(counts, given, "sequence")
@@ -127,13 +131,12 @@ def _draw_shares(ax: Axes, name: str, trace: Trace, place: FlowPlace, last: int)
             draw_band(ax, part["distance"], band, colour=colour)
     ax.axhline(0.0, color="0.3", linewidth=enlarged(0.4))
     ax.set_ylim(-0.45, 1.15)
-    ax.set_xlim(0, max(1, values.sizes["distance"] - 1))
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     kappa = route_cancellation(trace, place=place).values.values
     write_title(ax, name, f"median κ = {np.nanmedian(kappa):.2f}", panel=True)
 
 
-def _legend(figure: Figure, panels: np.ndarray) -> None:
+def _legend(figure: Figure, panels: Sequence[Axes]) -> None:
     handles = {
         line.get_label(): line
         for ax in panels

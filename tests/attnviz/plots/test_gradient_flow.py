@@ -109,6 +109,29 @@ def test_several_cells_are_compared_by_distance(vectors):
     figure.savefig("/dev/null", format="svg")
 
 
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_panels_stand_below_the_norms_and_measure_the_same_distance(vectors, count):
+    trace = made(vectors, lengths=LENGTHS, place="input")
+    figure = plot_exit_routes({f"model {number}": trace for number in range(count)})
+    figure.canvas.draw()
+    above, *panels = figure.axes
+    assert len(panels) == count
+    boxes = [ax.get_position() for ax in panels]
+    assert min(box.x0 for box in boxes) == pytest.approx(above.get_position().x0)
+    assert max(box.x1 for box in boxes) == pytest.approx(above.get_position().x1)
+    named = [ax.get_xlabel() for ax in panels[-min(count, 3) :]]
+    assert {above.get_xlabel(), *named} == {"distance from the end (timesteps)"}
+    assert all(not ax.get_xlabel() for ax in panels[: -min(count, 3)])
+
+
+def test_panels_reach_as_far_as_the_longest(vectors):
+    longer, shorter = (
+        made(vectors, lengths=lengths, place="input") for lengths in (LENGTHS, [3, 3, 3])
+    )
+    figure = plot_exit_routes({"one": longer, "two": shorter})
+    assert [ax.get_xlim() for ax in figure.axes] == [(0, max(3, sorted(LENGTHS)[1] - 1))] * 3
+
+
 def test_curves_by_distance_are_of_the_same_sequences(vectors):
     vectors[np.argmin(LENGTHS)] *= 1000  # its end would be seen
     trace = made(vectors, lengths=LENGTHS, place="input")
