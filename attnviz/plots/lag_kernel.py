@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from attnviz.analysis import Statistic, age_kernel, choose_head, head_mean, lag_kernel
 from attnviz.plots.axes import axes_to_draw_on, letter_legend, number_logarithm
 from attnviz.plots.captions import cell_name, reads_backwards
-from attnviz.plots.lettering import own_words
+from attnviz.plots.lettering import own_words, subscripts
 from attnviz.plots.options import PlotOptions, chosen_lags, need
 from attnviz.plots.sizes import COLUMN, enlarged, look
 from attnviz.plots.styling import of_what_is_open
@@ -193,7 +193,7 @@ def _name_axes(ax: Axes, statistic: Statistic, trace: Trace, group: str, *, firs
     across = _AGE if "age" in statistic.values.dims else f"lag (timesteps {way})"
     ax.set_xlabel(across if first else _of_both(ax.get_xlabel(), across))
     kind = "weight" if statistic.uncertainty is None else "weight, mean ± sd"
-    label = f"attention {statistic.symbol} ({kind})"
+    label = f"attention {subscripts(statistic.symbol)} ({kind})"
     ax.set_ylabel(label if first or ax.get_ylabel() == label else "weight (means: ± sd)")
     what = "Gate attention" if "gate" in statistic.name else "Attention"
     title = f"{what} of {cell_name(trace, group)}"

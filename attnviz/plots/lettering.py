@@ -17,7 +17,8 @@ from matplotlib.mathtext import MathTextParser
 from attnviz.plots.sizes import look
 
 __all__ = [
-    "drawable", "fold", "fold_evenly", "own_words", "right_to_left", "shorten", "text_width",
+    "SUBSCRIPTS", "drawable", "fold", "fold_evenly", "own_words", "right_to_left", "shorten",
+    "subscripts", "text_width",
 ]  # fmt: skip
 
 # Outline fonts of the common systems by script; colour emoji fonts cannot be drawn.
@@ -34,6 +35,8 @@ _OTHERS = (
 # Draws a box with a letter of the script for every character there is; newer matplotlib ships it.
 _LAST_RESORT = "Last Resort High-Efficiency"
 _SHOWN = {"\n": "⏎", "\r": "⏎", "\t": "⇥", "\v": "⏎", "\f": "⏎"}
+#: Signs that stand below the line, by what they are; there is no capital O that does.
+SUBSCRIPTS = dict(zip("Oaehijklmnprstuvx0123456789", "ₒₐₑₕᵢⱼₖₗₘₙₚᵣₛₜᵤᵥₓ₀₁₂₃₄₅₆₇₈₉", strict=True))
 _JOINERS = {"\u200c", "\u200d"}
 _BOX = "□"
 # Blanks where a line may break: none beside a sign that stands between numbers, or before %.
@@ -160,6 +163,15 @@ def fold_evenly(text: str, width: float, size: float, *, maths: bool = False) ->
             break
         lines = narrower
     return lines
+
+
+def subscripts(symbol: str) -> str:
+    """A symbol with its subscripts below the line, as in `Wₒ` for `W_O`.
+
+    Arguments:
+        symbol: As a cell declares it; what has no sign below the line stays as it is.
+    """
+    return re.sub(r"(?<=\w)_(\w)(?!\w)", lambda at: SUBSCRIPTS.get(at[1], at[0]), symbol)
 
 
 def right_to_left(text: str) -> bool:

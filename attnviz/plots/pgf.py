@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.text import Text
 
+from attnviz.plots.lettering import SUBSCRIPTS
 from attnviz.plots.provenance import comments
 from attnviz.plots.styling import house_style
 
@@ -36,6 +37,8 @@ _AS_TEX = str.maketrans({
     "κ": r"\ensuremath{\kappa}", "ρ": r"\ensuremath{\rho}", "σ": r"\ensuremath{\sigma}",
     "ŵ": r"\ensuremath{\hat w}",
 })  # fmt: skip
+_LETTERS = {sign: letter for letter, sign in SUBSCRIPTS.items()}
+_BELOW = re.compile(rf"([A-Za-z]?)([{''.join(_LETTERS)}])")
 
 
 def as_tex(text: str) -> str:
@@ -47,7 +50,11 @@ def as_tex(text: str) -> str:
     Returns:
         The same with nothing in it that TeX would act on.
     """
-    return text.translate(_AS_TEX)
+    return _BELOW.sub(_in_maths, text.translate(_AS_TEX))
+
+
+def _in_maths(found: re.Match[str]) -> str:
+    return rf"\ensuremath{{{found[1]}_{_LETTERS[found[2]]}}}"
 
 
 def check_tex(path: Path) -> str:

@@ -1,7 +1,7 @@
 """From numbers to colours: one scale for all panels that are compared."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import matplotlib
 import numpy as np
@@ -10,6 +10,7 @@ from matplotlib.colors import Colormap, LogNorm, Normalize
 from matplotlib.ticker import MaxNLocator
 
 from attnviz.analysis.statistic import Statistic
+from attnviz.plots.lettering import subscripts
 from attnviz.plots.sizes import look
 
 __all__ = ["ColourScale", "beyond_scale", "colour_scale", "ratio_scale"]
@@ -105,9 +106,9 @@ def colour_scale(
     if low < 0:
         reach = max(abs(high), abs(low))
         low, high = (-reach, reach) if limits is None else limits
-        return ColourScale(low, high, DIVERGING, statistic.label)
+        return ColourScale(low, high, DIVERGING, _label(statistic))
     low, high = (0.0, max(high, at_least)) if limits is None else limits
-    return ColourScale(low, high if high > low else low + 1.0, SEQUENTIAL, statistic.label)
+    return ColourScale(low, high if high > low else low + 1.0, SEQUENTIAL, _label(statistic))
 
 
 def ratio_scale(statistic: Statistic, *, limits: tuple[float, float] | None = None) -> ColourScale:
@@ -129,7 +130,7 @@ def ratio_scale(statistic: Statistic, *, limits: tuple[float, float] | None = No
         )
     high = max(_range([statistic])[1], 2.0)
     low, high = (1 / high, high) if limits is None else limits
-    return ColourScale(low, high, DIVERGING, statistic.label, logarithmic=True)
+    return ColourScale(low, high, DIVERGING, _label(statistic), logarithmic=True)
 
 
 def beyond_scale(
@@ -156,6 +157,10 @@ def beyond_scale(
         return []
     at = f" at {where}" if full <= scale.highest * (1 + 1e-6) else ""
     return [f"The darkest colour stands for {darkest} and more: up to {most}{at}."]
+
+
+def _label(statistic: Statistic) -> str:
+    return replace(statistic, symbol=subscripts(statistic.symbol)).label
 
 
 def _fraction(value: float) -> str:

@@ -75,13 +75,13 @@ def save_tabular(
 def _table(statistic: Statistic, down: list[str], across: str, digits: int) -> str:
     values = statistic.values
     heads = [_escaped(name) for axis in down for name in _names(values, axis)]
-    columns = values[across].values if across else [statistic.label]
-    titles = [*heads, *(_escaped(str(name)) for name in columns)]
+    columns = [_escaped(str(n)) for n in values[across].values] if across else [_said(statistic)]
+    titles = [*heads, *columns]
     finite = np.abs(values.values[np.isfinite(values.values)])
     largest = float(finite.max()) if finite.size and finite.max() > 0 else 1.0
     decimals = int(np.clip(digits - 1 - np.floor(np.log10(largest)), 0, 9))
     form = "l" * len(heads) + "r" * len(columns)
-    above = f"{_escaped(across)}: {_escaped(statistic.label)}" if across else ""
+    above = f"{_escaped(across)}: {_said(statistic)}" if across else ""
     lines = [rf"\begin{{tabular}}{{{form}}}", r"\hline"]
     if above:
         lines.append(rf"\multicolumn{{{len(titles)}}}{{r}}{{{above}}} \\")
@@ -98,6 +98,13 @@ def _table(statistic: Statistic, down: list[str], across: str, digits: int) -> s
         ]
         lines.append(" & ".join([*labels, *cells]) + r" \\")
     return "\n".join([*lines, r"\hline", r"\end{tabular}", ""])
+
+
+def _said(statistic: Statistic) -> str:
+    """Name, symbol and unit; what stands below the line in the symbol is mathematics."""
+    symbol = _escaped(statistic.symbol)
+    below = re.sub(r"(\w)\\_(\w)(?!\w)", r"$\1_\2$", symbol)
+    return _escaped(statistic.label).replace(symbol, below)
 
 
 def _names(values: xr.DataArray, axis: str) -> list[str]:

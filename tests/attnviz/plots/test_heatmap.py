@@ -1,9 +1,11 @@
 import itertools
+import json
 import re
 
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from numpy.testing import assert_allclose
@@ -15,6 +17,8 @@ from attnviz.plots import (
     plot_contribution,
     plot_feature_attention,
     plot_heatmap,
+    plot_lag_kernel,
+    plot_text,
     save_figure,
 )
 from attnviz.plots.lag_map import lag_numbers
@@ -299,6 +303,17 @@ def test_long_sequences_get_an_overview_and_say_so():
     assert "the mean over 3 consecutive timesteps. Choose a range" in written
     whole = maps(plot_heatmap(trace, tokens=(600, 640)))
     assert words(whole[-1]) == [shorten(word, 12) for word in tokens(trace, 0)[600:640]]
+
+
+def test_a_symbol_has_its_subscript_below_the_line():
+    trace = traces.larnn()
+    signals = {name: {"symbol": "‖α W_O V‖"} for name in ("contribution", "attention")}
+    trace.tree["l0"].attrs["signals"] = json.dumps(signals)
+
+    maps_of = plot_contribution(trace), plot_text(trace, score="contribution_received")
+    for figure in maps_of:
+        assert any("‖α Wₒ V‖" in text.get_text() for text in figure.texts)
+    assert "‖α Wₒ V‖" in plot_lag_kernel(trace, ax=Figure().add_subplot()).get_ylabel()
 
 
 def test_more_heads_than_fit_are_drawn_as_their_mean():

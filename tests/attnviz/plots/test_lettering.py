@@ -13,8 +13,14 @@ from attnviz.plots.lettering import (
     own_words,
     right_to_left,
     shorten,
+    subscripts,
     text_width,
 )
+
+
+def test_subscripts_of_symbols_stand_below_the_line():
+    assert subscripts("‖α W_O V‖ w_t(a) x_1 ŵ") == "‖α Wₒ V‖ wₜ(a) x₁ ŵ"
+    assert subscripts("W_Q a_long _t b_ · c_̄") == "W_Q a_long _t b_ · c_̄"
 
 
 def test_signs_for_what_has_no_shape():

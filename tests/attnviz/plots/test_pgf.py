@@ -48,6 +48,10 @@ def compiled(folder, *files):
 def test_words_mean_nothing_to_tex():
     assert as_tex("a_b 5% {x} $1 & #2") == r"a\_b 5\% \{x\} \$1 \& \#2"
     assert as_tex(r"\input{x}") == r"\textbackslash{}input\{x\}"
+    assert as_tex("‖α Wₒ V‖ w₂").split() == [
+        r"\ensuremath{\Vert}\ensuremath{\alpha}", r"\ensuremath{W_O}", r"V\ensuremath{\Vert}",
+        r"\ensuremath{w_2}",
+    ]  # fmt: skip
     assert as_tex("plain words, κ") == r"plain words, \ensuremath{\kappa}"
 
 

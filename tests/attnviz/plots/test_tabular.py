@@ -70,6 +70,14 @@ def test_the_header_of_a_single_column_can_be_typeset(tmp_path):
     assert header.isascii()
 
 
+@pytest.mark.parametrize("single", [True, False])
+def test_what_stands_below_the_line_in_a_symbol_is_mathematics(tmp_path, single):
+    values = VALUES.isel(head=1, drop=True) if single else VALUES
+    one = Statistic("my_own norm_t", values, "a_b", symbol="‖α W_O V‖ w_t(a) x_long")
+    table = save_tabular(one, tmp_path / "t.tex", provenance={}).read_text()
+    assert r"my\_own norm\_t $\|$$\alpha$ $W_O$ V$\|$ $w_t$(a) x\_long (a\_b)" in table
+
+
 def test_what_is_no_table_is_refused(tmp_path):
     large = Statistic("attention", xr.DataArray(np.ones((201, 2)), dims=("time", "lag")), "weight")
     with pytest.raises(ValueError, match=r"201 rows and 2 columns; up to 200 and 40 fit.*--tokens"):
