@@ -1,13 +1,13 @@
-"""Whether what a layer is given fits it."""
+"""Whether what a layer is given fits it, and whether a cell's step returns what a layer reads."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from torch import Tensor
 
 from cells.base import Cell
 
-__all__ = ["check_input", "check_state"]
+__all__ = ["check_began", "check_input", "check_state", "check_step"]
 
 
 def check_input(name: str, x: Tensor, *, features: int, batch_first: bool) -> None:
@@ -53,6 +53,63 @@ def check_state(
         )
     for (group, cell), given in zip(groups.items(), state, strict=True):
         _check_group(group, cell, given, batch)
+
+
+def check_began(cell: Cell[Any], state: Any) -> None:  # noqa: ANN401  (whatever a cell returns)
+    """Raises TypeError if what `initial_state` returned is no state."""
+    if "hidden" not in getattr(state, "_fields", ()):
+        raise TypeError(
+            f"{type(cell).__name__}.initial_state must return a named tuple with a field hidden, "
+            f"got a {type(state).__name__}. Derive the state from typing.NamedTuple."
+        )
+
+
+def check_step(
+    cell: Cell[Any],
+    state: Any,  # noqa: ANN401  (the cell's own named tuple)
+    returned: Any,  # noqa: ANN401  (whatever a cell returns)
+    wanted: Iterable[str],
+) -> None:
+    """Raises if a step does not return what its cell declares; asked once in a sequence.
+
+    Arguments:
+        cell: The step.
+        state: What it was given.
+        returned: What it returned.
+        wanted: Names of the readout entries to collect.
+
+    Raises:
+        TypeError: If that is not a new state and a readout, or an entry is no tensor.
+        ValueError: If the readout lacks an entry, or one has not a row for each sequence.
+    """
+    name, kind = type(cell).__name__, type(state).__name__
+    pair = returned if type(returned) is tuple and len(returned) == 2 else None
+    if pair is None or type(pair[0]) is not type(state) or not isinstance(pair[1], Mapping):
+        came = type(returned).__name__
+        if type(returned) is tuple:
+            came = f"({', '.join(type(part).__name__ for part in returned)})"
+        raise TypeError(
+            f"A step of {name} must return its new state and the readout, ({kind}, dict), got "
+            f"{came}."
+        )
+    readout = pair[1]
+    for signal in wanted:
+        declared = f"{name} declares the signal {signal} with axes {_axes(cell, signal)}"
+        mend = "Return it in the readout with these axes, or correct `signals`."
+        if signal not in readout:
+            raise ValueError(f"{declared}, but its readout holds {sorted(readout)}. {mend}")
+        if not isinstance(readout[signal], Tensor):
+            came = type(readout[signal]).__name__
+            raise TypeError(f"{declared}, but reads out a {came} and no tensor. {mend}")
+        shape = tuple(readout[signal].shape)
+        if shape[:1] != tuple(state.hidden.shape[:1]):
+            raise ValueError(
+                f"{declared}, but of {len(state.hidden)} sequences reads out shape {shape}. {mend}"
+            )
+
+
+def _axes(cell: Cell[Any], signal: str) -> str:
+    return f"({', '.join(('batch', *cell.signals[signal].axes))})"
 
 
 def _check_group(

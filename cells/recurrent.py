@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from torch.utils.hooks import RemovableHandle
 
 from cells.base import Cell, Edit
-from cells.checks import check_input, check_state
+from cells.checks import check_began, check_input, check_state
 from cells.graphed import Graphs, graph_obstacle
 from cells.hooks import GradientHook, GradientParts, ReadoutHook, Watch
 from cells.lengths import Rows, check_lengths
@@ -222,8 +222,8 @@ class Recurrent(nn.Module):
             of each group after each sequence's own last timestep.
 
         Raises:
-            TypeError: If the state is another cell's.
-            ValueError: If shapes, lengths or the state do not fit.
+            TypeError: If the state is another cell's, or a step returns no state and readout.
+            ValueError: If shapes, lengths or the state do not fit, or a readout lacks a signal.
         """
         if torch.compiler.is_compiling():
             # Compiled, the loop would be unrolled once for every new length and hooks might not
@@ -313,6 +313,7 @@ class Recurrent(nn.Module):
         carried = state is not None
         if state is None:
             state = cell.initial_state(len(lengths), device=x.device, dtype=_state_dtype(cell, x))
+            check_began(cell, state)
         history = cell.history(state, len(lengths))
         wanted = (names for _, names in self._readout_hooks.values())
         call = Call(

@@ -92,6 +92,10 @@ def trace_routes(
         (⟨g_r, g⟩/‖g‖), `cancellation` (Σ‖g_r‖/‖g‖) and `route_residual` (‖Σ g_r - g‖/‖g‖). Where
         the gradient is zero, or in float32 below 1e-31, the last three are NaN. Nothing if a step
         read again does not give the state that it gave.
+
+    Raises:
+        ValueError: If the step uses a route that its cell does not declare, or none of those it
+            does.
     """
     tables = {
         state: RouteTable(route_entries(steps.cell, state), total, by_name=exits)
@@ -141,6 +145,9 @@ def _uses(
         after, _ = steps.cell(x, state, edit=steps.edit(start, end), via=open_slot)
     if not _same_again(steps, after.hidden, start, end):
         return None
+    _check_slots(steps.cell, {slot.route for slot, _, _ in opened})
+    if not opened:
+        return []
     gradients = torch.autograd.grad(
         [getattr(after, name) for name in totals],
         [leaf for _, _, leaf in opened],
@@ -153,6 +160,21 @@ def _uses(
             key = slot.route, slot.lag, (slot.lag or 1) if before else 0
             summed[key] = gradient + summed[key] if key in summed else gradient
     return [Use(*key, steps.rows.spread(gradient, start, end)) for key, gradient in summed.items()]
+
+
+def _check_slots(cell: Cell[Any], used: set[str]) -> None:
+    """Refuses routes that a cell uses and does not declare, or declares and uses none of."""
+    name, declared = type(cell).__name__, sorted(cell.routes)
+    if unknown := sorted(used - set(declared)):
+        raise ValueError(
+            f"A step of {name} uses states by the routes {unknown}, but its `routes` declares "
+            f"{declared}. Declare them, with the state that they use."
+        )
+    if declared and not used:
+        raise ValueError(
+            f"{name} declares the routes {declared}, but its step passes no state through via. "
+            "Use each as via(cells.Slot(route, lag), state); or record with gradients='norms'."
+        )
 
 
 def _nothing_drawn(x: Tensor) -> AbstractContextManager[None]:

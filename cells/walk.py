@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cells.base import At, Cell, Edit, Slot, StateName, Via, alias, same
+from cells.checks import check_step
 from cells.lengths import Rows
 
 __all__ = ["Tap", "Walk", "edits_at", "join_states", "map_state", "walk"]
@@ -55,6 +56,10 @@ def walk(
     Returns:
         The state before each step, outputs, readouts (detached), states and batch statistics of
         each step, and the state of every row after its own last step.
+
+    Raises:
+        TypeError: If the first step does not return a new state and a readout of tensors.
+        ValueError: If its readout lacks an entry of `keep` that the cell declares.
     """
     before: list[State] = []
     left, outputs = [], []
@@ -69,7 +74,10 @@ def walk(
             state = _some_rows(state, slice(running))
         before.append(state)
         edit = edits_at(edits, rows, step, step + 1, group) if edits else same
-        state, readout = cell(x[:running], state, edit=edit, via=_via_at(tap, step))
+        returned = cell(x[:running], state, edit=edit, via=_via_at(tap, step))
+        if step == 0:
+            check_step(cell, state, returned, readouts)
+        state, readout = returned
         outputs.append(_via_at(tap, step)(Slot("output"), state.hidden))
         for name, collected in readouts.items():
             collected.append(readout[name].detach())

@@ -24,6 +24,7 @@ from attnviz.recording.assembly import (
     to_numpy,
     weights_digest,
 )
+from attnviz.recording.declared import check_axes, check_gated
 from attnviz.recording.gradients import GradientRecording, gradient_parts, scales_with_loss
 from attnviz.recording.signals import (
     available_signals,
@@ -79,7 +80,9 @@ def record(
     Raises:
         TypeError: If the model holds no `cells.Recurrent`.
         KeyError: If no cell of the model has one of the signals.
-        ValueError: If `gradients` is none of its choices.
+        ValueError: If `gradients` is none of its choices, or a cell's `gated` names no signals. By
+            a call, if a signal has other axes than its cell declares; by backward, if a state is
+            used by other routes.
     """
     return Recording(
         model, keep, gradients, sink=sink, ages=ages, mean_loss=loss_reduction == "mean"
@@ -106,6 +109,10 @@ class Recording:
             name: chosen_signals(layer, keep, everything=available_signals(model))
             for name, layer in self.layers.items()
         }
+        for prefix, layer in self.layers.items():
+            if GATE_ATTENTION in self.keep[prefix]:
+                for cell in layer.groups.values():
+                    check_gated(cell)
         self._batches: list[Batch] = []
         self._current: Batch | None = None
         self._described: dict[str, Any] = {}
@@ -248,6 +255,7 @@ class Recording:
         def hook(group: str, readouts: Mapping[str, Tensor], lengths: Tensor) -> None:
             cell = layer.groups[group]
             _check_call(batch, prefix + group, lengths)
+            check_axes(cell, readouts)
             arrays = {
                 name: sequence_first(values)
                 for name, values in readouts.items()
