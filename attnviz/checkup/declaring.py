@@ -74,6 +74,14 @@ def _declared(group: str, cell: cells.Cell[Any]) -> Iterator[Finding]:
             f"the readout lacks {sorted(missing)}, which `signals` declares.",
             "Return them in the readout, or take them out of `signals`.",
         )
+    if dropped := readout - set(cell.signals) - set(cell.statistics):
+        yield _differs(
+            group,
+            f"the readout holds {sorted(dropped)}, which `signals` does not declare: recordings "
+            "leave them out.",
+            "Declare them in `signals`, with their axes, or take them out of the readout.",
+            "warning",
+        )
     if unknown := _gates(cell) - set(cell.signals):
         yield _differs(
             group,

@@ -104,7 +104,8 @@ def doctor(
         The findings, in the order of the checks.
 
     Raises:
-        TypeError: If it is no model, inputs do not fit, or none can be made up.
+        TypeError: If it is no model, a cell of it cannot take a step, inputs do not fit, or none
+            can be made up.
         FileNotFoundError: If there is no model of that name.
         ValueError: If the model cannot be copied.
     """

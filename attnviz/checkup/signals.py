@@ -1,14 +1,17 @@
 """Are the signals what their cell says they are?"""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from attnviz.checkup.calls import Seen, can_train, fresh, read, within
+from attnviz.checkup.calls import Outcome, Seen, can_train, fresh, read, within
+from attnviz.checkup.parameters import few
 from attnviz.checkup.report import Finding
 from attnviz.checkup.subject import Subject
+from attnviz.opening.convert import given_names
 
 __all__ = ["check_bounds", "check_dropout", "check_finite", "check_weights"]
 
@@ -27,7 +30,28 @@ class Break(NamedTuple):
 @torch.no_grad()
 def check_finite(subject: Subject) -> list[Finding]:
     """No NaN and no infinity; else the timestep where it begins, and in what."""
-    outcome = read(subject.whole)
+    found = _broken(read(subject.whole))
+    if found is None:
+        return [Finding("finite", "passed", "no NaN and no infinity in any signal or output.")]
+    model = subject.whole.module
+    named = model.named_parameters()
+    bad = [name for name, values in named if not bool(torch.isfinite(values).all())]
+    if not bad:
+        return [found]
+    before = list(dict.fromkeys(name for one in bad for name in given_names(model, one)))
+    return [
+        replace(
+            found,
+            measured=f"{few(before)} {'is' if len(before) == 1 else 'are'} not finite: "
+            f"{found.measured}",
+            advice="Load parameters from before they broke, or train again with a lower learning "
+            "rate or clipped gradients.",
+        )
+    ]
+
+
+def _broken(outcome: Outcome) -> Finding | None:
+    """Where NaN or infinity begins, if anywhere."""
     for one in outcome.seen:  # in the order of reading: what comes later may only pass it on
         broken = {
             name: place
@@ -35,19 +59,17 @@ def check_finite(subject: Subject) -> list[Finding]:
             if (place := _first(one, ~torch.isfinite(values))) is not None
         }
         if broken:
-            return [_not_finite(one, broken)]
+            return _not_finite(one, broken)
     for name, values in outcome.outputs.items():
         if values.is_floating_point() and bool(values.isnan().any()):
-            return [
-                Finding(
-                    "finite",
-                    "fault",
-                    f"{name} holds {int(values.isnan().sum())} NaN, though every signal of the "
-                    "layers is finite.",
-                    "Look behind the layers, in the head: a division by a length, a log, a mask.",
-                )
-            ]
-    return [Finding("finite", "passed", "no NaN and no infinity in any signal or output.")]
+            return Finding(
+                "finite",
+                "fault",
+                f"{name} holds {int(values.isnan().sum())} NaN, though every signal of the "
+                "layers is finite.",
+                "Look behind the layers, in the head: a division by a length, a log, a mask.",
+            )
+    return None
 
 
 def _not_finite(one: Seen, broken: dict[str, Break]) -> Finding:

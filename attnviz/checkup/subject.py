@@ -10,6 +10,7 @@ from torch import nn
 import cells
 from attnviz.checkup.calls import Example, Unit
 from attnviz.checkup.examples import given_example, layer_example, layer_inputs, made_example
+from attnviz.checkup.stepping import broken
 from attnviz.models import SequenceModel
 from attnviz.opening import OpenGRU, OpenLSTM, open_model
 from attnviz.opening.copying import copy_model, unregistered
@@ -62,7 +63,7 @@ def subject_of(
         compiled: Whether it shall be compiled too.
 
     Raises:
-        TypeError: If it is no model, or inputs are needed.
+        TypeError: If it is no model, a cell of it cannot take a step, or inputs are needed.
         FileNotFoundError: If there is no model of that name.
     """
     loaded = load_model(model) if isinstance(model, (str, Path)) else model
@@ -79,10 +80,15 @@ def subject_of(
     if not layers:
         nothing = Unit("", copied, Example((), {}), {})
         return Subject(loaded, nothing, (), True, compiled, refused=refused)
-    if inputs is None:
-        example = made_example(copied, layers)
-    else:
-        example = given_example(copied, layers, inputs)
+    try:
+        if inputs is None:
+            example = made_example(copied, layers)
+        else:
+            example = given_example(copied, layers, inputs)
+    except Exception as error:  # a model can raise anything
+        if (said := broken(layers)) is not None:
+            raise TypeError(f"doctor cannot read with {type(loaded).__name__}. {said}") from error
+        raise
     whole = Unit("", copied, example, layers)
     return Subject(loaded, whole, _parts(whole), inputs is None, compiled, opened)
 

@@ -16,6 +16,7 @@ from attnviz.checkup import Finding, Report
 from attnviz.models import SequenceModel
 from cells.fast import SWEEPS
 from tests.attnviz.checkup.broken import FEATURES, UNITS, Doubled, InPlaceOutside, Model, layer_of
+from tests.cells.own_cell import GlanceCell
 
 
 def test_the_model_and_the_random_states_stay_as_they_are(unchecked):  # the checker draws some
@@ -174,6 +175,78 @@ def test_hooks_lost_under_the_compiler():
 def test_what_is_refused(unchecked, model, inputs, error, says):
     with pytest.raises(error, match=says):
         attnviz.doctor(model, inputs)
+
+
+class Raises(GlanceCell):
+    def forward(self, x, state):
+        return super().forward(x, state)
+
+
+class StateAlone(GlanceCell):
+    def forward(self, x, state, *, edit=cells.same, via=cells.alias):
+        return super().forward(x, state, edit=edit, via=via)[0]
+
+
+class PlainState(GlanceCell):
+    def initial_state(self, batch, *, device=None, dtype=None):
+        return tuple(super().initial_state(batch, device=device, dtype=dtype))
+
+
+class NoDevice(GlanceCell):
+    def initial_state(self, batch):
+        return super().initial_state(batch)
+
+
+class OtherSize(GlanceCell):
+    def __init__(self, *sizes):
+        super().__init__(*sizes)
+        self.hidden_size = 5
+
+
+@pytest.mark.parametrize("inputs", [None, torch.zeros(6, 2, 3)])
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        (
+            Raises,
+            r"^doctor cannot read with Recurrent\. The step of Raises raises TypeError: .*'edit'.*"
+            r"forward\(x, state, \*, edit, via\) returns \(state, readout\)\.$",
+        ),
+        (StateAlone, r"Recurrent\. A step of StateAlone must return its new state and the readout"),
+        (PlainState, r"PlainState\.initial_state must return a named tuple .* got a tuple"),
+        (
+            NoDevice,
+            r"NoDevice\.initial_state raises TypeError: .*initial_state\(batch, device=\.\.\.",
+        ),
+        (OtherSize, r"step of OtherSize raises RuntimeError: .* whose hidden is \(2, 5\) float64"),
+    ],
+)
+def test_a_cell_that_cannot_take_a_step_is_blamed_and_not_the_inputs(unchecked, kind, says, inputs):
+    with pytest.raises(TypeError, match=says):
+        attnviz.doctor(cells.Recurrent(lambda features: kind(features, 4), 3), inputs)
+
+
+class ReadsMore(GlanceCell):
+    def forward(self, x, state, *, edit=cells.same, via=cells.alias):
+        state, readout = super().forward(x, state, edit=edit, via=via)
+        return state, readout | {"extra": state.hidden}
+
+
+def test_what_is_read_out_and_not_declared_is_told():
+    [finding] = attnviz.doctor(ReadsMore(3, 4)).of("fault", "warning")
+    assert (finding.check, finding.status) == ("declaration", "warning")
+    assert "the readout holds ['extra'], which `signals` does not declare" in finding.measured
+
+
+@pytest.mark.parametrize("make", [lambda: cells.GRU(3, 4), lambda: torch.nn.GRU(3, 4)])
+def test_parameters_that_are_not_finite_are_named(make):
+    model = make()
+    name, values = next(iter(model.named_parameters()))
+    with torch.no_grad():
+        values[0, 0] = torch.nan
+    [finding] = attnviz.doctor(model).of("fault")
+    assert finding.check == "finite" and finding.where == "l0"
+    assert f"{name} is not finite: NaN begins at timestep 0" in finding.measured
 
 
 FINDINGS = (
