@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from cells.base import Cell
@@ -10,9 +11,26 @@ from cells.base import Cell
 __all__ = ["check_began", "check_input", "check_state", "check_step"]
 
 
-def check_input(name: str, x: Tensor, *, features: int, batch_first: bool) -> None:
-    """Raises ValueError if an input has other axes than the layer reads, or an empty one."""
+def check_input(name: str, x: Tensor, cell: Cell[Any], *, features: int, batch_first: bool) -> None:
+    """Refuses an input that a layer does not read.
+
+    Arguments:
+        name: Of the layer.
+        x: The input.
+        cell: The first that reads it.
+        features: How many it has.
+        batch_first: Whether the batch is the first axis.
+
+    Raises:
+        TypeError: If it is no tensor, or of another precision than the parameters.
+        ValueError: If it has other axes than the layer reads, or is empty.
+    """
     axes = "(batch, time, feature)" if batch_first else "(time, batch, feature)"
+    if not isinstance(x, Tensor):
+        raise TypeError(
+            f"{name} reads a tensor {axes} or a PackedSequence, got a {type(x).__module__}."
+            f"{type(x).__name__}. Make it one with torch.as_tensor."
+        )
     if x.dim() != 3 or x.shape[-1] != features:
         raise ValueError(
             f"{name} reads input of shape {axes} with {features} features, got shape "
@@ -23,6 +41,22 @@ def check_input(name: str, x: Tensor, *, features: int, batch_first: bool) -> No
             f"{name} needs at least one timestep and one sequence, got input of shape "
             f"{tuple(x.shape)} for {axes}."
         )
+    own = next(cell.parameters(), x).dtype
+    if x.dtype != own and not _read_together(x, cell):
+        raise TypeError(
+            f"{name} has parameters of {own}, got input of {x.dtype}. Give it x.to({own}), or "
+            "move the layer to the precision of the input."
+        )
+
+
+def _read_together(x: Tensor, cell: Cell[Any]) -> bool:
+    """Whether a cell can read numbers of another precision than its first parameter."""
+    kinds = {parameter.dtype for parameter in cell.parameters()}
+    if x.dtype in kinds:
+        return True
+    # Autocast brings numbers of all precisions together but float64, which it leaves as it is.
+    mixed = torch.is_autocast_enabled(x.device.type) and x.is_floating_point()
+    return mixed and torch.float64 not in kinds | {x.dtype}
 
 
 def check_state(

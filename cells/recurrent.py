@@ -222,7 +222,8 @@ class Recurrent(nn.Module):
             of each group after each sequence's own last timestep.
 
         Raises:
-            TypeError: If the state is another cell's, or a step returns no state and readout.
+            TypeError: If the input is no tensor or of another precision than the parameters, the
+                state is another cell's, or a step returns no state and readout.
             ValueError: If shapes, lengths or the state do not fit, or a readout lacks a signal.
         """
         if torch.compiler.is_compiling():
@@ -263,7 +264,8 @@ class Recurrent(nn.Module):
     def _read_padded(
         self, x: Tensor, state: State | None, lengths: Lengths
     ) -> tuple[Tensor, State]:
-        check_input(type(self).__name__, x, features=self.input_size, batch_first=self.batch_first)
+        name, first = type(self).__name__, next(iter(self.groups.values()))
+        check_input(name, x, first, features=self.input_size, batch_first=self.batch_first)
         padded = x.transpose(0, 1) if self.batch_first else x
         batch = padded.shape[1]
         checked = check_lengths(lengths, batch=batch, longest=len(padded))

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from torch.nn.utils.rnn import pack_padded_sequence
@@ -33,6 +34,43 @@ def test_refuses_input_that_does_not_fit(x, arguments, message):
 def test_says_which_axes_it_reads_batch_first():
     with pytest.raises(ValueError, match=r"RRA reads input of shape \(batch, time, feature\)"):
         cells.RRA(3, 4, batch_first=True)(torch.randn(5, 2, 4))
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("path", ["step", "auto"])
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (
+            torch.zeros(5, 2, 3, dtype=torch.float64),
+            r"torch\.float32, got input of torch\.float64\.",
+        ),
+        (torch.zeros(5, 2, 3, dtype=torch.int64), r"float32, got input of torch\.int64\. Give it"),
+        (torch.zeros(5, 2, 3, dtype=torch.bfloat16), r"x\.to\(torch\.float32\)"),
+        (np.zeros((5, 2, 3)), r"a tensor \(time, batch, feature\) .*, got a numpy\.ndarray"),
+        ([[[0.0] * 3]], r"got a builtins\.list\. Make it one with torch\.as_tensor"),
+    ],
+)
+def test_refuses_input_of_another_kind_or_precision(path, x, message):
+    layer = cells.GRU(3, 4).float()
+    layer.path = path
+    with pytest.raises(TypeError, match=f"GRU .*{message}"):
+        layer(x)
+
+
+@pytest.mark.parametrize("kind", [torch.int64, torch.float64])
+def test_mixed_precision_reads_no_whole_numbers_and_no_doubles_in_single(kind):
+    with torch.autocast("cpu", torch.bfloat16), pytest.raises(TypeError, match="got input of"):
+        cells.GRU(3, 4).float()(torch.zeros(5, 2, 3, dtype=kind))
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("path", ["step", "fast"])
+def test_mixed_precision_reads_single_and_half(kind, path):
+    layer = cells.GRU(3, 4).float()
+    layer.path = path
+    with torch.autocast("cpu", torch.bfloat16):
+        assert layer(torch.zeros(5, 2, 3, dtype=kind))[0].dtype == torch.float32
 
 
 def test_refuses_states_that_do_not_fit():
