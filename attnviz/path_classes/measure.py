@@ -33,7 +33,8 @@ from cells.walk import map_state
 
 __all__ = ["Objective", "gradient_paths"]
 
-# Of predictions `(batch, output)`, or of a layer's last hidden states `(batch, unit)`, a number.
+# Of predictions `(batch, output)`, or of a layer's last hidden states `(batch, unit)`, a number,
+# or one for each sequence.
 Objective = Callable[[Tensor], Tensor]
 Lengths = Int[Tensor, "batch"] | Sequence[int] | None
 
@@ -77,9 +78,9 @@ def gradient_paths(
         lengths: Timesteps of each sequence; all of them if not given. A shorter length asks from
             an earlier timestep.
         state: What a layer carries in from an earlier piece; not for models.
-        objective: What the gradient is of, summed over sequences: of the predictions
-            `(batch, output)` at each sequence's end; for a layer, of the group's hidden state
-            `(batch, unit)` there. The cross-entropy of the predicted class if not given.
+        objective: What the gradient is of, summed over sequences or one number for each: of the
+            predictions `(batch, output)` at each sequence's end; for a layer, of the group's hidden
+            state `(batch, unit)` there. The cross-entropy of the predicted class if not given.
         group: The layer and direction; the last layer's, forwards, if not given.
         options: Labels, hops, and the method.
 
@@ -111,11 +112,11 @@ def gradient_paths(
     with torch.enable_grad():
         if isinstance(model, SequenceModel):
             steps, rows, at_end = _read_model(copied, inputs, lengths, group)
-            loss = (objective or _predicted_class(model))(at_end)
+            loss = _summed((objective or _predicted_class(model))(at_end))
         else:
             given = None if state is None else _double_state(state)
             steps, rows, at_end = _read_layer(copied, inputs, lengths, given, group)
-            loss = _need(objective)(at_end)
+            loss = _summed(_need(objective)(at_end))
         injected = _injected(loss, steps, group)
     paths = _paths(steps, options)
     follow = class_gradients if options.method == "recursion" else class_gradients_by_doors
@@ -163,7 +164,7 @@ def _check(layer: cells.Recurrent, group: str | None) -> str:
     if not isinstance(layer, cells.Recurrent):
         raise TypeError(
             "Classes of paths are of a SequenceModel, or of a layer with its objective, but got "
-            f"{type(layer).__name__}. Give the recurrent layer of it and what that reads."
+            f"{type(layer).__name__}. {_inside(layer)}"
         )
     group = f"l{layer.num_layers - 1}" if group is None else group
     if group not in layer.groups:
@@ -174,6 +175,16 @@ def _check(layer: cells.Recurrent, group: str | None) -> str:
             "Remove the edit's handle first."
         )
     return group
+
+
+def _inside(module: object) -> str:
+    """What of a module to give instead."""
+    named = module.named_modules() if isinstance(module, torch.nn.Module) else ()
+    layers = [name for name, part in named if isinstance(part, cells.Recurrent)]
+    if layers:
+        listed = " or ".join(f".{name}" for name in layers[:3])
+        return f"Give the recurrent layer of it, {listed}, and what that reads."
+    return "attnviz.open_model opens torch.nn.LSTM and GRU; their layer is its .layer."
 
 
 def _read_model(
@@ -229,6 +240,21 @@ def _need(objective: Objective | None) -> Objective:
             "at each sequence's end, such as lambda hidden: hidden.sum()."
         )
     return objective
+
+
+def _summed(loss: Tensor) -> Tensor:
+    """An objective over sequences as one number.
+
+    Raises:
+        ValueError: If it is neither one number nor one for each sequence.
+    """
+    if not isinstance(loss, Tensor) or loss.dim() > 1:
+        came = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+        raise ValueError(
+            "An objective is one number, summed over sequences, or one number for each, got "
+            f"{came}. Choose an output, lambda predicted: predicted[:, 0], or sum them."
+        )
+    return loss.sum()
 
 
 def _injected(loss: Tensor, steps: Steps, group: str) -> Float[Tensor, "batch unit"]:

@@ -214,6 +214,36 @@ def test_small_gradients_keep_their_shares():
     assert_allclose(paths["input_class_norm"], 1e-200 * expected["input_class_norm"], rtol=1e-9)
 
 
+def test_an_objective_of_each_sequence_is_summed():
+    layer = made("GRU", 3, 4)
+    x = torch.randn(5, 2, 3)
+
+    each = gradient_paths(layer, x, objective=lambda hidden: hidden[:, 0])
+
+    whole = gradient_paths(layer, x, objective=lambda hidden: hidden[:, 0].sum())
+    assert_array_equal(each["input_class_norm"], whole["input_class_norm"])
+
+
+def test_an_objective_of_several_numbers_is_refused(unchecked):
+    layer, x = made("GRU", 3, 4), torch.randn(5, 2, 3)
+    with pytest.raises(ValueError, match=r"one number for each, got shape \(2, 4\)\. Choose"):
+        gradient_paths(layer, x, objective=lambda hidden: hidden)
+    with pytest.raises(ValueError, match="one number for each, got float"):
+        gradient_paths(layer, x, objective=lambda hidden: 3.0)
+
+
+def test_a_module_that_holds_a_layer_is_told_which(unchecked):
+    opened = attnviz.open_model(torch.nn.Sequential(torch.nn.GRU(3, 4)))
+    x = torch.randn(5, 2, 3)
+    with pytest.raises(TypeError, match=r"got OpenGRU\. Give the recurrent layer of it, \.layer, "):
+        gradient_paths(opened[0], x, objective=summed)
+    with pytest.raises(TypeError, match=r"got Sequential\. Give .* of it, \.0\.layer, and what"):
+        gradient_paths(opened, x, objective=summed)
+    with pytest.raises(TypeError, match=r"got GRU\. attnviz\.open_model opens torch\.nn\.LSTM"):
+        gradient_paths(torch.nn.GRU(3, 4), x, objective=summed)
+    assert gradient_paths(opened[0].layer, x, objective=summed).attrs["cell"] == "GRU"
+
+
 def test_refusals():
     layer = made("RRA", 3, 4)
     x = torch.randn(5, 2, 3)
