@@ -9,6 +9,7 @@ from typing import Any
 
 __all__ = [
     "CELLS",
+    "READ_BY_NAME",
     "Card",
     "current_task",
     "find_cards",
@@ -29,6 +30,11 @@ MODEL, WEIGHTS, RUN = "model.json", "model.safetensors", "recipe.json"
 LONGEST_HEADER = 10_000_000
 # Folders within folders that are searched for models.
 DEPTH = 3
+# The tasks that commands take by name; on those of one's own models are recorded in Python.
+READ_BY_NAME = (
+    "imdb", "adding", "har", "row-mnist", "pixel-mnist", "permuted-mnist", "row-fashion-mnist",
+    "ptb",
+)  # fmt: skip
 # What tasks were called in models and traces of earlier versions, by what they are called now.
 _FORMER = {
     f"{images}-{order}": f"{order}-{images}"
@@ -106,14 +112,22 @@ def typed_task(card: Mapping[str, Any]) -> str:
     return "adding" if task.startswith("adding-") else task
 
 
-def recording_command(card: Mapping[str, Any], model: str = "MODEL") -> str:
-    """The command that records a model on what it was trained on.
+def recording_command(
+    card: Mapping[str, Any], model: str = "MODEL", *, by: str = "record_numbers"
+) -> str:
+    """What records a model on what it was trained on: a command, or Python for a task of one's own.
 
     Arguments:
         card: The model's.
-        model: How it is named in the command.
+        model: How it is named.
+        by: The function of `attnviz.recording` that reads such a task.
     """
-    return f"attnviz record {model} --task {typed_task(card)} --limit 100 -o trace.zarr"
+    if typed_task(card) in READ_BY_NAME:
+        return f"attnviz record {model} --task {typed_task(card)} --limit 100 -o trace.zarr"
+    return (
+        f"in Python attnviz.recording.{by}(attnviz.load_model({model!r}), ...) of your own task, "
+        "attnviz.save_trace(trace, 'trace.zarr')"
+    )
 
 
 def shipped_cards() -> list[Card]:

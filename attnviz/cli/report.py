@@ -116,10 +116,11 @@ def _recorded(name: str | Path) -> "Trace":
         sums = Numbers(some.features[:SUMS], some.targets[:SUMS], about=about)
         return record_numbers(model, sums)
     if model.vocabulary is None or model.kind != "classification":
+        by = "record_running" if model.kind == "language_model" else "record_numbers"
         raise ValueError(
             f"{model.name} tells no texts apart, so the sentences that ship say nothing of it. "
             "Record some of what it was trained on and report that: "
-            f"{recording_command(model.card, str(name))}, then attnviz report trace.zarr"
+            f"{recording_command(model.card, str(name), by=by)}, then attnviz report trace.zarr"
             f"{f' --model {name}' if isinstance(name, Path) else ''} -o report.html."
         )
     sentences = load_demo_sentences(model.classes)

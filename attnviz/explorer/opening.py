@@ -77,9 +77,12 @@ def _models(
         numbers = models[key].embedding is None
         if numbers or models[key].kind == "language_model":
             what = "reads numbers" if numbers else "is a language model"
+            how = recording_command(
+                models[key].card, by="record_numbers" if numbers else "record_running"
+            )
             raise ValueError(
                 f"The explorer lets models tell texts apart, but {key} {what}. Record it and "
-                f"explore the trace: {recording_command(models[key].card)}, then attnviz explore "
+                f"explore the trace: {how}, then attnviz explore "
                 "trace.zarr -o page.html"
             )
     # Models that number their classes differently have no label in common.

@@ -13,7 +13,7 @@ import xarray as xr
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from attnviz.cards import recording_command
+from attnviz.cards import READ_BY_NAME, recording_command, typed_task
 from attnviz.models import SequenceModel
 from attnviz.modes import evaluated
 from attnviz.recording.assembly import provenance
@@ -264,10 +264,12 @@ def encoded_texts(model: SequenceModel, texts: Texts) -> list[EncodedText]:
     """
     check_sequence_model(model)
     if model.vocabulary is None and model.embedding is None:
+        shell = ""
+        if typed_task(model.card) in READ_BY_NAME:
+            shell = f", or from the shell with {recording_command(model.card)}"
         raise ValueError(
             f"{model.name} has no vocabulary, so it cannot read text: it reads numbers. Record "
-            "some with attnviz.recording.record_numbers, or from the shell with "
-            f"{recording_command(model.card)}"
+            f"some with attnviz.recording.record_numbers{shell}"
         )
     if model.vocabulary is None:
         raise ValueError(

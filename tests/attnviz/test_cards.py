@@ -8,6 +8,7 @@ import pytest
 import attnviz
 from attnviz import cards, models
 from attnviz.cards import (
+    READ_BY_NAME,
     SHIPPED,
     current_task,
     find_cards,
@@ -73,6 +74,21 @@ def test_a_model_is_recorded_on_its_task_as_it_is_typed(task, typed):
     assert typed_task({"task": task}) == typed
     command = recording_command({"task": task}, "runs/mine")
     assert command.startswith(f"attnviz record runs/mine --task {typed} --limit ")
+
+
+@pytest.mark.parametrize("card", [{"task": "waves"}, {}])
+def test_a_model_of_a_task_of_ones_own_is_recorded_in_python(card):
+    told = recording_command(card, "runs/mine")
+    assert "attnviz.recording.record_numbers(attnviz.load_model('runs/mine'), ...)" in told
+    assert "--task" not in told
+    assert "record_running(" in recording_command(card, by="record_running")
+
+
+def test_the_tasks_read_by_name_are_those_of_the_commands():
+    pytest.importorskip("torch")
+    from attnviz.cli.given import READABLE
+
+    assert set(READ_BY_NAME) == {"imdb", *READABLE}
 
 
 def test_runs_are_found_by_folder_and_links_are_not_followed(tmp_path):

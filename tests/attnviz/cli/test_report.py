@@ -78,6 +78,13 @@ def test_a_model_of_numbers_says_how_it_is_recorded(monkeypatch, capsys, tmp_pat
     typed = ("report", tmp_path / "mine", "-o", tmp_path / "a.html")
     status, _, error = called(monkeypatch, capsys, *typed)
     assert status == 1 and f"attnviz record {tmp_path / 'mine'} --task row-mnist --limit" in error
+    model.card = {"task": "waves"}
+    save_folder(model, settings, tmp_path / "own")
+    status, _, error = called(
+        monkeypatch, capsys, "report", tmp_path / "own", "-o", tmp_path / "a.html"
+    )
+    assert status == 1 and "--task" not in error
+    assert "attnviz.recording.record_numbers(attnviz.load_model(" in error
 
 
 def test_a_shipped_model_of_images_says_how_it_is_recorded(monkeypatch, capsys, tmp_path):

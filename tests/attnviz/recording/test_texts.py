@@ -245,6 +245,10 @@ def test_texts_that_cannot_be_read_are_refused_by_name():
     said = "gru-row-mnist has .* it reads numbers.* attnviz record MODEL --task row-mnist --limit"
     with pytest.raises(ValueError, match=said):
         record_texts(attnviz.load_model("gru-row-mnist"), ["good"])
+    own = attnviz.load_model("gru-row-mnist")
+    own.card = {"task": "waves"}
+    with pytest.raises(ValueError, match=r"Record some with attnviz\.recording\.record_numbers$"):
+        record_texts(own, ["good"])
 
 
 def test_a_cell_of_ones_own_is_recorded_and_drawn(tmp_path):
