@@ -27,11 +27,23 @@ class Sequences:
         lengths: Timesteps of each sequence; all of them if not given. What stands in the padding
             is never read.
         words: What stands at each timestep of each sequence, for figures.
+
+    Raises:
+        TypeError: If the inputs are no tensor or array.
     """
 
-    inputs: Tensor
+    inputs: Tensor | Shaped[np.ndarray, "..."]
     lengths: Tensor | Sequence[int] | None = None
     words: Sequence[Sequence[str]] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses what has no axes."""
+        if not isinstance(self.inputs, Tensor | np.ndarray):
+            raise TypeError(
+                "Sequences takes a tensor or array, (sequence, time, feature) or token ids "
+                f"(sequence, time), got a {type(self.inputs).__name__}. Pad to one length and pass "
+                "lengths=; texts are given as they are, in a list."
+            )
 
 
 Inputs = Sequences | Tensor | Shaped[np.ndarray, "..."] | Sequence[str]
@@ -72,7 +84,7 @@ def features_of(model: Model, given: Inputs, *, role: str) -> Features:
         rows, words = _cut(given, role), given.words
         _check_words(rows, words, role)
     elif isinstance(given, Tensor | np.ndarray):
-        rows = _cut(Sequences(torch.as_tensor(given)), role)
+        rows = _cut(Sequences(given), role)
     else:
         rows, words = _encoded(model, given, role)
     if not rows:
@@ -90,7 +102,7 @@ def features_of(model: Model, given: Inputs, *, role: str) -> Features:
 
 
 def _cut(given: Sequences, role: str) -> list[Tensor]:
-    inputs = given.inputs
+    inputs = torch.as_tensor(given.inputs)
     if inputs.ndim not in (2, 3):
         raise ValueError(
             f"The {role} must be (sequence, time, feature), or (sequence, time) for token ids, "

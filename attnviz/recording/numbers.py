@@ -13,6 +13,7 @@ from attnviz.models import SequenceModel
 from attnviz.modes import evaluated
 from attnviz.recording.gradients import GradientRecording, leaves_of
 from attnviz.recording.recorder import record
+from attnviz.recording.texts import check_sequence_model
 from attnviz.trace import Trace
 from cells.lengths import check_lengths
 
@@ -33,7 +34,9 @@ class Numbers:
         lengths: Timesteps of each, where they differ: what stands in the padding is never read.
 
     Raises:
-        ValueError: If there is no sequence, or targets, ids or lengths do not match.
+        TypeError: If features or targets are no arrays of numbers.
+        ValueError: If there is no sequence, they have other axes, or targets, ids or lengths do not
+            match.
     """
 
     features: Float[np.ndarray, "sequence time feature"]
@@ -43,7 +46,15 @@ class Numbers:
     lengths: Sequence[int] | Int[np.ndarray, "own_length"] | None = None
 
     def __post_init__(self) -> None:
-        """Refuses targets, ids or lengths that do not match the sequences."""
+        """Refuses what are no arrays, and targets, ids or lengths that do not match."""
+        _check_array("features", self.features, (3,), "(sequence, time, feature)")
+        _check_array("targets", self.targets, (1, 2), "(sequence), or (sequence, output)")
+        if self.targets.ndim == 1 and self.targets.dtype.kind == "f":
+            raise TypeError(
+                "Numbers takes classes as whole numbers (sequence), and numbers to be predicted as "
+                f"(sequence, output), got targets of {self.targets.dtype} with one axis. Give "
+                "targets.astype(int), or targets[:, None]."
+            )
         counts = [len(self.targets), len(self.timesteps)] + (
             [] if self.ids is None else [len(self.ids)]
         )
@@ -67,6 +78,24 @@ class Numbers:
         return [int(label) for label in self.targets] if self.targets.ndim == 1 else None
 
 
+def _check_array(what: str, given: object, axes: tuple[int, ...], named: str) -> None:
+    if not isinstance(given, np.ndarray):
+        how = "Pad the sequences to one length, numpy.stack them and pass lengths=."
+        if isinstance(given, Tensor):
+            how = f"Give {what}.numpy()."
+        elif what == "targets":
+            how = "Give numpy.array(targets)."
+        raise TypeError(f"Numbers takes {what} as an array {named}, got {_kind(given)}. {how}")
+    if given.dtype.kind not in "biuf":
+        raise TypeError(f"Numbers takes {what} that are numbers, got {given.dtype}.")
+    if given.ndim not in axes:
+        raise ValueError(f"Numbers takes {what} {named}, got shape {given.shape}.")
+
+
+def _kind(given: object) -> str:
+    return "a torch tensor" if isinstance(given, Tensor) else f"a {type(given).__name__}"
+
+
 def number_rows(model: SequenceModel, numbers: Numbers) -> list[Float[Tensor, "time feature"]]:
     """The sequences as a model reads them, without padding, on its device and in its precision.
 
@@ -75,9 +104,17 @@ def number_rows(model: SequenceModel, numbers: Numbers) -> list[Float[Tensor, "t
         numbers: What to read, with what is right.
 
     Raises:
+        TypeError: If it is no `SequenceModel`, or these are no `Numbers`.
         ValueError: If the model reads tokens or predicts at every timestep, or targets and head do
             not match.
     """
+    check_sequence_model(model)
+    if not isinstance(numbers, Numbers):
+        raise TypeError(
+            f"{model.name} reads attnviz.recording.Numbers, got a {type(numbers).__name__}. Make "
+            "them of arrays: Numbers(features, targets, lengths=lengths); of a LabelledSplit "
+            "Numbers(split.features(), split.labels, split.ids, lengths=split.lengths)."
+        )
     if model.per_step or model.embedding is not None:
         raise ValueError(
             "Numbers are read by models without an embedding that predict after the last, but "
@@ -114,6 +151,7 @@ def record_numbers(
         The trace, in memory.
 
     Raises:
+        TypeError: If it is no `SequenceModel`, or these are no `Numbers`.
         ValueError: If the model reads no numbers, or its head predicts no such targets.
     """
     read = number_rows(model, numbers)

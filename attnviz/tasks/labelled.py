@@ -6,7 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from attnviz.tasks.base import check_finite, check_labels, check_lengths, spread_rows
+from attnviz.tasks.base import (
+    check_array,
+    check_finite,
+    check_labels,
+    check_lengths,
+    spread_rows,
+)
 
 __all__ = ["LabelledSplit", "LabelledTask"]
 
@@ -25,6 +31,7 @@ class LabelledSplit:
             longest, and what stands in the padding is never read.
 
     Raises:
+        TypeError: If values or labels are no arrays, or labels no whole numbers.
         ValueError: If the fields differ in length, the values are of another type, NaN or
             infinite, or a length is none of a sequence.
     """
@@ -36,6 +43,8 @@ class LabelledSplit:
     lengths: Int[np.ndarray, "own_length"] | None = None
 
     def __post_init__(self) -> None:
+        check_array("LabelledSplit", "values", self.values, "biuf")
+        check_array("LabelledSplit", "labels", self.labels, "iu")
         lengths = (len(self.values), len(self.labels), len(self.ids), len(self.groups))
         if len(set(lengths)) != 1:
             raise ValueError(
