@@ -70,10 +70,10 @@ def record(
     """
     from attnviz.pretrained import load_model
     from attnviz.recording import Numbers, Texts, record_numbers, record_running, record_texts
-    from attnviz.store import save_trace
+    from attnviz.store.saving import check_store_path, save_trace
 
     hush(quiet)
-    checked_output(output)
+    check_store_path(checked_output(output))
     source = asked.source(few=None, others=READABLE)
     loaded = load_model(model)
     names = None if keep is None else keep.split(",")

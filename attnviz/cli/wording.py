@@ -18,6 +18,7 @@ _SAYINGS = (
      "a file of attnviz influence"),
     (r"effects from attnviz\.ablate", "effects from attnviz ablate"),
     (r"take paths from attnviz\.gradient_paths", "take paths from attnviz path-classes"),
+    (r"attnviz\.export_trace makes", "attnviz export makes"),
     (r"\b(level|method)='(\w+)'( \([^)]*\))? or '(\w+)'", r"--\1 \2\3 or \4"),
     (r"\b(level|method)='(\w+)'", r"--\1 \2"),
 )  # fmt: skip

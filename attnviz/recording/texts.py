@@ -21,6 +21,7 @@ from attnviz.recording.gradients import GradientRecording, leaves_of
 from attnviz.recording.recorder import record
 from attnviz.recording.signals import recurrent_layers
 from attnviz.store import Plan, TraceWriter, Truncation, make_plan, open_trace
+from attnviz.store.saving import check_store_path
 from attnviz.text import EncodedText, encode_text
 from attnviz.trace import Trace
 
@@ -92,11 +93,14 @@ def record_texts(
         TypeError: If the model is none that reads texts, `texts` is a single string, or a label is
             no whole number.
         ValueError: If the model reads no text, there is no text, one holds no token or has a
-            label that is no class; or the store holds another recording.
+            label that is no class; or the store holds another recording, or has the name of a
+            file for other programs.
     """
     check_sequence_model(model)
     if isinstance(texts, str):
         raise TypeError("record_texts reads a list of texts; put a single one in brackets.")
+    if path is not None:
+        check_store_path(Path(path))
     given = texts if isinstance(texts, Texts) else Texts(texts)
     kept = None if keep is None else sorted([keep] if isinstance(keep, str) else keep)
     check_labels(model, given)

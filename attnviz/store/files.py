@@ -12,6 +12,7 @@ from attnviz.trace import TraceFormatError
 
 __all__ = ["Files"]
 
+HDF5 = b"\x89HDF\r\n\x1a\n"  # begins every netCDF-4 file
 LONGEST = 2**26  # bytes; what describes a group or array is far shorter, but a zip may claim any
 
 
@@ -39,6 +40,13 @@ class Files:
             with zipfile.ZipFile(path) as packed:
                 self.sizes = {entry.filename: entry.file_size for entry in packed.infolist()}
         except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+            with path.open("rb") as file:
+                begins = file.read(len(HDF5))
+            if begins == HDF5:
+                raise TraceFormatError(
+                    f"{path} is not a trace on disk, but netCDF (HDF5). An exported trace is read "
+                    "by attnviz.store.read_netcdf, a measured result by attnviz.open_result."
+                ) from error
             raise TraceFormatError(
                 f"{path} is not a trace: expected a directory or a .zip that attnviz wrote, but "
                 f"got a file of {path.stat().st_size} bytes that is no zip ({error}). If it was "

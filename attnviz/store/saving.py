@@ -3,12 +3,26 @@
 import tempfile
 from pathlib import Path
 
+from attnviz.store.export import EXPORTED
 from attnviz.store.pack import pack_trace
 from attnviz.store.rows import plan_of, rows_of
 from attnviz.store.writer import TraceWriter
 from attnviz.trace import Trace, check_trace
 
-__all__ = ["save_trace"]
+__all__ = ["check_store_path", "save_trace"]
+
+
+def check_store_path(path: Path) -> None:
+    """Refuses to write a trace by a name that says it is a file for other programs.
+
+    Raises:
+        ValueError: If the path ends as `export_trace` lets one end.
+    """
+    if path.suffix.lower() in EXPORTED:
+        raise ValueError(
+            f"A trace is written as a folder (.zarr) or a .zip, got {path}. Write one of these; "
+            f"attnviz.export_trace makes {', '.join(EXPORTED)} of it."
+        )
 
 
 def save_trace(trace: Trace, path: Path | str, *, half: bool = False, block_size: int = 64) -> Path:
@@ -25,10 +39,12 @@ def save_trace(trace: Trace, path: Path | str, *, half: bool = False, block_size
 
     Raises:
         FileExistsError: If something lies at `path`.
-        ValueError: If the trace holds what cannot be stored, or rows that do not exist.
+        ValueError: If the trace holds what cannot be stored, or rows that do not exist; or if the
+            path ends as a file for other programs does.
     """
     check_trace(trace)
     path = Path(path)
+    check_store_path(path)
     if path.exists() or path.is_symlink():
         raise FileExistsError(f"{path} exists already. Move it away or choose another path.")
     plan = plan_of(trace.tree, block_size=block_size)

@@ -110,6 +110,10 @@ def test_numbers_of_a_plot(monkeypatch, capsys, tmp_path, rra_store):
         (("info", "{table}"), "table.csv is not a trace: expected a directory"),
         (("record", "nobody", "--text", "hi", "-o", "t.zarr"), "no model 'nobody'"),
         (("record", "nobody", "-o", "no/where/t.zarr"), "folder no/where does not exist"),
+        (
+            ("record", "nobody", "-o", "t.nc"),
+            "or a .zip, got t.nc. Write one of these; attnviz export",
+        ),
         (("record", "nobody", "-o", "t.zarr"), "Say what to read: either --task (imdb"),
         (("record", "nobody", "--task", "imdb", "--text", "x", "-o", "t.zarr"), "Say what to read"),
         (

@@ -236,6 +236,8 @@ def test_texts_that_cannot_be_read_are_refused_by_name():
         record_texts(model, Texts(["good", "bad"], labels=[1, 5]))
     with pytest.raises(TypeError, match="a list of texts"):
         record_texts(model, "good")
+    with pytest.raises(ValueError, match=r"folder \(\.zarr\) or a \.zip, got a\.nc"):
+        record_texts(model, ["good"], path="a.nc")
     model.kind = "language_model"
     with pytest.raises(ValueError, match=r"is for language_model. Use attnviz.record"):
         record_texts(model, ["good"])

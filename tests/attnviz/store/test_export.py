@@ -63,6 +63,18 @@ def test_netcdf_back_is_the_trace(tmp_path, make, stored):
         assert set(again.tree[path].data_vars) == set(node.data_vars)
 
 
+def test_an_exported_file_is_no_store_and_each_says_what_to_use(tmp_path):
+    path = export_trace(traces.gru(), tmp_path / "trace.nc")
+    with pytest.raises(TraceFormatError, match=r"netCDF .* attnviz\.store\.read_netcdf"):
+        open_trace(path)
+    for name in ("a.nc", "a.csv", "a.parquet"):
+        with pytest.raises(
+            ValueError, match=rf"got .*{name}\. Write .*attnviz\.export_trace makes \.nc"
+        ):
+            save_trace(traces.gru(), tmp_path / name)
+        assert not (tmp_path / name).exists()
+
+
 def test_any_program_reads_the_netcdf_file(tmp_path):
     trace = awkward()
     export_trace(trace, tmp_path / "trace.nc")
