@@ -1,7 +1,8 @@
 """`open_model`: a user's own trained model, made to be recorded."""
 
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from os import PathLike
 from typing import Any
 
 import torch
@@ -84,7 +85,13 @@ def open_model(
 
 def _check_kind(model: object) -> None:
     if not isinstance(model, nn.Module):
-        raise TypeError(f"open_model opens a torch.nn.Module, got {type(model).__name__}.")
+        how = ""
+        if isinstance(model, (Mapping, str, PathLike)):
+            how = (
+                " Weights alone do not say how they are used: make the module, load them into it, "
+                "module.load_state_dict(torch.load(path)), and open that."
+            )
+        raise TypeError(f"open_model opens a torch.nn.Module, got {_kind(model)}.{how}")
     for name, module in model.named_modules():
         if isinstance(module, torch.jit.ScriptModule):
             where = f"{name} is" if name else "the model is"
@@ -92,6 +99,12 @@ def _check_kind(model: object) -> None:
                 f"open_model cannot look into scripted or traced modules, and {where} one "
                 f"({type(module).__name__}). Open the model before torch.jit.script or trace."
             )
+
+
+def _kind(given: object) -> str:
+    return (
+        f"the path {str(given)!r}" if isinstance(given, (str, PathLike)) else type(given).__name__
+    )
 
 
 def _to_open(model: nn.Module, skip: Collection[str]) -> list[str]:

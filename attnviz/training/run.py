@@ -94,11 +94,18 @@ def train(  # noqa: PLR0913  (whom it tells, and who watches)
         The finished run.
 
     Raises:
+        TypeError: If the recipe is none, or there is no training on such a task.
         ValueError: If the folder holds a run of another recipe or other data, or the data cannot
             be trained on, or the cell does not take its options. Nothing is written then.
         FloatingPointError: If the loss becomes infinite or NaN, RRA's weights cancel, or no epoch
             can be validated.
     """
+    if not isinstance(recipe, Recipe):
+        raise TypeError(
+            f"train takes a Recipe, which says how a model is built, got {type(recipe).__name__}. "
+            "Recipe(ModelSettings('rra', 64, outputs)) is one; a model of a cell of one's own is "
+            "trained by a loop of one's own."
+        )
     kind = data_for(task)
     kind.check(recipe.model, task)
     build_model(recipe.model)  # an option that the cell refuses is refused before anything is read

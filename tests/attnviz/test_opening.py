@@ -461,6 +461,17 @@ def test_a_layer_in_a_plain_list_is_told():
         attnviz.open_model(Listed(seen=False))
 
 
+@pytest.mark.parametrize(
+    ("given", "came"),
+    [(nn.GRU(3, 4).state_dict(), "OrderedDict"), ("net.pt", r"the path 'net\.pt'")],
+)
+def test_weights_alone_are_no_model(unchecked, given, came):
+    with pytest.raises(TypeError, match=rf"got {came}\. Weights alone .*load_state_dict"):
+        attnviz.open_model(given)
+    with pytest.raises(TypeError, match=r"got int\.$"):
+        attnviz.open_model(3)
+
+
 def test_scripted_modules_are_refused():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -519,7 +530,7 @@ def test_a_model_with_nothing_to_open_says_what_was_looked_for(unchecked):
     for ready in (opened, nn.Sequential(cells.RRA(3, 5))):
         with pytest.raises(TypeError, match=r"open already: use attnviz.record"):
             attnviz.open_model(ready)
-    with pytest.raises(TypeError, match=r"opens a torch.nn.Module, got str"):
+    with pytest.raises(TypeError, match=r"opens a torch.nn.Module, got the path 'model.pt'"):
         attnviz.open_model("model.pt")
 
 

@@ -174,6 +174,12 @@ def test_what_cannot_be_trained_is_refused(tmp_path):
         train(three, task, tmp_path)
 
 
+def test_a_model_is_no_recipe(tmp_path, unchecked):
+    with pytest.raises(TypeError, match=r"train takes a Recipe, .*got SequenceModel\. .*own"):
+        train(build_model(tiny_recipe("gru").model), tiny_task(), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_lag_scores_do_not_decay():
     recipe = tiny_recipe("rra", weight_decay=0.1)
     model = build_model(recipe.model)
