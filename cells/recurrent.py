@@ -51,7 +51,7 @@ class Recurrent(nn.Module):
 
     Raises:
         ValueError: If `num_layers` is less than 1 or `dropout` is not a probability.
-        TypeError: If `make_cell` does not return a `Cell`.
+        TypeError: If `make_cell` does not return a `Cell`, or one without its declarations.
     """
 
     def __init__(
@@ -83,6 +83,11 @@ class Recurrent(nn.Module):
                     raise TypeError(
                         f"make_cell must return a cells.Cell, got {type(cell).__name__}. Derive "
                         "your cell from cells.Cell and declare its signals and routes."
+                    )
+                if missing := [n for n in ("hidden_size", "signals") if not hasattr(cell, n)]:
+                    raise TypeError(
+                        f"{type(cell).__name__} has no {' and no '.join(missing)}, which a cell "
+                        "declares. Set it on the class, or in its __init__."
                     )
                 self.cells[f"l{layer}{direction}"] = cell
             features = cell.hidden_size * len(directions)

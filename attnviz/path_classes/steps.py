@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from attnviz.opening.copying import copy_module
 from cells import Cell, Slot, alias
 from cells.base import StateName
+from cells.checks import check_step
 from cells.walk import map_state
 
 __all__ = [
@@ -70,11 +71,17 @@ def watch(cell: Cell[Any]) -> Iterator[Steps]:
 
     Yields:
         The steps, filled as the layer is called.
+
+    Raises:
+        TypeError: By a call whose first step returns no new state and readout.
     """
     steps = Steps(cell)
 
     def keep(_: nn.Module, given: tuple[Any, ...], found: tuple[State, dict[str, Tensor]]) -> None:
-        (x, before), (after, readout) = given, found
+        x, before = given
+        if not steps.inputs:
+            check_step(cell, before, found, ())
+        after, readout = found
         steps.inputs.append(x)
         steps.before.append(before)
         for name, collected in steps.after.items():

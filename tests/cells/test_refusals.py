@@ -4,6 +4,7 @@ import torch
 from torch.nn.utils.rnn import pack_padded_sequence
 
 import cells
+from tests.cells.own_cell import GlanceCell
 
 
 @pytest.mark.parametrize(
@@ -122,3 +123,14 @@ def test_refuses_sizes_that_cannot_be(layer, arguments, options, message):
 def test_refuses_what_is_not_a_cell():
     with pytest.raises(TypeError, match=r"must return a cells\.Cell, got Linear\. Derive"):
         cells.Recurrent(lambda features: torch.nn.Linear(features, 4), 3)
+
+
+class Nameless(GlanceCell):
+    def __init__(self, *sizes):
+        super().__init__(*sizes)
+        del self.hidden_size
+
+
+def test_refuses_a_cell_that_does_not_say_its_size():
+    with pytest.raises(TypeError, match=r"^Nameless has no hidden_size, which a cell declares\."):
+        cells.Recurrent(lambda features: Nameless(features, 4), 3)

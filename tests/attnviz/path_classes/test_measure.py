@@ -244,6 +244,17 @@ def test_a_module_that_holds_a_layer_is_told_which(unchecked):
     assert gradient_paths(opened[0].layer, x, objective=summed).attrs["cell"] == "GRU"
 
 
+class StateAlone(GlanceCell):
+    def forward(self, x, state, *, edit=cells.same, via=cells.alias):
+        return super().forward(x, state, edit=edit, via=via)[0]
+
+
+def test_a_step_that_returns_no_readout_is_named(unchecked):
+    layer = cells.Recurrent(lambda features: StateAlone(features, 4), 3)
+    with pytest.raises(TypeError, match=r"A step of StateAlone must return .*got GlanceState\."):
+        gradient_paths(layer, torch.randn(5, 2, 3), objective=summed)
+
+
 def test_refusals():
     layer = made("RRA", 3, 4)
     x = torch.randn(5, 2, 3)
