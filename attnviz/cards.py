@@ -125,8 +125,8 @@ def recording_command(
     if typed_task(card) in READ_BY_NAME:
         return f"attnviz record {model} --task {typed_task(card)} --limit 100 -o trace.zarr"
     return (
-        f"in Python attnviz.recording.{by}(attnviz.load_model({model!r}), ...) of your own task, "
-        "attnviz.save_trace(trace, 'trace.zarr')"
+        f"in Python trace = attnviz.recording.{by}(attnviz.load_model({model!r}), ...) on your own "
+        "task and attnviz.save_trace(trace, 'trace.zarr')"
     )
 
 
