@@ -11,8 +11,11 @@ from attnviz.checkup.declaring import slot_name, uses
 from attnviz.checkup.report import NOTHING, Finding
 from attnviz.checkup.stepping import STEPS
 from attnviz.checkup.subject import Subject
+from attnviz.recording.declared import wrong_axes
 
 __all__ = ["check_capture"]
+
+CORRECT = "Return it in the cell's readout, for every row, or correct its declaration in `signals`."
 
 
 def check_capture(subject: Subject) -> list[Finding]:
@@ -86,25 +89,33 @@ def _calls(unit: Unit, seen: list[Seen]) -> Iterator[Finding]:
 
 
 def _shapes(seen: list[Seen]) -> Iterator[Finding]:
-    """Every signal has its axes and an entry for each timestep."""
+    """Every signal has its axes, of the sizes they have elsewhere, and all timesteps."""
     for one in seen:
-        time, batch = int(one.lengths.max()), len(one.lengths)
-        for name, declared in one.cell.signals.items():
-            values = one.readouts.get(name)
-            if values is None:
-                yield _unlike(one.group, name, "is declared, but not read out")
-            elif values.dim() != 2 + len(declared.axes):
-                axes = ("time", "batch", *declared.axes)
-                yield _unlike(
-                    one.group, name, f"has shape {tuple(values.shape)}, but declares axes {axes}"
-                )
-            elif values.shape[0] < time or values.shape[1] != batch:
-                yield _unlike(
-                    one.group,
-                    name,
-                    f"holds {values.shape[0]} timesteps of {values.shape[1]} sequences, where "
-                    f"{time} of {batch} were read",
-                )
+        found = list(_misshapen(one))
+        yield from found
+        if not found and (said := wrong_axes(one.cell, one.readouts)) is not None:
+            yield Finding("capture", "fault", said, CORRECT, one.group)
+
+
+def _misshapen(one: Seen) -> Iterator[Finding]:
+    """Signals with more or fewer axes than declared, or that lack entries."""
+    time, batch = int(one.lengths.max()), len(one.lengths)
+    for name, declared in one.cell.signals.items():
+        values = one.readouts.get(name)
+        if values is None:
+            yield _unlike(one.group, name, "is declared, but not read out")
+        elif values.dim() != 2 + len(declared.axes):
+            axes = ("time", "batch", *declared.axes)
+            yield _unlike(
+                one.group, name, f"has shape {tuple(values.shape)}, but declares axes {axes}"
+            )
+        elif values.shape[0] < time or values.shape[1] != batch:
+            yield _unlike(
+                one.group,
+                name,
+                f"holds {values.shape[0]} timesteps of {values.shape[1]} sequences, where "
+                f"{time} of {batch} were read",
+            )
 
 
 def _unlike(group: str, name: str, problem: str) -> Finding:
@@ -112,7 +123,7 @@ def _unlike(group: str, name: str, problem: str) -> Finding:
         "capture",
         "fault",
         f"the signal {name} {problem}.",
-        "Return it in the cell's readout, for every row, or correct its declaration in `signals`.",
+        CORRECT,
         group,
     )
 

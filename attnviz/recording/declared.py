@@ -7,7 +7,7 @@ from torch import Tensor
 
 import cells
 
-__all__ = ["check_axes", "check_gated"]
+__all__ = ["check_axes", "check_gated", "wrong_axes"]
 
 TAKEN = ("sequence", "time")  # every signal of a trace has these in front of its own
 
@@ -37,8 +37,21 @@ def check_axes(cell: cells.Cell[Any], readouts: Mapping[str, Tensor]) -> None:
         readouts: By name, `(time, batch, ...)`.
 
     Raises:
-        ValueError: If a signal has more or fewer axes than it declares, one of another size than
-            in its labels or another signal, or one that every trace has already.
+        ValueError: If one has other axes than it declares.
+    """
+    if (said := wrong_axes(cell, readouts)) is not None:
+        raise ValueError(f"{said} Return it with these axes, in this order, or correct `signals`.")
+
+
+def wrong_axes(cell: cells.Cell[Any], readouts: Mapping[str, Tensor]) -> str | None:
+    """The first signal whose shape is not what its axes say, in words; None if all are right.
+
+    It may have more or fewer axes, one of another size than its labels or another signal have, or
+    one that every trace has already.
+
+    Arguments:
+        cell: What read them out.
+        readouts: By name, `(time, batch, ...)`.
     """
     sizes = {axis: (len(of), "coordinates()") for axis, of in cell.coordinates().items()}
     for name, signal in cell.signals.items():
@@ -50,16 +63,14 @@ def check_axes(cell: cells.Cell[Any], readouts: Mapping[str, Tensor]) -> None:
             f"({', '.join(('batch', *axes))})"
         )
         if taken := set(axes).intersection(TAKEN):
-            raise ValueError(
-                f"{declared}, but a trace has an axis {taken.pop()} of its own. Call it otherwise."
-            )
-        wrong = "" if len(shape) == 1 + len(axes) else "."
-        for axis, size in zip(axes, shape[1:], strict=False):
+            return f"{declared}, but a trace has an axis {taken.pop()} of its own."
+        if len(shape) != 1 + len(axes):
+            return f"{declared}, but reads out shape {shape}."
+        for axis, size in zip(axes, shape[1:], strict=True):
             known, origin = sizes.setdefault(axis, (size, name))
             if size != known:
-                wrong = wrong or f", where {axis} has {known} entries in {origin}."
-        if wrong:
-            raise ValueError(
-                f"{declared}, but reads out shape {shape}{wrong} Return it with these axes, in "
-                "this order, or correct `signals`."
-            )
+                return (
+                    f"{declared}, but reads out shape {shape}, where {axis} has {known} entries in "
+                    f"{origin}."
+                )
+    return None

@@ -286,6 +286,12 @@ class OddShape(GlanceCell):
     signals = GlanceCell.signals | {"hidden": cells.Signal(("head", "unit"), "h")}
 
 
+class Transposed(GlanceCell):
+    def forward(self, x, state, *, edit=cells.same, via=cells.alias):
+        state, readout = super().forward(x, state, edit=edit, via=via)
+        return state, readout | {"attention": readout["attention"].mT}
+
+
 class Doubled(cells.LSTMCell):
     """Not what LSTM's fast path computes."""
 
@@ -613,6 +619,9 @@ BROKEN = {
     "a layer never called": Wrong(LayerUnused, "capture", "read 0 times", where="second.l0"),
     "a signal of another shape": Wrong(
         lambda: layer_of(OddShape), "capture", r"hidden has shape \(12, 9, 5\), but declares axes"
+    ),
+    "a signal with its axes exchanged": Wrong(
+        lambda: layer_of(Transposed), "capture", r"shape \(9, 2, 1\), where lag has 2 entries in"
     ),
     "lengths not passed on": Wrong(
         LengthsForgotten, "lengths", r"read 12 timesteps of sequence \d, whose length is \d"

@@ -104,7 +104,7 @@ WRONG = {
         r"readout holds \['attention', 'hidden'\]"
     ),
     NumPy: r"attention with axes \(batch, head, lag\), but reads out a ndarray and no tensor",
-    InTime: r"hidden with axes \(batch, time\), but a trace has an axis time of its own",
+    InTime: r"hidden with axes \(batch, time\), but a trace has an axis time of its own\.",
     NoSuchGate: r"^NoSuchGate names \['z'\] in `gated`, but its `signals` declares \['attention'",
     NoKeyRoute: (
         r"^A step of NoKeyRoute uses states by the routes \['key'\], but its `routes` declares "
