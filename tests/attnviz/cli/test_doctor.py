@@ -69,7 +69,8 @@ def test_exit_statuses(monkeypatch, capsys, tmp_path):
     assert called(monkeypatch, capsys, warned, "--strict", "--quiet")[0] == 1
 
     status, output, _ = called(monkeypatch, capsys, broken)
-    assert status == 1 and "✗ finite" in output and "→ Look behind the layers" in output
+    assert status == 1 and "✗ finite" in output
+    assert "head.bias is not finite" in output and "→ Load parameters" in output
     assert max(map(len, output.splitlines())) <= 100
 
 

@@ -143,8 +143,8 @@ def test_a_model_of_other_numbers_is_told_what_it_was_trained_on(place, typed):
     assert status == 1 and "mine was not trained on row-mnist, but on har." in error
     model.card = {"task": "adding-100", "data": {"length": 100, "held_out": 5}}
     save_folder(model, settings, place / "mine")
-    for command in ("ablate", "record"):
-        status, _, error = typed(command, "mine", "--text", "x", "-o", "t.nc")
+    for command, place_of in (("ablate", "t.nc"), ("record", "t.zarr")):
+        status, _, error = typed(command, "mine", "--text", "x", "-o", place_of)
         assert status == 1 and "trained on: --task adding" in error
     model.card = {"task": "my own"}
     save_folder(model, settings, place / "mine")
@@ -164,7 +164,7 @@ def test_a_language_model_is_told_how_it_is_recorded(place, typed):
         ("ablate", "words", "--text", "x"),
         ("influence", "words", "--text", "x", *output),
         ("path-classes", "words", "--task", "imdb", *output),
-        ("record", "words", "--text", "x", *output),
+        ("record", "words", "--text", "x", "-o", "q.zarr"),
         ("explore", "words", "-o", "q.html"),
     ):
         status, _, error = typed(*typed_in)
