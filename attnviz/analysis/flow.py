@@ -9,11 +9,12 @@ from jaxtyping import Float
 from attnviz.analysis.resampling import of_sequences, ratio_of_sums, weigh_shares
 from attnviz.analysis.selection import inside, step
 from attnviz.analysis.statistic import Statistic
-from attnviz.trace import Trace, group_for
+from attnviz.trace import Trace, group_for, layer_groups
 
 __all__ = [
     "FlowPlace",
     "gradient_norm",
+    "lagged_routes",
     "largest_route_residual",
     "route_cancellation",
     "route_norm_by_distance",
@@ -186,11 +187,23 @@ def shortcut_share(trace: Trace, *, route: str = "shortcut", group: str | None =
         if found is not None:
             name = f"share of the gradient at the {_NAMES[place]} by {route.replace('_', ' ')}"
             return Statistic(name, found, "")
+    held = lagged_routes(trace)
     raise KeyError(
         f"The trace of {trace.tree.attrs.get('cell', 'the cell')} holds no route {route!r} with "
-        "lags. RRA has 'shortcut', LARNN 'attention_key' and 'attention_value'; record with "
-        "gradients='routes'."
+        + (f"lags, but {held}." if held else "lags, nor another; record with gradients='routes'.")
     )
+
+
+def lagged_routes(trace: Trace) -> list[str]:
+    """The routes of a trace that have lags; values before keys."""
+    found: dict[str, None] = {}
+    for group in layer_groups(trace):
+        data = trace.tree[group].dataset
+        for axis in ("hidden_route", "memory_route"):
+            if f"{axis}_lag" in data.coords:
+                kinds, lags = data[f"{axis}_kind"].values, data[f"{axis}_lag"].values
+                found |= dict.fromkeys(str(k) for k, lag in zip(kinds, lags, strict=True) if lag)
+    return sorted(found, key=lambda name: name == "attention_key")
 
 
 def largest_route_residual(

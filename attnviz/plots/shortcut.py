@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from attnviz.analysis import Statistic, one_sequence
-from attnviz.analysis.flow import shortcut_share
+from attnviz.analysis.flow import lagged_routes, shortcut_share
 from attnviz.analysis.selection import step
 from attnviz.plots.captions import cell_name, reads_backwards, subtitle, truncation_note
 from attnviz.plots.headings import Heading
@@ -19,7 +19,7 @@ from attnviz.plots.timesteps import at_timesteps, overview_note, time_axis
 from attnviz.plots.wrapped import draw_wrapped
 from attnviz.trace import Trace, group_for, layer_groups, sequence_length
 
-__all__ = ["lagged_routes", "plot_shortcut", "shortcut_numbers"]
+__all__ = ["plot_shortcut", "shortcut_numbers"]
 
 _ROW_HEIGHT = 0.096  # inches: every lag can be numbered
 
@@ -108,18 +108,6 @@ def shares_of(trace: Trace, route: str) -> str:
             if route in data.coords.get(f"{place}_route_kind", ()):
                 return f"{place}_route_projection"
     return "hidden_route_projection"
-
-
-def lagged_routes(trace: Trace) -> list[str]:
-    """The routes of a trace that have lags; values before keys."""
-    found: dict[str, None] = {}
-    for group in layer_groups(trace):
-        data = trace.tree[group].dataset
-        for axis in ("hidden_route", "memory_route"):
-            if f"{axis}_lag" in data.coords:
-                kinds, lags = data[f"{axis}_kind"].values, data[f"{axis}_lag"].values
-                found |= dict.fromkeys(str(k) for k, lag in zip(kinds, lags, strict=True) if lag)
-    return sorted(found, key=lambda name: name == "attention_key")
 
 
 def _limits(statistic: Statistic) -> tuple[float, float]:

@@ -134,5 +134,5 @@ def test_what_was_not_recorded_is_refused_with_what_to_do(vectors):
         flow.route_share(trace)
     with pytest.raises(KeyError, match=r"'memory_gradient_norm'.*gradients='norms'"):
         flow.gradient_norm(trace, place="memory")
-    with pytest.raises(KeyError, match="no route 'attention_value' with lags"):
+    with pytest.raises(KeyError, match=r"no route 'attention_value' with lags, but \['shortcut'\]"):
         flow.shortcut_share(trace, route="attention_value")
