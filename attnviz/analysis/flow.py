@@ -7,14 +7,13 @@ import xarray as xr
 from jaxtyping import Float
 
 from attnviz.analysis.resampling import of_sequences, ratio_of_sums, weigh_shares
-from attnviz.analysis.selection import inside, step
+from attnviz.analysis.selection import inside, lagged_routes, step
 from attnviz.analysis.statistic import Statistic
-from attnviz.trace import Trace, group_for, layer_groups
+from attnviz.trace import Trace, group_for
 
 __all__ = [
     "FlowPlace",
     "gradient_norm",
-    "lagged_routes",
     "largest_route_residual",
     "route_cancellation",
     "route_norm_by_distance",
@@ -192,18 +191,6 @@ def shortcut_share(trace: Trace, *, route: str = "shortcut", group: str | None =
         f"The trace of {trace.tree.attrs.get('cell', 'the cell')} holds no route {route!r} with "
         + (f"lags, but {held}." if held else "lags, nor another; record with gradients='routes'.")
     )
-
-
-def lagged_routes(trace: Trace) -> list[str]:
-    """The routes of a trace that have lags; values before keys."""
-    found: dict[str, None] = {}
-    for group in layer_groups(trace):
-        data = trace.tree[group].dataset
-        for axis in ("hidden_route", "memory_route"):
-            if f"{axis}_lag" in data.coords:
-                kinds, lags = data[f"{axis}_kind"].values, data[f"{axis}_lag"].values
-                found |= dict.fromkeys(str(k) for k, lag in zip(kinds, lags, strict=True) if lag)
-    return sorted(found, key=lambda name: name == "attention_key")
 
 
 def largest_route_residual(

@@ -12,6 +12,7 @@ from attnviz.trace import (
     SOURCE_MISSING,
     SOURCE_REAL,
     Trace,
+    layer_groups,
     sequence_count,
     sequence_length,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "declared",
     "inside",
     "lag_holds",
+    "lagged_routes",
     "one_sequence",
     "reaching",
     "sequence_blocks",
@@ -172,3 +174,15 @@ def lag_holds(trace: Trace, group: str, kind: int) -> xr.DataArray:
         SOURCE_MISSING: (source < 0) & ~initial,
     }[kind]
     return (holds & inside(trace, group)).transpose("sequence", "time", "lag")
+
+
+def lagged_routes(trace: Trace) -> list[str]:
+    """The routes of a trace that have lags; values before keys."""
+    found: dict[str, None] = {}
+    for group in layer_groups(trace):
+        data = trace.tree[group].dataset
+        for axis in ("hidden_route", "memory_route"):
+            if f"{axis}_lag" in data.coords:
+                kinds, lags = data[f"{axis}_kind"].values, data[f"{axis}_lag"].values
+                found |= dict.fromkeys(str(k) for k, lag in zip(kinds, lags, strict=True) if lag)
+    return sorted(found, key=lambda name: name == "attention_key")

@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from attnviz.analysis import Statistic, one_sequence
-from attnviz.analysis.flow import lagged_routes, shortcut_share
-from attnviz.analysis.selection import step
+from attnviz.analysis.flow import shortcut_share
+from attnviz.analysis.selection import lagged_routes, step
 from attnviz.plots.captions import cell_name, reads_backwards, subtitle, truncation_note
 from attnviz.plots.headings import Heading
 from attnviz.plots.numbers import provenance_of
