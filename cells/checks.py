@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cells.base import Cell
 
-__all__ = ["check_began", "check_input", "check_state", "check_step"]
+__all__ = ["check_began", "check_cell", "check_input", "check_state", "check_step"]
 
 
 def check_input(name: str, x: Tensor, cell: Cell[Any], *, features: int, batch_first: bool) -> None:
@@ -87,6 +87,20 @@ def check_state(
         )
     for (group, cell), given in zip(groups.items(), state, strict=True):
         _check_group(group, cell, given, batch)
+
+
+def check_cell(cell: object) -> None:
+    """Raises TypeError if what shall be a layer's cell is none, or lacks its declarations."""
+    if not isinstance(cell, Cell):
+        raise TypeError(
+            f"make_cell must return a cells.Cell, got {type(cell).__name__}. Derive your cell from "
+            "cells.Cell and declare its signals and routes."
+        )
+    if missing := [name for name in ("hidden_size", "signals") if not hasattr(cell, name)]:
+        raise TypeError(
+            f"{type(cell).__name__} has no {' and no '.join(missing)}, which a cell declares. Set "
+            "it on the class, or in its __init__."
+        )
 
 
 def check_began(cell: Cell[Any], state: Any) -> None:  # noqa: ANN401  (whatever a cell returns)

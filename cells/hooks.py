@@ -1,8 +1,8 @@
 """Watching the gradient of every state of a walk, without touching it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from jaxtyping import Float
@@ -17,6 +17,7 @@ __all__ = [
     "ReadoutHook",
     "Watch",
     "norm_of_each",
+    "watch_for",
     "watch_gradients",
 ]
 
@@ -31,6 +32,32 @@ class Watch(NamedTuple):
 
     report: Callable[[dict[str, Tensor]], None]
     parts: GradientParts
+
+
+def watch_for(group: str, hooks: Iterable[tuple[GradientHook, GradientParts]]) -> Watch | None:
+    """What hooks on the gradients of a group want to know together; none if there are none.
+
+    Arguments:
+        group: The layer and direction.
+        hooks: As they are now, each with the parts that it asked for.
+    """
+    asked = list(hooks)
+    if not asked:
+        return None
+
+    def report(gradients: dict[str, Tensor]) -> None:
+        for hook, parts in asked:
+            hook(group, {n: v for n, v in gradients.items() if _asked_for(n, parts)})
+
+    return Watch(report, max((parts for _, parts in asked), key=get_args(GradientParts).index))
+
+
+def _asked_for(name: str, parts: GradientParts) -> bool:
+    """Whether a hook that asked for these parts is told a number."""
+    if parts == "exits":
+        return True
+    of_states = not name.startswith("input_")
+    return of_states if parts == "routes" else of_states and name.endswith("_gradient_norm")
 
 
 def watch_gradients(

@@ -12,9 +12,9 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from torch.utils.hooks import RemovableHandle
 
 from cells.base import Cell, Edit
-from cells.checks import check_began, check_input, check_state
+from cells.checks import check_began, check_cell, check_input, check_state
 from cells.graphed import Graphs, graph_obstacle
-from cells.hooks import GradientHook, GradientParts, ReadoutHook, Watch
+from cells.hooks import GradientHook, GradientParts, ReadoutHook, watch_for
 from cells.lengths import Rows, check_lengths
 from cells.paths import Call, Path, Read, check_path, obstacle, read, worth_saying
 
@@ -79,16 +79,7 @@ class Recurrent(nn.Module):
         for layer in range(num_layers):
             for direction in directions:
                 cell = make_cell(features)
-                if not isinstance(cell, Cell):
-                    raise TypeError(
-                        f"make_cell must return a cells.Cell, got {type(cell).__name__}. Derive "
-                        "your cell from cells.Cell and declare its signals and routes."
-                    )
-                if missing := [n for n in ("hidden_size", "signals") if not hasattr(cell, n)]:
-                    raise TypeError(
-                        f"{type(cell).__name__} has no {' and no '.join(missing)}, which a cell "
-                        "declares. Set it on the class, or in its __init__."
-                    )
+                check_cell(cell)
                 self.cells[f"l{layer}{direction}"] = cell
             features = cell.hidden_size * len(directions)
         self.hidden_size, self.output_size = cell.hidden_size, features
@@ -332,7 +323,7 @@ class Recurrent(nn.Module):
             keep=frozenset().union(*wanted),
             edits=[edit for edit, only in self._edits.values() if only in (None, group)],
             group=group,
-            watch=self._watch(group),
+            watch=watch_for(group, self._gradient_hooks.values()),
         )
         path = self.last_path = self._choose(call)
         found = self._graphs.read(call) if path == "graph" else read(call, path)
@@ -373,25 +364,6 @@ class Recurrent(nn.Module):
         for hook, wanted in list(self._readout_hooks.values()):
             chosen = {name: values for name, values in found.readouts.items() if name in wanted}
             hook(group, {**chosen, **began}, rows.lengths)
-
-    def _watch(self, group: str) -> Watch | None:
-        hooks = list(self._gradient_hooks.values())
-        if not hooks:
-            return None
-
-        def report(gradients: dict[str, Tensor]) -> None:
-            for hook, parts in hooks:
-                hook(group, {n: v for n, v in gradients.items() if _asked_for(n, parts)})
-
-        return Watch(report, max((parts for _, parts in hooks), key=get_args(GradientParts).index))
-
-
-def _asked_for(name: str, parts: GradientParts) -> bool:
-    """Whether a hook that asked for these parts is told a number."""
-    if parts == "exits":
-        return True
-    of_states = not name.startswith("input_")
-    return of_states if parts == "routes" else of_states and name.endswith("_gradient_norm")
 
 
 def _state_dtype(cell: Cell[Any], x: Tensor) -> torch.dtype:
