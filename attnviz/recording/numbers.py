@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
+from attnviz.arrays import check_array
 from attnviz.models import SequenceModel
 from attnviz.modes import evaluated
 from attnviz.recording.gradients import GradientRecording, leaves_of
@@ -47,8 +48,13 @@ class Numbers:
 
     def __post_init__(self) -> None:
         """Refuses what are no arrays, and targets, ids or lengths that do not match."""
-        _check_array("features", self.features, (3,), "(sequence, time, feature)")
-        _check_array("targets", self.targets, (1, 2), "(sequence), or (sequence, output)")
+        for what, given, sizes, axes in (
+            ("features", self.features, (3,), "(sequence, time, feature)"),
+            ("targets", self.targets, (1, 2), "(sequence), or (sequence, output)"),
+        ):
+            check_array("Numbers", what, given, axes=axes)
+            if given.ndim not in sizes:
+                raise ValueError(f"Numbers takes {what} {axes}, got shape {given.shape}.")
         if self.targets.ndim == 1 and self.targets.dtype.kind == "f":
             raise TypeError(
                 "Numbers takes classes as whole numbers (sequence), and numbers to be predicted as "
@@ -76,24 +82,6 @@ class Numbers:
     def labels(self) -> list[int] | None:
         """The right classes; none where numbers are right."""
         return [int(label) for label in self.targets] if self.targets.ndim == 1 else None
-
-
-def _check_array(what: str, given: object, axes: tuple[int, ...], named: str) -> None:
-    if not isinstance(given, np.ndarray):
-        how = "Pad the sequences to one length, numpy.stack them and pass lengths=."
-        if isinstance(given, Tensor):
-            how = f"Give {what}.numpy()."
-        elif what == "targets":
-            how = "Give numpy.array(targets)."
-        raise TypeError(f"Numbers takes {what} as an array {named}, got {_kind(given)}. {how}")
-    if given.dtype.kind not in "biuf":
-        raise TypeError(f"Numbers takes {what} that are numbers, got {given.dtype}.")
-    if given.ndim not in axes:
-        raise ValueError(f"Numbers takes {what} {named}, got shape {given.shape}.")
-
-
-def _kind(given: object) -> str:
-    return "a torch tensor" if isinstance(given, Tensor) else f"a {type(given).__name__}"
 
 
 def number_rows(model: SequenceModel, numbers: Numbers) -> list[Float[Tensor, "time feature"]]:

@@ -8,13 +8,14 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
+from attnviz.arrays import check_array
+
 __all__ = [
     "GeneratedTask",
     "Labelled",
     "NumberSplit",
     "TextSplit",
     "TextTask",
-    "check_array",
     "check_finite",
     "check_labels",
     "spread_rows",
@@ -129,30 +130,6 @@ def check_lengths(lengths: Int[np.ndarray, " sequence"] | None, shape: Sequence[
         )
 
 
-def check_array(split: str, what: str, given: object, kinds: str) -> None:
-    """Refuses what is no array of numbers of some kinds.
-
-    Arguments:
-        split: What is made of it.
-        what: It is, in words.
-        given: What came.
-        kinds: NumPy's letters, such as `"iu"` for whole numbers.
-
-    Raises:
-        TypeError: If it is none.
-    """
-    wanted = "whole numbers" if set(kinds) <= set("iu") else "numbers"
-    if not isinstance(given, np.ndarray):
-        kind = type(given)
-        how = "tensor.numpy()" if kind.__name__ == "Tensor" else f"numpy.array({what})"
-        raise TypeError(
-            f"A {split} keeps {what} as a NumPy array of {wanted}, got a {kind.__module__}."
-            f"{kind.__name__}. Give {how}."
-        )
-    if given.dtype.kind not in kinds:
-        raise TypeError(f"A {split} keeps {what} as {wanted}, got {given.dtype}.")
-
-
 def check_finite(
     values: Shaped[np.ndarray, "sequence *rest"], ids: Sequence[str] = (), *, what: str = "features"
 ) -> None:
@@ -238,7 +215,7 @@ class NumberSplit:
 
     def __post_init__(self) -> None:
         for what, given in (("features", self.features), ("targets", self.targets)):
-            check_array("NumberSplit", what, given, "biuf")
+            check_array("NumberSplit", what, given)
         if len(self.features) != len(self.targets):
             raise ValueError(
                 "A NumberSplit has one row of targets for each sequence, but got "

@@ -6,13 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from attnviz.tasks.base import (
-    check_array,
-    check_finite,
-    check_labels,
-    check_lengths,
-    spread_rows,
-)
+from attnviz.arrays import check_array
+from attnviz.tasks.base import check_finite, check_labels, check_lengths, spread_rows
 
 __all__ = ["LabelledSplit", "LabelledTask"]
 
@@ -43,7 +38,7 @@ class LabelledSplit:
     lengths: Int[np.ndarray, "own_length"] | None = None
 
     def __post_init__(self) -> None:
-        check_array("LabelledSplit", "values", self.values, "biuf")
+        check_array("LabelledSplit", "values", self.values)
         check_array("LabelledSplit", "labels", self.labels, "iu")
         lengths = (len(self.values), len(self.labels), len(self.ids), len(self.groups))
         if len(set(lengths)) != 1:

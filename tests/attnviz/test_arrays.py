@@ -15,26 +15,36 @@ NAMES, GROUPS = tuple("abcdef"), np.arange(6)
 REFUSED = {
     "a list of arrays": (
         lambda: Numbers([X[0], X[1, :2]], Y[:2]),
-        r"features as an array \(sequence, time, feature\), got a list\. Pad .*lengths=",
+        r"^Numbers takes features as a NumPy array of numbers \(sequence, time, feature\), got a "
+        r"list\. Give one of sequences padded .*lengths=",
     ),
-    "a tensor": (lambda: Numbers(torch.tensor(X), Y), r"a torch tensor\. Give features\.numpy"),
+    "a tensor": (
+        lambda: Numbers(torch.tensor(X), Y),
+        r"got a torch\.Tensor\. Give features\.numpy\(\)\.",
+    ),
     "a list of targets": (lambda: Numbers(X, [0] * 6), r"got a list\. Give numpy\.array\(targets"),
-    "targets in words": (lambda: Numbers(X, np.array(["a"] * 6)), r"that are numbers, got <U1"),
+    "targets in words": (
+        lambda: Numbers(X, np.array(["a"] * 6)),
+        r"targets as a NumPy array of numbers \(sequence\), .*got one of <U1\.",
+    ),
     "numbers with one axis": (lambda: Numbers(X, Y / 2), r"got targets of float64 with one axis"),
     "features without an axis": (lambda: Numbers(X[..., 0], Y), r"features .*got shape \(6, 5\)"),
     "values of torch": (
         lambda: LabelledSplit(torch.tensor(X), Y, NAMES, GROUPS),
-        r"^A LabelledSplit keeps values as a NumPy array .*got a torch\.Tensor\. Give tens",
+        r"^LabelledSplit takes values as a NumPy array .*got a torch\.Tensor\. Give values\.numpy",
     ),
     "labels in words": (
         lambda: LabelledSplit(X, np.array(NAMES), NAMES, GROUPS),
-        r"keeps labels as whole numbers, got <U1\.",
+        r"labels as a NumPy array of whole numbers, got one of <U1\.",
     ),
     "a list of labels": (
         lambda: LabelledSplit(X, [0] * 6, NAMES, GROUPS),
-        r"labels as a NumPy array of whole numbers, got a builtins\.list\. Give numpy\.array",
+        r"labels as a NumPy array of whole numbers, got a list\. Give numpy\.array\(labels",
     ),
-    "targets of torch": (lambda: NumberSplit(X, torch.zeros(6, 1)), r"keeps targets as .*Tensor"),
+    "targets of torch": (
+        lambda: NumberSplit(X, torch.zeros(6, 1)),
+        r"NumberSplit takes targets as .*got a torch\.Tensor\. Give targets\.numpy",
+    ),
     "a list of inputs": (
         lambda: attnviz.Sequences([X[0], X[1]]),
         r"^Sequences takes a tensor or array, .*got a list\. Pad",
