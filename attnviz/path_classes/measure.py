@@ -97,7 +97,8 @@ def gradient_paths(
     Raises:
         KeyError: If there is no such group.
         ValueError: If an edit is registered, labels do not fit, a layer has no objective, the
-            objective does not depend on the group, or a step cannot be repeated.
+            objective does not depend on the group, a step cannot be repeated, or the cell uses a
+            state by a route that it does not declare.
     """
     whole = isinstance(model, SequenceModel)
     group = _check(model.layer if isinstance(model, SequenceModel) else model, group)

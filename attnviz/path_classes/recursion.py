@@ -40,8 +40,8 @@ def class_gradients(
         `(class, running, unit)`, hops behind the classes.
 
     Raises:
-        ValueError: If a step, run again, does not give what it gave.
-        KeyError: If the cell uses a state by a route that it does not declare.
+        ValueError: If a step, run again, does not give what it gave, or the cell uses a state by a
+            route that it does not declare.
     """
     entries, last = paths.count + paths.hops, len(steps.inputs) - 1
     pending: dict[tuple[StateName, int], Tensor] = {}
@@ -143,7 +143,7 @@ def _check_repeats(steps: Steps, step: int, state: State) -> None:
 def _state_of(steps: Steps, slot: Slot) -> StateName:
     routes = steps.cell.routes
     if slot.route not in routes:
-        raise KeyError(
+        raise ValueError(
             f"{type(steps.cell).__name__} uses a state by the route {slot.route!r}, but declares "
             f"only {sorted(routes)}. Declare it in `routes`, with the state that it uses."
         )

@@ -23,7 +23,6 @@ from attnviz.plots.styling import house_style, of_what_is_open
 __all__ = ["kernel_evolution_numbers", "plot_kernel_evolution"]
 
 _ACROSS, _NARROW, _HIGH, _NORM = 3, 5.0, 2.2, 0.9
-_NAMES = {"lag": "lag (timesteps back)", "age": "age (timesteps since written)"}
 _SAID = ("model", "cell", "task", "seed", "recipe", "format")
 
 
@@ -76,7 +75,8 @@ def plot_kernel_evolution(
         axis = axes.pop()
         whole = axis == "lag" and lags is None  # of ages there is no last
         equal = {n: 1 / one.values.sizes[axis] if whole else None for n, one in kernels.items()}
-        figure, upper = _draw(named, kernels, norms, axis, equal, logarithmic=logarithmic)
+        away = "ahead" if (group or "").endswith("_reverse") else "back"
+        figure, upper = _draw(named, kernels, norms, axis, equal, away, logarithmic=logarithmic)
         _scale(upper, limits, share=share)
         settle(figure)
     figure.limits = upper[0].get_ylim()
@@ -118,6 +118,7 @@ def _draw(
     norms: Mapping[str, Statistic | None],
     axis: str,
     equal: Mapping[str, float | None],
+    away: str,
     *,
     logarithmic: bool,
 ) -> tuple[PaperFigure, list[Axes]]:
@@ -145,9 +146,10 @@ def _draw(
         ax = panels[step * (n // across) + 1, n % across]
         _draw_norm(ax, one, first=n % across == 0)
     _finish(panels, upper, count, across, step, logarithmic)
+    meaning = f"lag (timesteps {away})" if axis == "lag" else "age (timesteps since written)"
     bar = figure.colorbar(
-        ScalarMappable(norm, colours), ax=list(panels.ravel()), label=_NAMES[axis],
-        aspect=40, pad=0.02, ticks=_some(every),
+        ScalarMappable(norm, colours), ax=list(panels.ravel()), label=meaning, aspect=40,
+        pad=0.02, ticks=_some(every),
     )  # fmt: skip
     bar.ax.tick_params(which="both", length=0)
     bar.outline.set_visible(False)

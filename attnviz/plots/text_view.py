@@ -75,7 +75,8 @@ def plot_text(
     Raises:
         KeyError: If the trace does not hold the signal.
         IndexError: If there is no such sequence or head.
-        ValueError: If there is no such score, or the range does not fit the sequence.
+        ValueError: If there is no such score, it has no layers or heads but one is asked for, or
+            the range does not fit the sequence.
     """
     options = PlotOptions(sequence, group, head, tokens, limits=limits, score=score)
     statistic = text_numbers(trace, options)
@@ -122,6 +123,7 @@ def text_numbers(trace: Trace, options: PlotOptions) -> Statistic:
 
     Raises:
         KeyError: If the trace holds the signal of no score.
+        ValueError: If the score is the whole model's, but a layer or head is asked for.
     """
     recorded = recorded_scores(trace)
     if not recorded:
@@ -131,15 +133,21 @@ def text_numbers(trace: Trace, options: PlotOptions) -> Statistic:
     statistic = token_score(
         trace, options.sequence, kind=kind, group=options.group, head=options.head
     )
+    if options.score and _of_model(trace, kind) and (options.group, options.head) != (None, None):
+        raise ValueError(
+            f"The score {kind!r} is of the whole model, and has no layers or heads. Leave them out."
+        )
     whole = replace(options, tokens=chosen_range(trace, options))
     single = replace(statistic, values=statistic.values.expand_dims("sequence"))
     return at_timesteps(single, trace, whole)
 
 
 def _group(trace: Trace, kind: str, group: str | None) -> str:
-    if TOKEN_SCORES[kind][0] in trace.tree.data_vars:  # of the whole model
-        return ""
-    return group_for(trace, TOKEN_SCORES[kind][0], group)
+    return "" if _of_model(trace, kind) else group_for(trace, TOKEN_SCORES[kind][0], group)
+
+
+def _of_model(trace: Trace, kind: str) -> bool:
+    return TOKEN_SCORES[kind][0] in trace.tree.data_vars
 
 
 def _pieces(trace: Trace, options: PlotOptions) -> tuple[list[_Piece], list[str]]:

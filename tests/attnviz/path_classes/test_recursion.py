@@ -274,5 +274,5 @@ def test_a_route_that_is_not_declared_is_refused():
     steps, paths, injected = read(layer, torch.randn(5, 2, 3))
     steps.cell.routes = {"carry": cells.Route("hidden"), "key": cells.Route("hidden", True)}
 
-    with pytest.raises(KeyError, match="by the route 'value', but declares only"):
+    with pytest.raises(ValueError, match="by the route 'value', but declares only"):
         class_gradients(steps, paths, injected)

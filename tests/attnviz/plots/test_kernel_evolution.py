@@ -50,6 +50,13 @@ def test_two_windows_stand_in_panels_with_one_scale_and_one_colour_a_lag():
     assert apart[0].get_ylim() != apart[1].get_ylim()
 
 
+def test_lags_of_a_layer_that_reads_from_the_end_reach_ahead():
+    made = probes.rra()
+    made["l0_reverse"] = made["l0"].copy()
+    figure = attnviz.plot_kernel_evolution(made, group="l0_reverse")
+    assert figure.axes[-1].get_ylabel() == "lag (timesteps ahead)"
+
+
 def test_means_are_drawn_with_their_spread():
     made = probes.larnn()
     ((upper,), lower) = panels(attnviz.plot_kernel_evolution(made, head=1))

@@ -126,3 +126,6 @@ def test_refusals():
         plot_text(traces.larnn(), score="loudness")
     with pytest.raises(KeyError, match="memory_gradient_norm"):
         plot_text(traces.larnn(), score="memory_gradient_norm")
+    for choice in ({"group": "l0"}, {"head": 1}):
+        with pytest.raises(ValueError, match="'prediction_change' is of the whole model"):
+            plot_text(traces.larnn(), score="prediction_change", **choice)
