@@ -23,6 +23,7 @@ from attnviz.modes import evaluated
 from attnviz.opening.copying import copy_module
 from attnviz.recording import Texts, available_signals, record, record_texts
 from attnviz.recording.texts import encoded_texts
+from attnviz.text import UNKNOWN, UNKNOWN_ID
 from attnviz.trace import Trace
 
 __all__ = ["Reader"]
@@ -31,6 +32,8 @@ _SHOWN = (
     "attention", "attention_used", "contribution", "gate_attention", "feature_attention",
     "input_gate", "forget_gate", "output_gate", "update_gate", "reset_gate",
 )  # fmt: skip
+
+_NAMED = 8  # of the words that a model does not know
 
 
 class Reader:
@@ -69,7 +72,8 @@ class Reader:
         """
         texts = Texts([text], labels=[label])
         trace = record_texts(self.model, texts, keep=self._keep, gradients=False)
-        return panel_of(trace, 0, key=self.key, layer=layer)
+        panel = panel_of(trace, 0, key=self.key, layer=layer)
+        return replace(panel, notes=[*panel.notes, *self._not_known(text)])
 
     def flow(self, text: str, *, label: int = -1, layer: str | None = None) -> list[Track]:
         """The gradient's norm and the shares of its routes at every word."""
@@ -164,6 +168,16 @@ class Reader:
         finally:
             layer.path = path
         return recording.trace, used.weights(backwards=group.endswith("_reverse"))
+
+    def _not_known(self, text: str) -> list[str]:
+        encoded = encoded_texts(self.model, Texts([text]))[0]
+        spans = encoded.spans[encoded.ids == UNKNOWN_ID]
+        found = list(dict.fromkeys(text[start:end] for start, end in spans))
+        if not found:
+            return []
+        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        named = ", ".join(f"“{word}”" for word in found[:_NAMED])
+        return [f"Not known to {self.key}, which reads them all as {UNKNOWN}: {named}{more}."]
 
     def _ablations(self, rows: Sequence[Edits], group: str) -> list[Ablation]:
         """The edits of all rows, kind by kind: each changes the weights that the last one left."""

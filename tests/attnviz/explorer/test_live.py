@@ -54,6 +54,17 @@ def test_an_unedited_panel_is_that_of_record_texts(make):
     assert "gates" in names(panel.tracks)
 
 
+def test_words_that_the_model_does_not_know_are_named_once():
+    reader = reading(rra())
+
+    assert reader.read(TEXT).notes == []
+    assert reader.read(f"Zyx {TEXT} <b>qoph</b> Zyx").notes == [
+        "Not known to k, which reads them all as <unk>: “Zyx”, “<”, “b”, “>”, “qoph”, “/”."
+    ]
+    many = reader.read(" ".join(f"q{n}" for n in range(11))).notes
+    assert many[0].endswith("“q6”, “q7” and 3 more.")
+
+
 @pytest.mark.parametrize(("make", "lags"), [(rra, [2, 3, 4, 5, 6]), (larnn, [1, 2, 3])])
 def test_a_lag_off_is_an_ablation_of_that_lag(make, lags):
     model = make()
