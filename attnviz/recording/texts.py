@@ -22,7 +22,7 @@ from attnviz.recording.recorder import record
 from attnviz.recording.signals import recurrent_layers
 from attnviz.store import Plan, TraceWriter, Truncation, make_plan, open_trace
 from attnviz.store.saving import check_store_path
-from attnviz.text import EncodedText, encode_text
+from attnviz.text import UNKNOWN, EncodedText, encode_text
 from attnviz.trace import Trace
 
 __all__ = ["Texts", "check_labels", "check_sequence_model", "encoded_texts", "record_texts"]
@@ -142,6 +142,7 @@ class _Job:
             "options": json.dumps(settings),
             **({"seed": str(recipe["seed"])} if "seed" in recipe else {}),
             "truncation": json.dumps(cut),
+            "unknown_tokens": self._unknown(),
             "loss": self.model.loss_name,
             "loss_target": "predicted class" if self.texts.right is None else "label",
             # A store is only gone on with by a recording of the same texts and signals.
@@ -149,6 +150,10 @@ class _Job:
             "texts_digest": self._texts_digest(),
             **self.texts.about,
         }
+
+    def _unknown(self) -> str:
+        count = sum(text.unknown_count for text in self.encoded)
+        return f"{count:,} of {sum(len(text.ids) for text in self.encoded):,} read as {UNKNOWN}"
 
     def _texts_digest(self) -> str:
         labels = None if self.texts.labels is None else [int(n) for n in self.texts.labels]

@@ -99,7 +99,7 @@ def ablation_table(effects: xr.Dataset) -> Table:
     return Table([*axes, effect.name, *interval], rows, caption, words=0)
 
 
-_SAID = ("task", "split", "mode", "truncation", "weights_digest", "versions")
+_SAID = ("task", "split", "mode", "truncation", "unknown_tokens", "weights_digest", "versions")
 
 
 def _right(trace: Trace, recorded: np.ndarray) -> str:

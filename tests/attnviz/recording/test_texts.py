@@ -94,6 +94,14 @@ def test_truncation_keeps_the_side_that_was_chosen(keep, expected):
     assert json.loads(trace.tree.attrs["truncation"]) == {"side": keep, "length": 3}
 
 
+def test_the_trace_says_how_many_of_the_tokens_that_were_read_the_model_knows():
+    model, _ = make_model(limit=3, keep="end")
+
+    trace = record_texts(model, [REVIEWS[3], "so unknown words only good"])
+
+    assert trace.tree.attrs["unknown_tokens"] == "2 of 6 read as <unk>"
+
+
 def test_recording_leaves_mode_and_parameter_gradients_alone():
     model, _ = make_model()
     model.train()
