@@ -241,9 +241,10 @@ def _versions() -> str:
 
 
 def report_not_finite(batch: Batch) -> None:
-    """Warns where NaN or infinity begins."""
+    """Warns where NaN or infinity begins: once for a layer, with all its signals that hold any."""
     lengths = batch.root["length"]
     for group, arrays in batch.groups.items():
+        found: dict[str, tuple[int, int]] = {}
         for name, values in arrays.items():
             if values.ndim < 2 or len(values) != len(lengths):
                 continue  # a constant
@@ -254,13 +255,16 @@ def report_not_finite(batch: Batch) -> None:
                 continue  # of states that depend on nothing that is learned
             broken = ~np.isfinite(values.reshape(*valid.shape, -1)).all(axis=-1) & valid
             if broken.any():
-                time, row = min((int(t), int(s)) for s, t in zip(*broken.nonzero(), strict=True))
-                warnings.warn(
-                    f"{name} of {group} is not finite from timestep {time} of sequence {row} of "
-                    "its batch on. The model's weights or input hold NaN, or it overflows.",
-                    RuntimeWarning,
-                    stacklevel=2,
-                )
+                found[name] = min((int(t), int(s)) for s, t in zip(*broken.nonzero(), strict=True))
+        if found:
+            (first, (time, row)), *others = found.items()
+            more = f" (nor {', '.join(name for name, _ in others)})" if others else ""
+            warnings.warn(
+                f"{first} of {group} is not finite from timestep {time} of sequence {row} of "
+                f"its batch on{more}. The model's weights or input hold NaN, or it overflows.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
 
 def to_numpy(values: Tensor) -> np.ndarray:
