@@ -5,7 +5,10 @@ and models need the `torch` extra; opening, analysing and plotting a saved trace
 """
 
 import importlib
+import importlib.util
+import warnings
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -211,3 +214,19 @@ def __getattr__(name: str) -> object:
 def __dir__() -> list[str]:
     """The public names, also those not fetched yet."""
     return [*globals(), *__all__, *_ROOMS]
+
+
+def _warn_of_other_cells() -> None:
+    """Says that a `cells` of somebody's own hides the one that models are made of."""
+    found = importlib.util.find_spec("cells")
+    places = [] if found is None else found.submodule_search_locations or []
+    if not any((Path(place) / "recurrent.py").is_file() for place in places):
+        warnings.warn(
+            "attnviz needs the package `cells` that is installed with it, but Python finds "
+            f"{'none' if found is None else found.origin or list(places)}. Rename what hides it: "
+            "until then no model can be read, trained or recorded.",
+            stacklevel=3,
+        )
+
+
+_warn_of_other_cells()

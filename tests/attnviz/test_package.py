@@ -220,3 +220,17 @@ def test_shipped_models_score_what_their_cards_say(name):
 
     # Weights are rounded to float16: a sequence on the border may fall to the other side.
     assert found["accuracy"] == pytest.approx(model.card["validation"]["accuracy"], abs=2e-3)
+
+
+def test_a_file_that_hides_the_package_of_cells_is_named(tmp_path):
+    script = tmp_path / "own.py"
+    script.write_text("import attnviz")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    asked = [sys.executable, "-W", "error", str(script)]
+    subprocess.run(asked, check=True, env=environment)
+
+    (tmp_path / "cells.py").touch()
+    found = subprocess.run(asked, capture_output=True, text=True, env=environment)
+
+    assert found.returncode == 1
+    assert f"Python finds {tmp_path / 'cells.py'}. Rename" in found.stderr
