@@ -217,16 +217,22 @@ def __dir__() -> list[str]:
 
 
 def _warn_of_other_cells() -> None:
-    """Says that a `cells` of somebody's own hides the one that models are made of."""
-    found = importlib.util.find_spec("cells")
-    places = [] if found is None else found.submodule_search_locations or []
-    if not any((Path(place) / "recurrent.py").is_file() for place in places):
-        warnings.warn(
-            "attnviz needs the package `cells` that is installed with it, but Python finds "
-            f"{'none' if found is None else found.origin or list(places)}. Rename what hides it: "
-            "until then no model can be read, trained or recorded.",
-            stacklevel=3,
-        )
+    """Says that the `cells` which models are made of is hidden by another, or not there."""
+    ours = Path(__file__).parents[1] / "cells"
+    try:
+        found = importlib.util.find_spec("cells")
+    except ValueError:  # a module that was made by hand
+        return
+    places = [] if found is None else [*(found.submodule_search_locations or []), found.origin]
+    if any(place is not None and Path(place).resolve() == ours.resolve() for place in places):
+        return
+    where = next((str(place) for place in reversed(places) if place is not None), "none")
+    warnings.warn(
+        f"attnviz needs the package `cells` that is installed with it, {ours}, but Python finds "
+        f"{where}: no model can be read, trained or recorded. "
+        + ("Install attnviz again." if found is None else "Rename what hides it."),
+        stacklevel=3,
+    )
 
 
 _warn_of_other_cells()

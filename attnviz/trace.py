@@ -24,6 +24,7 @@ __all__ = [
     "layer_groups",
     "sequence_count",
     "sequence_length",
+    "sequences_of",
     "signal",
     "source_kind",
     "tokens",
@@ -137,6 +138,30 @@ def layer_groups(trace: Trace) -> list[str]:
     """
     check_trace(trace)
     return [str(name) for name, node in trace.tree.children.items() if "direction" in node.attrs]
+
+
+def sequences_of(
+    tree: xr.DataTree, sequence: slice | np.ndarray | list[int], *, time: slice | None = None
+) -> xr.DataTree:
+    """Some sequences of a trace's tree, and some of their timesteps.
+
+    Unlike `DataTree.isel` it takes groups that hold neither, such as those without a signal.
+
+    Arguments:
+        tree: Of a trace.
+        sequence: Which sequences.
+        time: Which timesteps; all of them if not given.
+
+    Returns:
+        A tree with the same groups and attributes; nothing is read from disk before it is used.
+    """
+    chosen = {"sequence": sequence} | ({} if time is None else {"time": time})
+    return xr.DataTree.from_dict(
+        {
+            path: node.to_dataset(inherit=False).isel(chosen, missing_dims="ignore")
+            for path, node in tree.subtree_with_keys
+        }
+    )
 
 
 def group_for(trace: Trace, name: str, group: str | None = None) -> str:

@@ -96,7 +96,8 @@ def check_cell(cell: object) -> None:
             f"make_cell must return a cells.Cell, got {type(cell).__name__}. Derive your cell from "
             "cells.Cell and declare its signals and routes."
         )
-    if missing := [name for name in ("hidden_size", "signals") if not hasattr(cell, name)]:
+    declared = ("hidden_size", "signals", "routes")
+    if missing := [name for name in declared if not hasattr(cell, name)]:
         raise TypeError(
             f"{type(cell).__name__} has no {' and no '.join(missing)}, which a cell declares. Set "
             "it on the class, or in its __init__."

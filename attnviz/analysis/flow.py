@@ -9,7 +9,7 @@ from jaxtyping import Float
 from attnviz.analysis.resampling import of_sequences, ratio_of_sums, weigh_shares
 from attnviz.analysis.selection import inside, lagged_routes, step
 from attnviz.analysis.statistic import Statistic
-from attnviz.trace import Trace, group_for
+from attnviz.trace import Trace, group_for, layer_groups
 
 __all__ = [
     "FlowPlace",
@@ -179,17 +179,19 @@ def shortcut_share(trace: Trace, *, route: str = "shortcut", group: str | None =
         that it came from timestep `time + lag`. NaN where no gradient arrives.
 
     Raises:
-        KeyError: If the trace does not hold such a route.
+        KeyError: If the trace holds no routes, none of that name with lags, or no such group.
     """
     for place in ("hidden", "memory"):
         found = _lags_of(trace, place, route, group)
         if found is not None:
             name = f"share of the gradient at the {_NAMES[place]} by {route.replace('_', ' ')}"
             return Statistic(name, found, "")
-    held = lagged_routes(trace)
+    route_share(trace, place="hidden", group=group)  # raises where no routes were recorded
+    held = lagged_routes(trace, group)
     raise KeyError(
         f"The trace of {trace.tree.attrs.get('cell', 'the cell')} holds no route {route!r} with "
-        + (f"lags, but {held}." if held else "lags, nor another; record with gradients='routes'.")
+        f"lags{'' if group is None else f' in {group}'}, "
+        + (f"but {held}." if held else "nor another: none of the cell's routes has lags.")
     )
 
 
@@ -229,6 +231,8 @@ def _variable(trace: Trace, place: str, name: str, group: str | None) -> xr.Data
     try:
         where = group_for(trace, key, group)
     except KeyError as error:
+        if group is not None and group not in layer_groups(trace):
+            raise
         wanted = "norms" if name == "gradient_norm" and place != "input" else _PARTS[place]
         raise KeyError(
             f"The trace does not hold {key!r}{'' if group is None else f' in {group}'}. Record "

@@ -15,6 +15,7 @@ from attnviz.trace import (
     layer_groups,
     sequence_count,
     sequence_length,
+    sequences_of,
 )
 
 __all__ = [
@@ -79,7 +80,7 @@ def one_sequence(trace: Trace, sequence: int) -> Trace:
         IndexError: If the trace has no such sequence, or its row was never written.
     """
     length = sequence_length(trace, sequence)
-    part = trace.tree.isel(sequence=[sequence], time=slice(0, length), missing_dims="ignore")
+    part = sequences_of(trace.tree, [sequence], time=slice(0, length))
     return Trace(part, path=trace.path)
 
 
@@ -104,7 +105,7 @@ def reaching(trace: Trace, longest: int | None = None) -> tuple[Trace, int]:
     kept = np.flatnonzero(lengths > last)
     if len(kept) == len(lengths):
         return trace, last
-    return Trace(trace.tree.isel(sequence=kept, missing_dims="ignore"), path=trace.path), last
+    return Trace(sequences_of(trace.tree, kept), path=trace.path), last
 
 
 def sequence_blocks(trace: Trace, size: int = 256) -> Iterator[Trace]:
@@ -118,7 +119,7 @@ def sequence_blocks(trace: Trace, size: int = 256) -> Iterator[Trace]:
         Traces of at most `size` sequences, in order.
     """
     for start in range(0, sequence_count(trace), size):
-        yield Trace(trace.tree.isel(sequence=slice(start, start + size)), path=trace.path)
+        yield Trace(sequences_of(trace.tree, slice(start, start + size)), path=trace.path)
 
 
 def inside(trace: Trace, group: str) -> xr.DataArray:
@@ -176,13 +177,13 @@ def lag_holds(trace: Trace, group: str, kind: int) -> xr.DataArray:
     return (holds & inside(trace, group)).transpose("sequence", "time", "lag")
 
 
-def lagged_routes(trace: Trace) -> list[str]:
-    """The routes of a trace that have lags; values before keys."""
+def lagged_routes(trace: Trace, group: str | None = None) -> list[str]:
+    """The routes of a trace, or of one layer and direction, that have lags; values before keys."""
     found: dict[str, None] = {}
-    for group in layer_groups(trace):
-        data = trace.tree[group].dataset
+    for name in layer_groups(trace) if group is None else [group]:
+        data = trace.tree[name].dataset
         for axis in ("hidden_route", "memory_route"):
             if f"{axis}_lag" in data.coords:
                 kinds, lags = data[f"{axis}_kind"].values, data[f"{axis}_lag"].values
                 found |= dict.fromkeys(str(k) for k, lag in zip(kinds, lags, strict=True) if lag)
-    return sorted(found, key=lambda name: name == "attention_key")
+    return sorted(found, key=lambda route: route == "attention_key")

@@ -172,11 +172,13 @@ class Reader:
     def _not_known(self, text: str) -> list[str]:
         encoded = encoded_texts(self.model, Texts([text]))[0]
         spans = encoded.spans[encoded.ids == UNKNOWN_ID]
-        found = list(dict.fromkeys(text[start:end] for start, end in spans))
+        found: dict[str, str] = {}
+        for start, end in spans:
+            found.setdefault(text[start:end].casefold(), text[start:end])
         if not found:
             return []
         more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-        named = ", ".join(f"“{word}”" for word in found[:_NAMED])
+        named = ", ".join(f"“{word}”" for word in [*found.values()][:_NAMED])
         return [f"Not known to {self.key}, which reads them all as {UNKNOWN}: {named}{more}."]
 
     def _ablations(self, rows: Sequence[Edits], group: str) -> list[Ablation]:

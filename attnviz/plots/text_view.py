@@ -63,7 +63,8 @@ def plot_text(
     Arguments:
         trace: Must hold the signal of the score.
         sequence: Which sequence to draw.
-        score: One of `attnviz.analysis.TOKEN_SCORES`; the first the trace holds if not given.
+        score: One of `attnviz.analysis.TOKEN_SCORES`; if not given the first the trace holds, of
+            those with layers where a group or head is.
         group: The layer and direction; the first that holds the signal if not given.
         head: One head, or several, whose mean is drawn; the mean over all if not given.
         tokens: First timestep and the one after the last; all of them if not given.
@@ -81,7 +82,7 @@ def plot_text(
     options = PlotOptions(sequence, group, head, tokens, limits=limits, score=score)
     statistic = text_numbers(trace, options)
     scale = colour_scale(statistic, limits=limits)
-    kind = score or recorded_scores(trace)[0]
+    kind = _kind(trace, options)
     group = _group(trace, kind, group)
     meaning = TOKEN_SCORES[kind][1]
     if reads_backwards(trace, group):
@@ -125,21 +126,31 @@ def text_numbers(trace: Trace, options: PlotOptions) -> Statistic:
         KeyError: If the trace holds the signal of no score.
         ValueError: If the score is the whole model's, but a layer or head is asked for.
     """
-    recorded = recorded_scores(trace)
-    if not recorded:
-        needed = sorted({signal for signal, _ in TOKEN_SCORES.values()})
-        raise KeyError(f"The text view needs one of {needed}, but the trace holds none of them.")
-    kind = options.score or recorded[0]
+    kind = _kind(trace, options)
     statistic = token_score(
         trace, options.sequence, kind=kind, group=options.group, head=options.head
     )
-    if options.score and _of_model(trace, kind) and (options.group, options.head) != (None, None):
+    if _of_model(trace, kind) and _of_part(options):
         raise ValueError(
             f"The score {kind!r} is of the whole model, and has no layers or heads. Leave them out."
         )
     whole = replace(options, tokens=chosen_range(trace, options))
     single = replace(statistic, values=statistic.values.expand_dims("sequence"))
     return at_timesteps(single, trace, whole)
+
+
+def _kind(trace: Trace, options: PlotOptions) -> str:
+    """The score asked for, else the first recorded one that has the layer or head asked for."""
+    recorded = recorded_scores(trace)
+    if not recorded:
+        needed = sorted({signal for signal, _ in TOKEN_SCORES.values()})
+        raise KeyError(f"The text view needs one of {needed}, but the trace holds none of them.")
+    layered = [kind for kind in recorded if not _of_model(trace, kind)]
+    return options.score or (layered if layered and _of_part(options) else recorded)[0]
+
+
+def _of_part(options: PlotOptions) -> bool:
+    return options.group is not None or options.head is not None
 
 
 def _group(trace: Trace, kind: str, group: str | None) -> str:

@@ -257,8 +257,11 @@ def report_not_finite(batch: Batch) -> None:
             if broken.any():
                 found[name] = min((int(t), int(s)) for s, t in zip(*broken.nonzero(), strict=True))
         if found:
-            (first, (time, row)), *others = found.items()
-            more = f" (nor {', '.join(name for name, _ in others)})" if others else ""
+            # What comes back is broken from the first timestep on, wherever it began.
+            back = [name for name in found if "_gradient_" in name or "_route_" in name]
+            first = min(found, key=lambda name: (name in back, *found[name]))
+            (time, row), others = found[first], [name for name in found if name != first]
+            more = f" (nor {', '.join(others)})" if others else ""
             warnings.warn(
                 f"{first} of {group} is not finite from timestep {time} of sequence {row} of "
                 f"its batch on{more}. The model's weights or input hold NaN, or it overflows.",

@@ -52,7 +52,7 @@ class Numbers:
             ("features", self.features, (3,), "(sequence, time, feature)"),
             ("targets", self.targets, (1, 2), "(sequence), or (sequence, output)"),
         ):
-            check_array("Numbers", what, given, axes=axes)
+            check_array("Numbers", what, given, axes=axes, padded=what == "features")
             if given.ndim not in sizes:
                 raise ValueError(f"Numbers takes {what} {axes}, got shape {given.shape}.")
         if self.targets.ndim == 1 and self.targets.dtype.kind == "f":

@@ -22,8 +22,8 @@ from attnviz.recording.recorder import record
 from attnviz.recording.signals import recurrent_layers
 from attnviz.store import Plan, TraceWriter, Truncation, make_plan, open_trace
 from attnviz.store.saving import check_store_path
-from attnviz.text import UNKNOWN, EncodedText, encode_text
-from attnviz.trace import Trace
+from attnviz.text import EncodedText, encode_text
+from attnviz.trace import Trace, sequences_of
 
 __all__ = ["Texts", "check_labels", "check_sequence_model", "encoded_texts", "record_texts"]
 
@@ -142,7 +142,8 @@ class _Job:
             "options": json.dumps(settings),
             **({"seed": str(recipe["seed"])} if "seed" in recipe else {}),
             "truncation": json.dumps(cut),
-            "unknown_tokens": self._unknown(),
+            "tokens": str(sum(len(text.ids) for text in self.encoded)),
+            "unknown_tokens": str(sum(text.unknown_count for text in self.encoded)),
             "loss": self.model.loss_name,
             "loss_target": "predicted class" if self.texts.right is None else "label",
             # A store is only gone on with by a recording of the same texts and signals.
@@ -150,10 +151,6 @@ class _Job:
             "texts_digest": self._texts_digest(),
             **self.texts.about,
         }
-
-    def _unknown(self) -> str:
-        count = sum(text.unknown_count for text in self.encoded)
-        return f"{count:,} of {sum(len(text.ids) for text in self.encoded):,} read as {UNKNOWN}"
 
     def _texts_digest(self) -> str:
         labels = None if self.texts.labels is None else [int(n) for n in self.texts.labels]
@@ -202,9 +199,7 @@ class _Job:
                 done += len(batch)
                 if progress is not None:
                     progress(done, len(self.encoded))
-        order = np.argsort(rows)
-        tree: xr.DataTree = recording.trace.tree.isel(sequence=order, missing_dims="ignore")
-        return tree
+        return sequences_of(recording.trace.tree, np.argsort(rows))
 
     def _forward(self, chosen: list[EncodedText], batch: Sequence[int]) -> None:
         device = next(self.model.parameters()).device

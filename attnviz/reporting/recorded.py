@@ -11,7 +11,7 @@ from attnviz.analysis.flow import FlowPlace, route_share_by_distance
 from attnviz.outcomes import tells_classes
 from attnviz.plots.captions import interval_note, signed
 from attnviz.reporting.contents import Block, Facts, Paragraph, Section, Table
-from attnviz.trace import Trace, layer_groups, sequence_count
+from attnviz.trace import Trace, layer_groups, sequence_count, sequences_of
 
 __all__ = [
     "ablation_table",
@@ -41,6 +41,9 @@ def trace_section(trace: Trace, digest: str) -> Section:
         ("timesteps", f"{low}{f' to {high}' * (low < high)}, {steps.sum():,} in all"),
         *((str(name), str(attributes[name])) for name in _SAID if name in attributes),
     ]
+    if "unknown_tokens" in attributes:
+        count, of = int(attributes["unknown_tokens"]), int(attributes["tokens"])
+        rows.append(("unknown tokens", f"{count:,} of {of:,} ({count / of:.1%}), read as <unk>"))
     blocks: list[Block] = [Facts(rows)]
     if right := _right(trace, recorded):
         blocks.append(Paragraph(right))
@@ -99,7 +102,7 @@ def ablation_table(effects: xr.Dataset) -> Table:
     return Table([*axes, effect.name, *interval], rows, caption, words=0)
 
 
-_SAID = ("task", "split", "mode", "truncation", "unknown_tokens", "weights_digest", "versions")
+_SAID = ("task", "split", "mode", "truncation", "weights_digest", "versions")
 
 
 def _right(trace: Trace, recorded: np.ndarray) -> str:
@@ -210,4 +213,4 @@ def recorded_only(trace: Trace, most: int) -> tuple[Trace, str]:
         of = f"the first {most:,} of {of}"
     if len(chosen) == sequence_count(trace):
         return trace, of
-    return Trace(trace.tree.isel(sequence=chosen)), of
+    return Trace(sequences_of(trace.tree, chosen)), of

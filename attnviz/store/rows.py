@@ -11,6 +11,7 @@ from jaxtyping import Shaped
 
 from attnviz.store.plan import Block, Plan, make_plan
 from attnviz.store.schema import ROW_DIGEST, Schema, Variable, plain_values
+from attnviz.trace import sequences_of
 
 __all__ = ["check_block", "content_digest", "hash_rows", "plan_of", "row_values", "rows_of"]
 
@@ -38,13 +39,7 @@ def plan_of(tree: xr.DataTree, *, block_size: int = 64) -> Plan:
 
 def rows_of(tree: xr.DataTree, block: Block) -> xr.DataTree:
     """The rows of a block out of a whole trace."""
-    rows = slice(block.start, block.stop)
-    return xr.DataTree.from_dict(
-        {
-            path: node.to_dataset(inherit=False).isel(sequence=rows, missing_dims="ignore")
-            for path, node in tree.subtree_with_keys
-        }
-    )
+    return sequences_of(tree, slice(block.start, block.stop))
 
 
 def row_values(variable: Variable, tree: xr.DataTree, plan: Plan, block: Block) -> Values:

@@ -38,8 +38,8 @@ class LabelledSplit:
     lengths: Int[np.ndarray, "own_length"] | None = None
 
     def __post_init__(self) -> None:
-        check_array("LabelledSplit", "values", self.values)
-        check_array("LabelledSplit", "labels", self.labels, "iu")
+        check_array("LabelledSplit", "values", self.values, padded=True)
+        check_array("LabelledSplit", "labels", self.labels, kinds="iu")
         lengths = (len(self.values), len(self.labels), len(self.ids), len(self.groups))
         if len(set(lengths)) != 1:
             raise ValueError(

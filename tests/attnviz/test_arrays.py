@@ -16,11 +16,19 @@ REFUSED = {
     "a list of arrays": (
         lambda: Numbers([X[0], X[1, :2]], Y[:2]),
         r"^Numbers takes features as a NumPy array of numbers \(sequence, time, feature\), got a "
-        r"list\. Give one of sequences padded .*lengths=",
+        r"list\. Give numpy\.stack\(features\), of several lengths padded to one, with lengths=\.$",
+    ),
+    "nothing": (
+        lambda: Numbers(None, Y),
+        r"\(sequence, time, feature\), got a NoneType\.$",
+    ),
+    "a list of values": (
+        lambda: LabelledSplit([X[0], X[1, :2]], Y[:2], NAMES[:2], GROUPS[:2]),
+        r"got a list\. Give numpy\.stack\(values\), of several",
     ),
     "a tensor": (
         lambda: Numbers(torch.tensor(X), Y),
-        r"got a torch\.Tensor\. Give features\.numpy\(\)\.",
+        r"got a torch\.Tensor\. Give features\.detach\(\)\.cpu\(\)\.numpy\(\)\.",
     ),
     "a list of targets": (lambda: Numbers(X, [0] * 6), r"got a list\. Give numpy\.array\(targets"),
     "targets in words": (
@@ -31,7 +39,7 @@ REFUSED = {
     "features without an axis": (lambda: Numbers(X[..., 0], Y), r"features .*got shape \(6, 5\)"),
     "values of torch": (
         lambda: LabelledSplit(torch.tensor(X), Y, NAMES, GROUPS),
-        r"^LabelledSplit takes values as a NumPy array .*got a torch\.Tensor\. Give values\.numpy",
+        r"^LabelledSplit takes values as a NumPy array .*got a torch\.Tensor\. Give values\.detach",
     ),
     "labels in words": (
         lambda: LabelledSplit(X, np.array(NAMES), NAMES, GROUPS),
@@ -43,7 +51,7 @@ REFUSED = {
     ),
     "targets of torch": (
         lambda: NumberSplit(X, torch.zeros(6, 1)),
-        r"NumberSplit takes targets as .*got a torch\.Tensor\. Give targets\.numpy",
+        r"NumberSplit takes targets as .*got a torch\.Tensor\. Give targets\.detach",
     ),
     "a list of inputs": (
         lambda: attnviz.Sequences([X[0], X[1]]),

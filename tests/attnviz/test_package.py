@@ -229,8 +229,19 @@ def test_a_file_that_hides_the_package_of_cells_is_named(tmp_path):
     asked = [sys.executable, "-W", "error", str(script)]
     subprocess.run(asked, check=True, env=environment)
 
-    (tmp_path / "cells.py").touch()
-    found = subprocess.run(asked, capture_output=True, text=True, env=environment)
+    package = tmp_path / "cells"
+    package.mkdir()
+    subprocess.run(asked, check=True, env=environment)  # a mere folder hides nothing
+    (package / "__init__.py").touch()
+    (package / "recurrent.py").touch()
+    for hiding in (package / "__init__.py", tmp_path / "cells.py"):
+        found = subprocess.run(asked, capture_output=True, text=True, env=environment)
+        assert found.returncode == 1
+        assert f"but Python finds {hiding}: no model" in found.stderr
+        assert "Rename what hides it." in found.stderr
+        shutil.rmtree(package, ignore_errors=True)
+        (tmp_path / "cells.py").touch()
 
-    assert found.returncode == 1
-    assert f"Python finds {tmp_path / 'cells.py'}. Rename" in found.stderr
+    script.write_text("import sys, types; sys.modules['cells'] = types.ModuleType('cells')\n"
+                      "import attnviz")  # fmt: skip
+    subprocess.run(asked, check=True, env=environment)

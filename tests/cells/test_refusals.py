@@ -131,6 +131,14 @@ class Nameless(GlanceCell):
         del self.hidden_size
 
 
-def test_refuses_a_cell_that_does_not_say_its_size():
+class Bare(cells.Cell):
+    """Declares nothing."""
+
+    initial_state = forward = None
+
+
+def test_refuses_a_cell_that_does_not_declare_what_it_must():
     with pytest.raises(TypeError, match=r"^Nameless has no hidden_size, which a cell declares\."):
         cells.Recurrent(lambda features: Nameless(features, 4), 3)
+    with pytest.raises(TypeError, match=r"^Bare has no hidden_size and no signals and no routes,"):
+        cells.Recurrent(lambda features: Bare(), 3)

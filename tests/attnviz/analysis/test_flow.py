@@ -136,3 +136,13 @@ def test_what_was_not_recorded_is_refused_with_what_to_do(vectors):
         flow.gradient_norm(trace, place="memory")
     with pytest.raises(KeyError, match=r"no route 'attention_value' with lags, but \['shortcut'\]"):
         flow.shortcut_share(trace, route="attention_value")
+    for asked in (flow.shortcut_share, flow.gradient_norm):
+        with pytest.raises(KeyError, match="no layer 'l7'"):
+            asked(trace, group="l7")
+    with pytest.raises(KeyError, match=r"'hidden_route_projection'.*gradients='routes'"):
+        flow.shortcut_share(made(vectors, lengths=[5, 3, 4], place="input"))
+    trace.tree["l0"] = trace.tree["l0"].dataset.assign_coords(
+        hidden_route_lag=("hidden_route", [0, 0, 0, 0])
+    )
+    with pytest.raises(KeyError, match="nor another: none of the cell's routes has lags"):
+        flow.shortcut_share(trace)

@@ -163,5 +163,5 @@ def test_a_trace_without_routes_is_refused(vectors):
     trace = made(vectors, lengths=LENGTHS)
     with pytest.raises(KeyError, match="gradients='exits'"):
         plot_exit_routes({"one": trace})
-    with pytest.raises(KeyError, match="no route 'shortcut' with lags"):
+    with pytest.raises(KeyError, match="gradients='routes'"):
         plot_shortcut(made(vectors, lengths=LENGTHS, place="input"))

@@ -7,8 +7,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from attnviz.analysis import token_score
 from attnviz.plots import plot_text, save_figure
-from attnviz.trace import tokens
+from attnviz.trace import Trace, tokens
 from tests.attnviz import traces
+
+
+def said(figure):
+    return " ".join(text.get_text() for text in figure.texts)
 
 
 def parts(figure):
@@ -119,6 +123,21 @@ def test_the_default_score_is_one_the_trace_holds():
     figure = plot_text(traces.gru())
 
     assert any("gate attention received" in text.get_text() for text in figure.texts)
+
+
+def test_a_layer_or_head_asked_for_is_never_left_out():
+    trace = traces.larnn()
+    bare = Trace(trace.tree.copy())
+    bare.tree["l0"] = bare.tree["l0"].dataset[["hidden_gradient_norm"]]
+    only = Trace(bare.tree.copy())
+    only.tree["l0"] = only.tree["l0"].dataset.drop_vars("hidden_gradient_norm")
+
+    assert "what reading the token did" in said(plot_text(bare))
+    assert "gradient at h" in said(plot_text(bare, group="l0"))
+    with pytest.raises(ValueError, match="'prediction_change' is of the whole model"):
+        plot_text(only, group="l0")
+    with pytest.raises(KeyError, match="no layer 'l9'"):
+        plot_text(bare, group="l9")
 
 
 def test_refusals():

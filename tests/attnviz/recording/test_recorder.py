@@ -8,6 +8,7 @@ import torch
 import attnviz
 import cells
 from attnviz.models import SequenceModel
+from attnviz.recording.assembly import Batch, report_not_finite
 from attnviz.trace import layer_groups, signal, source_kind
 from tests.cells.own_cell import GlanceCell
 from tests.cells.pretend_cuda import pretend_cuda
@@ -404,6 +405,24 @@ def test_values_that_are_not_finite_are_reported_where_they_begin():
     assert str(one.message).startswith(
         "hidden of l0 is not finite from timestep 4 of sequence 1 of its batch on (nor memory). The"
     )
+
+
+def test_what_is_first_not_finite_is_named_first():
+    found = {
+        "hidden_gradient_norm": np.full((2, 7), np.nan), "hidden": np.zeros((2, 7, 3)),
+        "memory": np.zeros((2, 7, 3)), "input_gate": np.zeros((2, 7, 3)),
+    }  # fmt: skip
+    found["hidden_gradient_norm"][0, 6] = 1.0
+    found["hidden"][1, 4:, 0], found["memory"][1, 2:, 1] = np.inf, np.nan
+    batch = Batch({})
+    batch.root["length"], batch.groups["l0"] = np.array([7, 6], np.int32), found
+
+    with pytest.warns(RuntimeWarning) as warned:
+        report_not_finite(batch)
+
+    (one,) = warned
+    assert "memory of l0 is not finite from timestep 2 of sequence 1 of its" in str(one.message)
+    assert "(nor hidden_gradient_norm, hidden)" in str(one.message)
 
 
 def test_what_cannot_be_recorded_is_refused():

@@ -12,6 +12,7 @@ import torch
 import attnviz
 import cells
 from attnviz import Texts, record_texts
+from attnviz.analysis import one_sequence
 from attnviz.models import (
     ModelSettings,
     Reading,
@@ -22,7 +23,7 @@ from attnviz.models import (
 )
 from attnviz.plots import KINDS, PlotOptions
 from attnviz.text import Vocabulary
-from attnviz.trace import signal, tokens
+from attnviz.trace import layer_groups, signal, tokens
 from tests.cells.own_cell import GlanceCell
 
 WORDS = ["<pad>", "<unk>", "a", "film", "good", "bad", "not", "very", "the", "was", "."]
@@ -99,7 +100,18 @@ def test_the_trace_says_how_many_of_the_tokens_that_were_read_the_model_knows():
 
     trace = record_texts(model, [REVIEWS[3], "so unknown words only good"])
 
-    assert trace.tree.attrs["unknown_tokens"] == "2 of 6 read as <unk>"
+    assert (trace.tree.attrs["unknown_tokens"], trace.tree.attrs["tokens"]) == ("2", "6")
+
+
+def test_a_recording_may_keep_nothing_but_what_was_predicted():
+    model, _ = make_model()
+    whole = record_texts(model, REVIEWS)
+
+    trace = record_texts(model, REVIEWS, keep=[], gradients=False)
+
+    assert layer_groups(trace) == ["l0"] and [*trace.tree["l0"].data_vars] == ["lag_kernel"]
+    np.testing.assert_array_equal(trace.tree["prediction"], whole.tree["prediction"])
+    assert tokens(one_sequence(trace, 2), 0) == ["bad"]
 
 
 def test_recording_leaves_mode_and_parameter_gradients_alone():

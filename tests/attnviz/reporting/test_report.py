@@ -20,7 +20,7 @@ from attnviz.reporting.health import health_section
 from attnviz.reporting.html import html_page
 from attnviz.reporting.markdown import markdown_page
 from attnviz.reporting.pictures import chosen_sequences, figure_sections
-from attnviz.reporting.recorded import flow_section
+from attnviz.reporting.recorded import flow_section, trace_section
 from attnviz.trace import Trace
 from tests.attnviz import traces
 from tests.attnviz.analysis import test_flow
@@ -225,6 +225,13 @@ def test_shares_by_distance_say_of_how_many_sequences_they_are():
     (table,) = flow_section(longer, "2 sequences").blocks
     assert [row[:2] for row in table.rows][-2:] == [["10", "2"], ["20", "1"]]
     assert all(len(row) == len(table.head) for row in table.rows)
+
+
+def test_how_many_tokens_were_unknown():
+    trace = traces.gru()
+    trace.tree.attrs |= {"tokens": "2400", "unknown_tokens": "36"}
+    facts = trace_section(trace, "some").blocks[0]
+    assert ("unknown tokens", "36 of 2,400 (1.5%), read as <unk>") in facts.rows
 
 
 def test_nothing_is_amiss_where_nothing_is():
