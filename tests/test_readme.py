@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import nbformat
 import pytest
 from typer.main import get_command
 
@@ -51,6 +52,26 @@ def test_its_table_of_models_says_what_the_cards_say():
         shown = [f"{100 * card[split]['accuracy']:.2f}" for split in ("validation", "test")]
         assert scores == shown
     assert not cards
+
+
+def test_what_it_tells_of_the_studies_stands_in_their_tables_and_notebooks():
+    text = README.read_text(encoding="utf-8")
+    told = text.partition("### Five cells under one protocol")[2]
+    told = told.partition("<!-- results: begin")[0]
+    notebooks = README.parent / "notebooks"
+    known = (notebooks / "results" / "README.md").read_text(encoding="utf-8")
+    for name in ("released_larnn", "why"):
+        read = nbformat.read(notebooks / f"{name}.ipynb", as_version=4)
+        for output in [one for cell in read.cells for one in cell.get("outputs", [])]:
+            known += output.get("text", "") + str(output.get("data", {}).get("text/plain", ""))
+
+    spreads = re.findall(r"[\d.]+ ±\s[\d.]+", told)
+    single = {"89.72"}  # of a setting that was given up, as the decisions say
+    numbers = set(re.findall(r"(?<![\d.,])\d+\.\d\d(?!\d)", told)) - single
+
+    assert len(spreads) >= 10 and len(numbers) >= 30
+    for one in [*spreads, *numbers]:
+        assert " ".join(one.split()) in known, one
 
 
 @pytest.mark.parametrize("command", get_command(app).commands)

@@ -98,7 +98,7 @@ def iterations(finals: Sequence[Record]) -> str:
 
 
 def _times(own: float | None, other: float | None) -> str:
-    return f"{own / other:.2f} ×" if own and other else NONE
+    return f"{own / other:.1f} ×" if own and other else NONE
 
 
 def _pace(finals: Sequence[Record]) -> float | None:

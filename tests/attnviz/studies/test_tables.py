@@ -186,8 +186,8 @@ def test_a_table_by_hand():
     ]
     text = study_section(study(more=QUESTION, name="row-mnist"), records)
     # mean 0.93, deviation sqrt((4 + 0 + 1 + 9) / 3) / 100
-    assert "| RRA | 8 | 1,234 | 4 | 93.00 ± 2.16 % | 95.00 ± 0.00 % | 1.50 × | – |" in text
-    assert "| LSTM | 8 | 1,200 | 1 of 4 | 90.00 % | 50.00 % | 1.00 × | 98.55 % |" in text
+    assert "| RRA | 8 | 1,234 | 4 | 93.00 ± 2.16 % | 95.00 ± 0.00 % | 1.5 × | – |" in text
+    assert "| LSTM | 8 | 1,200 | 1 of 4 | 90.00 % | 50.00 % | 1.0 × | 98.55 % |" in text
     assert "| RAU | – | – | 0 of 4 | – | – | – | 98.80 % |" in text
     assert "**Is it?** Only 1 of the 4 seeds that an answer needs have been run." in text
     assert (
