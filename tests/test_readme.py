@@ -10,6 +10,7 @@ from typer.main import get_command
 import attnviz
 from attnviz.cards import shipped_cards
 from attnviz.cli.app import app
+from attnviz.training.recipe_files import read_recipe
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -35,6 +36,17 @@ def test_the_examples_run_one_after_the_other(tmp_path, monkeypatch, capsys):
     assert names["trace"].tree.attrs["model"] == "echo"
     assert names["trace"].tree["prediction"].shape == (2, 2)
     assert names["effects"]["margin_effect"].sizes == {"sequence": 2, "lag": 2}
+
+
+def test_its_recipe_can_be_read(tmp_path):
+    (block,) = re.findall(r"```toml\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    path = tmp_path / "mine.toml"
+    path.write_text(block, encoding="utf-8")
+
+    recipe = read_recipe(path, "rra", "ptb")
+
+    assert (recipe.carry_windows, recipe.precision, recipe.devices) == (False, "bf16-mixed", 2)
+    assert (recipe.model.options, recipe.batch_size) == ({"window": 5}, 20)
 
 
 def test_every_file_it_points_to_is_there():

@@ -63,7 +63,7 @@ def recipe_names(cell: str, task: str) -> list[str]:
     return [name for name, table in _file(task).items() if name != DEFAULTS and cell in table]
 
 
-def read_recipe(path: Path, cell: str, task: str) -> Recipe:
+def read_recipe(path: Path | str, cell: str, task: str) -> Recipe:
     """A recipe from a file of one's own, on top of the defaults of a task.
 
     Arguments:
@@ -79,6 +79,7 @@ def read_recipe(path: Path, cell: str, task: str) -> Recipe:
     """
     if cell not in CELLS:
         raise ValueError(f"There is no cell {cell!r}; there are {', '.join(CELLS)}.")
+    path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no recipe at {path}.")
     try:
