@@ -25,7 +25,7 @@ from attnviz.plots.axes import (
 )
 from attnviz.plots.captions import counted, interval_note
 from attnviz.plots.sizes import PAGE, enlarged, look
-from attnviz.plots.styling import of_what_is_open
+from attnviz.plots.styling import cycle_colour, of_what_is_open
 
 __all__ = ["Against", "plot_ablation", "plot_effect_against"]
 
@@ -124,8 +124,8 @@ def plot_effect_against(
         count = max(1, int(there.sum()))
         fewer = max(1.0, _MANY / count)  # the fewer, the larger and darker
         drawn.plot(
-            size[there], effect[there], ".", color="C0", markeredgewidth=0, gid="effects",
-            markersize=enlarged(min(5.5, 2.5 * fewer**0.5)), alpha=min(0.6, 0.35 * fewer**0.25),
+            size[there], effect[there], ".", color=cycle_colour(0), markeredgewidth=0,
+            gid="effects", markersize=enlarged(min(5.5, 2.5 * fewer**0.5)), alpha=min(0.6, 0.35 * fewer**0.25),
             rasterized=count > 5000,
         )  # fmt: skip
         drawn.set_xscale("log")
@@ -167,7 +167,7 @@ def _draw_points(ax: Axes, statistic: Statistic, lag: str) -> None:
             interval = np.abs(ends.values.T - part.values)
         ax.errorbar(
             place + offset, part.values, yerr=interval, fmt="o", markersize=enlarged(3.0),
-            color=f"C{head % 7}", elinewidth=enlarged(0.9),
+            color=cycle_colour(head), elinewidth=enlarged(0.9),
             label=f"head {head}" if heads > 1 else None,
         )  # fmt: skip
     ax.axhline(0.0, color="0.3", linewidth=enlarged(0.5))

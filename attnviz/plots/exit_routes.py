@@ -27,7 +27,7 @@ from attnviz.plots.figures import new_figure, settle
 from attnviz.plots.gradient_flow import route_colour
 from attnviz.plots.options import by_name
 from attnviz.plots.sizes import PAGE, chosen_width, enlarged
-from attnviz.plots.styling import house_style, of_what_is_open
+from attnviz.plots.styling import cycle_colour, house_style, of_what_is_open
 from attnviz.trace import Trace, sequence_count
 
 __all__ = ["plot_exit_routes"]
@@ -100,10 +100,10 @@ def _draw_norms(
     for number, (trace, last) in enumerate(reached.values()):
         statistic = route_norm_by_distance(trace, place=place)
         curve = statistic.values.sel(route="all")[: last + 1]
-        ax.plot(curve["distance"], curve.where(curve > 0), color=f"C{number % 7}", gid="norm")
+        ax.plot(curve["distance"], curve.where(curve > 0), color=cycle_colour(number), gid="norm")
         if statistic.uncertainty is not None:
             band = statistic.uncertainty.sel(route="all")[: last + 1]
-            draw_band(ax, curve["distance"], band, colour=f"C{number % 7}")
+            draw_band(ax, curve["distance"], band, colour=cycle_colour(number))
     ax.set_yscale("log")
     number_logarithm(ax.yaxis)
     ax.set_xlim(0, max(1, *(last for _, last in reached.values())))

@@ -14,7 +14,7 @@ from attnviz.plots.options import PlotOptions, need
 from attnviz.plots.scales import ColourScale, ratio_scale
 from attnviz.plots.sizes import enlarged
 from attnviz.plots.strips import LineStrip, MapStrip, Strip
-from attnviz.plots.styling import in_house_style
+from attnviz.plots.styling import cycle_colour, in_house_style
 from attnviz.plots.timesteps import at_timesteps, overview_note, time_axis
 from attnviz.plots.wrapped import draw_wrapped
 from attnviz.trace import Trace
@@ -64,9 +64,11 @@ def plot_feature_attention(
     mass = at_timesteps(feature_mass(one_sequence(trace, sequence), group=group), trace, options)
     scale = ratio_scale(statistic, limits=limits)
     strips = [*_mass_strips(mass), *_kind_strips(statistic, scale)]
-    solid = Line2D([0, 1], [0.5, 0.5], color="C0", linewidth=enlarged(0.9))
+    solid = Line2D([0, 1], [0.5, 0.5], color=cycle_colour(0), linewidth=enlarged(0.9))
     keys = [(solid, "share of the input features")]
-    dotted = Line2D([0, 1], [0.5, 0.5], color="C0", linewidth=enlarged(0.5), linestyle=":")
+    dotted = Line2D(
+        [0, 1], [0.5, 0.5], color=cycle_colour(0), linewidth=enlarged(0.5), linestyle=":"
+    )
     heading = Heading(
         f"Feature attention of {cell_name(trace, group)}, in multiples of an equal share",
         subtitle(trace, sequence, group, tokens=tokens),

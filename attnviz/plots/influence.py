@@ -23,7 +23,7 @@ from attnviz.plots.headings import (
 )
 from attnviz.plots.lettering import fold
 from attnviz.plots.sizes import LABEL_SIZE, enlarged, size_of, widest
-from attnviz.plots.styling import house_style, of_what_is_open
+from attnviz.plots.styling import cycle_colour, house_style, of_what_is_open
 
 __all__ = ["influence_numbers", "plot_influence"]
 
@@ -144,7 +144,7 @@ def _draw(
     ]
     lines = [
         [
-            _curve(ax, profile, name, f"C{number % 7}")
+            _curve(ax, profile, name, cycle_colour(number))
             for number, profile in enumerate(profiles.values())
         ]
         for ax, name in zip(axes, ("influence", "share"), strict=True)

@@ -14,7 +14,7 @@ from attnviz.plots.captions import cell_name, reads_backwards
 from attnviz.plots.lettering import own_words, subscripts
 from attnviz.plots.options import PlotOptions, chosen_lags, need
 from attnviz.plots.sizes import COLUMN, enlarged, look
-from attnviz.plots.styling import of_what_is_open
+from attnviz.plots.styling import cycle_colour, of_what_is_open
 from attnviz.trace import Trace, layer_groups
 
 __all__ = ["lag_kernel_numbers", "plot_lag_kernel"]
@@ -92,7 +92,7 @@ def _draw_all(
     named = name if len(layer_groups(trace)) == 1 else f"{name}, {group}"
     for index in range(statistic.values.sizes["head"]):
         label = _label(named, statistic, index, heads=heads)
-        _draw(ax, statistic, index, f"C{(used + index) % 7}", label)
+        _draw(ax, statistic, index, cycle_colour(used + index), label)
     _tell_apart(ax)
     _name_axes(ax, statistic, trace, group, first=used == 0)
 

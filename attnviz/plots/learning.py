@@ -23,7 +23,7 @@ from attnviz.plots.captions import counted
 from attnviz.plots.lettering import drawable, text_width
 from attnviz.plots.options import by_name
 from attnviz.plots.sizes import PAGE, enlarged
-from attnviz.plots.styling import of_what_is_open
+from attnviz.plots.styling import cycle_colour, of_what_is_open
 
 __all__ = ["plot_learning_curves", "plot_score_against"]
 
@@ -121,7 +121,7 @@ def _numbered(names: Sequence[str]) -> list[int]:
 
 
 def _draw_curve(ax: Axes, curve: Statistic, runs: Sequence[pd.DataFrame], number: int) -> None:
-    colour, dashes = f"C{number % 7}", "-" if number < 7 else "--"
+    colour, dashes = cycle_colour(number), "-" if number < 7 else "--"
     column = curve.name.replace(" ", "_")
     mark = "o" if curve.values.sizes["step"] <= _FEW else ""
     ax.plot(
@@ -245,7 +245,7 @@ def _draw_scores(
     )
     for ys in (low, high):  # what stands beside its place has no say in the limits by itself
         ax.update_datalim(np.column_stack([at[there], np.asarray(ys)[there]]))
-    colour = f"C{number % 7}"
+    colour = cycle_colour(number)
     ax.vlines(
         at[there], np.asarray(low)[there], np.asarray(high)[there], color=colour, gid="range",
         linewidth=enlarged(0.9), transform=place,

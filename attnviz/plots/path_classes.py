@@ -25,7 +25,7 @@ from attnviz.analysis.path_classes import (
 from attnviz.plots.axes import axes_to_draw_on, legend_beside, number_logarithm, write_title
 from attnviz.plots.captions import counted_of, interval_note
 from attnviz.plots.sizes import PAGE, enlarged
-from attnviz.plots.styling import of_what_is_open
+from attnviz.plots.styling import cycle_colour, of_what_is_open
 
 __all__ = ["PLACES", "plot_path_classes"]
 
@@ -132,7 +132,7 @@ def _can_fit(paths: xr.Dataset) -> bool:
 def _draw(ax: Axes, norms: Statistic, n: int, name: str, floor: float, number: int) -> None:
     values = norms.values.isel(path_class=n)
     there = values.where(values > 0)
-    style, colour = _STYLES[number // 7 % len(_STYLES)], f"C{number % 7}"
+    style, colour = _STYLES[number // 7 % len(_STYLES)], cycle_colour(number)
     (line,) = ax.plot(values["distance"], there, style, color=colour, label=name, gid="class")
     if norms.uncertainty is not None:
         low, high = (

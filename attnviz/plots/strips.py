@@ -11,6 +11,7 @@ from matplotlib.patches import Rectangle
 
 from attnviz.plots.scales import ColourScale
 from attnviz.plots.sizes import NOTE_SIZE, enlarged
+from attnviz.plots.styling import cycle_colour
 from attnviz.trace import SOURCE_INITIAL, SOURCE_MISSING
 
 __all__ = ["LineStrip", "MapStrip", "StackStrip", "Strip", "source_keys"]
@@ -85,11 +86,13 @@ class LineStrip:
         marker = "." if last - first == 1 else None  # a line of one point is not to be seen
         for index, line in enumerate(self.values):
             ax.plot(
-                np.arange(last - first), line[first:last], color=f"C{index}", marker=marker,
+                np.arange(last - first), line[first:last], color=cycle_colour(index), marker=marker,
                 linewidth=enlarged(0.9),
             )  # fmt: skip
         if self.reference is not None:
-            ax.axhline(self.reference, color="C0", linewidth=enlarged(0.5), linestyle=":")
+            ax.axhline(
+                self.reference, color=cycle_colour(0), linewidth=enlarged(0.5), linestyle=":"
+            )
         if self.logarithmic:
             ax.set_yscale("log")
             ax.minorticks_off()

@@ -11,11 +11,12 @@ from typing import Any, ParamSpec, TypeVar
 
 import matplotlib
 from matplotlib import font_manager
+from matplotlib.colors import to_hex
 from matplotlib.font_manager import FontProperties
 
 from attnviz.plots.sizes import LOOK, PAPER, Look, Width, figure_width, look
 
-__all__ = ["Lettering", "house_style", "in_house_style", "in_panel", "style"]
+__all__ = ["Lettering", "cycle_colour", "house_style", "in_house_style", "in_panel", "style"]
 
 Given = ParamSpec("Given")
 Drawn = TypeVar("Drawn")
@@ -155,6 +156,15 @@ def in_panel(*, width: float, title: str | None) -> Iterator[None]:
 def house_style() -> AbstractContextManager[None]:
     """The style in force, or the paper's where there is none: what figures of this package get."""
     return style("paper") if LOOK.get() is None else nullcontext()
+
+
+def cycle_colour(number: int) -> str:
+    """A colour of the style in force, the first seven by number and then again.
+
+    Matplotlib looks up its own names for them, `C0` and so on, when a figure is drawn: by then the
+    style may be another.
+    """
+    return to_hex(f"C{number % 7}")
 
 
 def of_what_is_open(plot: Callable[Given, Drawn]) -> Callable[Given, Drawn]:

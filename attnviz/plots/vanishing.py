@@ -25,7 +25,7 @@ from attnviz.plots.captions import counted_of, interval_note
 from attnviz.plots.options import by_name
 from attnviz.plots.path_classes import PLACES
 from attnviz.plots.sizes import PAGE
-from attnviz.plots.styling import of_what_is_open
+from attnviz.plots.styling import cycle_colour, of_what_is_open
 
 __all__ = ["plot_vanishing"]
 
@@ -72,11 +72,11 @@ def _draw(
     for number, curve in enumerate(curves.values()):
         distance = curve.values["distance"]
         ax.plot(
-            distance, curve.values, "-" if number < 7 else "--", color=f"C{number % 7}",
+            distance, curve.values, "-" if number < 7 else "--", color=cycle_colour(number),
             gid="vanishing",
         )  # fmt: skip
         if curve.uncertainty is not None:
-            draw_band(ax, distance, curve.uncertainty, colour=f"C{number % 7}")
+            draw_band(ax, distance, curve.uncertainty, colour=cycle_colour(number))
     ax.set_yscale("log")
     number_logarithm(ax.yaxis)
     ax.set_xlim(0, max(2, *(one.sizes["distance"] for one in paths.values())) - 1)

@@ -139,7 +139,7 @@ def test_a_comparison_can_be_made_again_to_the_byte(place, suffix):
         ),
         (("rra.zarr", "rra.zarr"), "called the same (rra, rra). Give each a --name"),
         (("rra.zarr", "larnn.zarr", "--name", "x"), "2 traces and 1 --name"),
-        (("rra.zarr", "larnn.zarr", "--kind", "shortcut"), "no route 'shortcut'"),
+        (("rra.zarr", "larnn.zarr", "--kind", "shortcut"), "Record with gradients='routes'"),
         (
             ("rra.zarr", "larnn.zarr", "--kind", "heatmap", "--layout", "together"),
             "'heatmap' draws one trace at a time",

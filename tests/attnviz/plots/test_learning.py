@@ -1,8 +1,10 @@
 from itertools import pairwise
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 
 import attnviz
 from attnviz.analysis import StudyCurves
@@ -143,13 +145,16 @@ def test_only_what_is_there_can_be_drawn():
 @pytest.mark.parametrize(
     ("names", "colours"),
     [
-        (["LSTM", "rra"], ["C3", "C0"]),
-        (["rra", "larnn", "rau", "lstm", "gru"], ["C0", "C1", "C2", "C3", "C4"]),
-        (["gru", "gru, untrained"], ["C0", "C1"]),
-        (["gru", "GRU"], ["C0", "C1"]),
+        (["LSTM", "rra"], [3, 0]),
+        (["rra", "larnn", "rau", "lstm", "gru"], [0, 1, 2, 3, 4]),
+        (["gru", "gru, untrained"], [0, 1]),
+        (["gru", "GRU"], [0, 1]),
     ],
 )
 def test_a_cell_has_its_colour_where_only_cells_are_compared(names, colours):
+    with style("paper"):
+        cycle = plt.rcParams["axes.prop_cycle"].by_key()["color"]
+    colours = [to_hex(cycle[number]) for number in colours]
     ax = attnviz.plot_learning_curves({name: history([5, 10], [0.1, 0.2]) for name in names})
     assert [line.get_color() for line in means(ax)] == colours
     rows = [
@@ -171,3 +176,12 @@ def test_the_history_of_a_run_is_drawn_as_it_is():
     np.testing.assert_allclose(line.get_ydata(), [0.3, 0.7])
     with pytest.raises(ValueError, match="needs the history of at least one run"):
         attnviz.plot_learning_curves({"mine": []})
+
+
+def test_colours_are_those_of_the_style_in_which_it_was_drawn():
+    runs = {"lstm": [{"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.4}]}
+    own = attnviz.plot_learning_curves(runs).lines[0]
+    with attnviz.style("paper"):
+        drawn = attnviz.plot_learning_curves(runs, ax=plt.figure().add_subplot()).lines[0]
+
+    assert to_hex(drawn.get_color()) == to_hex(own.get_color()) != to_hex("C3")
