@@ -3,12 +3,13 @@
 from typing import Any, Literal, NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 import cells
 from attnviz.text import Vocabulary
 from attnviz.trace import SQUARED_ERROR
+from cells.recurrent import Lengths
 
 __all__ = ["Head", "Reading", "SequenceModel"]
 
@@ -98,7 +99,7 @@ class SequenceModel(nn.Module):
     def forward(
         self,
         inputs: Tensor,
-        lengths: Int[Tensor, "batch"] | None = None,
+        lengths: Lengths = None,
         state: tuple[Any, ...] | None = None,
     ) -> Tensor:
         """Predicts from a padded batch.
@@ -124,7 +125,7 @@ class SequenceModel(nn.Module):
         self,
         inputs: Tensor,
         state: tuple[Any, ...] | None = None,
-        lengths: Int[Tensor, "batch"] | None = None,
+        lengths: Lengths = None,
     ) -> tuple[Tensor, tuple[Any, ...]]:
         """Predicts from the next piece of longer sequences.
 
@@ -153,7 +154,7 @@ class SequenceModel(nn.Module):
         return features
 
     def read(
-        self, features: Float[Tensor, "batch time feature"], lengths: Tensor | None
+        self, features: Float[Tensor, "batch time feature"], lengths: Lengths
     ) -> Float[Tensor, "batch time unit"]:
         """The output of the recurrent layers at every timestep.
 
@@ -183,7 +184,7 @@ class SequenceModel(nn.Module):
         self,
         features: Float[Tensor, "batch time feature"],
         state: tuple[Any, ...] | None,
-        lengths: Tensor | None,
+        lengths: Lengths,
     ) -> tuple[Float[Tensor, "batch time unit"], tuple[Any, ...]]:
         """One pass of the layers, and the state it leaves."""
         if not self.layer.batch_first:
@@ -192,14 +193,14 @@ class SequenceModel(nn.Module):
         return (output if self.layer.batch_first else output.transpose(0, 1)), state
 
     def last(
-        self, output: Float[Tensor, "batch time unit"], lengths: Tensor | None
+        self, output: Float[Tensor, "batch time unit"], lengths: Lengths
     ) -> Float[Tensor, "batch unit"]:
         """What each direction returns after its own last timestep."""
         rows = torch.arange(len(output), device=output.device)
         if lengths is None:
             ends = torch.full_like(rows, output.shape[1] - 1)
         else:
-            ends = lengths.to(output.device) - 1
+            ends = torch.as_tensor(lengths, device=output.device) - 1
         forward = output[rows, ends]
         if not self.layer.bidirectional:
             return forward

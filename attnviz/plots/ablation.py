@@ -125,8 +125,8 @@ def plot_effect_against(
         fewer = max(1.0, _MANY / count)  # the fewer, the larger and darker
         drawn.plot(
             size[there], effect[there], ".", color=cycle_colour(0), markeredgewidth=0,
-            gid="effects", markersize=enlarged(min(5.5, 2.5 * fewer**0.5)), alpha=min(0.6, 0.35 * fewer**0.25),
-            rasterized=count > 5000,
+            gid="effects", markersize=enlarged(min(5.5, 2.5 * fewer**0.5)),
+            alpha=min(0.6, 0.35 * fewer**0.25), rasterized=count > 5000,
         )  # fmt: skip
         drawn.set_xscale("log")
         drawn.set_yscale("log")

@@ -187,9 +187,15 @@ class Recording:
                 is these, joined by blanks.
 
         Raises:
+            TypeError: If a label is no number.
             ValueError: If both tokens and a text or spans are given. By the call itself, if there
                 is not one of each for every sequence it reads, or a token for every timestep.
         """
+        if label is not None and np.asarray(label).dtype.kind not in "iufb":
+            raise TypeError(
+                "describe takes as label of each sequence the number of its class, or the number "
+                f"to be predicted, got {next(iter(label))!r}."
+            )
         if tokens is not None:
             if text is not None or span is not None:
                 raise ValueError("Give either the tokens of each sequence, or its text and spans.")

@@ -46,11 +46,14 @@ def chosen_sequences(trace: Trace) -> list[int]:
 def figure_sections(trace: Trace, sequences: Sequence[int]) -> list[Section]:
     """A section of figures for each sequence, and one for what is of all of them."""
     kinds = drawable_kinds(trace)
-    every: list[Block] = [
-        Picture(kind, KINDS[kind].draw(trace, PlotOptions()), shown_of(trace, kind))
-        for kind in kinds
-        if not _of_one(kind)
-    ]
+    every: list[Block] = []
+    for kind in (kind for kind in kinds if not _of_one(kind)):
+        try:
+            figure = KINDS[kind].draw(trace, PlotOptions())
+        except (KeyError, ValueError) as error:  # such as sequences that are all too short for it
+            every.append(Paragraph(f"Not drawn, {kind}: {error.args[0]}"))
+        else:
+            every.append(Picture(kind, figure, shown_of(trace, kind)))
     sections = [Section("All sequences", every)]
     for sequence in sequences:
         single = [kind for kind in kinds if _of_one(kind)]

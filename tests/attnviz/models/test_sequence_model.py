@@ -66,6 +66,7 @@ def test_each_sequence_is_read_again_from_its_own_end():
         by_hand(model, row[None, :length]) for row, length in zip(numbers, lengths, strict=True)
     ]
     found = model(numbers, lengths)
+    torch.testing.assert_close(model(numbers, lengths.tolist()), found, rtol=0, atol=0)
     torch.testing.assert_close(found, torch.cat(expected), rtol=1e-12, atol=1e-12)
     time_first = cells.LSTM(6, 6)
     other = SequenceModel(time_first, outputs=4, mapped_from=3, passes=3).double().eval()

@@ -227,6 +227,16 @@ def test_shares_by_distance_say_of_how_many_sequences_they_are():
     assert all(len(row) == len(table.head) for row in table.rows)
 
 
+def test_what_cannot_be_drawn_of_short_sequences_is_said(tmp_path):
+    trace = traces.larnn(texts=["Dull.", "A fine film."], window=7)
+
+    (whole, *_) = figure_sections(trace, [0])
+    write_report(trace, tmp_path / "r.html")
+
+    (said,) = [block.text for block in whole.blocks if isinstance(block, Paragraph)]
+    assert said.startswith("Not drawn, lag-kernel: The mean by lag needs timesteps with every lag")
+
+
 def test_how_many_tokens_were_unknown():
     trace = traces.gru()
     trace.tree.attrs |= {"tokens": "2400", "unknown_tokens": "36"}
